@@ -206,6 +206,11 @@ def normalise_postcode(value: object) -> str:
     return text
 
 
+def unify_dots(text: str) -> str:
+    """Return `text` with every middle dot that people type as U+00B7, which GBK has (§3.15)."""
+    return text.translate(_DOTS)
+
+
 def normalise_name(text: str) -> str:
     """Return a personal name: Han, Latin letters, middle dot, single spaces between Latin words.
 
@@ -213,8 +218,8 @@ def normalise_name(text: str) -> str:
     and around dots are dropped, because names are compared letter by letter (§3.1).
     Raises `Bad`: name.empty, name.too_long, name.digit, name.character, name.position.
     """
-    name = normalise(text, collapse=True).translate(_DOTS)
-    name = _VARIATION_SELECTORS.sub("", name)
+    name = normalise(text, collapse=True)
+    name = _VARIATION_SELECTORS.sub("", unify_dots(name))
     name = _LOOSE_SPACE.sub(lambda found: found[0].strip(), name)
     if not name:
         raise Bad("name.empty", N_("姓名不能为空"))
