@@ -1,0 +1,1 @@
+"""Tables' base class, types, sessions, the unit of work and the policy on the session."""

@@ -1,0 +1,65 @@
+"""Encryption and keyed digests of sensitive columns (architecture §4.10).
+
+Stored form: base64 of key id (1 byte) + nonce (12) + AES-GCM ciphertext, so that keys can be
+rotated: a value is opened with the key that its first byte names, and sealed with the newest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE_BYTES = 12
+
+
+class Keyring:
+    """Data keys by id (1–255; the largest seals) and the key of the digests."""
+
+    def __init__(self, data_keys: Mapping[int, bytes], digest_key: bytes) -> None:
+        if not data_keys or any(len(key) != 32 for key in data_keys.values()):
+            raise ValueError("data keys must be 32 bytes each")
+        self._ciphers = {number: AESGCM(key) for number, key in data_keys.items()}
+        self._newest = max(data_keys)
+        self._digest_key = digest_key
+
+    def seal(self, text: str) -> str:
+        """Encrypt; a different result each time."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[self._newest].encrypt(nonce, text.encode(), None)
+        return base64.b64encode(bytes([self._newest]) + nonce + sealed).decode()
+
+    def open(self, stored: str) -> str:
+        """Decrypt. Raises KeyError for an unknown key, InvalidTag for a damaged value."""
+        raw = base64.b64decode(stored)
+        nonce, sealed = raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
+        return self._ciphers[raw[0]].decrypt(nonce, sealed, None).decode()
+
+    def digest(self, text: str) -> str:
+        """Keyed digest (64 hex digits) for equality and uniqueness; not reversible."""
+        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+_keyring: Keyring | None = None
+
+
+def install_keyring(keyring: Keyring) -> None:
+    """Set the process's keys; called once at start, before the first row is read."""
+    global _keyring  # noqa: PLW0603 - one set of keys per process, by design
+    _keyring = keyring
+
+
+def keyring() -> Keyring:
+    """The installed keys; RuntimeError before `install_keyring`."""
+    if _keyring is None:
+        raise RuntimeError("no encryption keys installed")
+    return _keyring
+
+
+def digest(text: str | None) -> str | None:
+    """Keyed digest of a normalised value; None stays None."""
+    return None if text is None else keyring().digest(text)

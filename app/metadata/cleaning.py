@@ -1,0 +1,216 @@
+"""One cleaner for every channel: text of a form, JSON value or spreadsheet cell -> Python value.
+
+`clean(field, value)` is the only place where a value is parsed and checked. Page forms, REST,
+command line and imports are thin adapters over it (`form_errors`, `schema_of`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from app.metadata.errors import N_, InvalidInput
+from app.metadata.fields import Field, Kind
+from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date, yuan_to_fen
+
+_TRUE = {"1", "true", "yes", "on", "y", "是", "√", "启用"}
+_FALSE = {"0", "false", "no", "off", "n", "否", "×", "停用"}
+_DATETIME_FORMS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M")
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool):
+        raise Bad("number.integer", N_("应为整数"))
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise Bad("number.integer", N_("应为整数"))
+        return int(value)
+    if isinstance(value, int):
+        return value
+    digits = normalise(str(value)).lstrip("+-")
+    # int() alone would take "1_0" and digits of other scripts
+    if not (digits.isascii() and digits.isdigit()):
+        raise Bad("number.integer", N_("应为整数"))
+    return int(normalise(str(value)))
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise Bad("boolean.word", N_("应为“是”或“否”"))
+
+
+def _datetime(value: Any) -> dt.datetime:
+    """Local date and time -> aware UTC."""
+    if isinstance(value, dt.datetime):
+        moment = value
+    else:
+        text = normalise(str(value))
+        for form in _DATETIME_FORMS:
+            try:
+                moment = dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is set below
+                break
+            except ValueError:
+                continue
+        else:
+            try:
+                moment = dt.datetime.fromisoformat(text)
+            except ValueError:
+                raise Bad("datetime.form", N_("日期时间应为 2026-03-28 09:00 的形式")) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=LOCAL_ZONE)
+    return moment.astimezone(dt.UTC)
+
+
+def _time(value: Any) -> dt.time:
+    if isinstance(value, dt.time):
+        return value
+    try:
+        return dt.time.fromisoformat(normalise(str(value)))
+    except ValueError:
+        raise Bad("time.form", N_("时间应为 09:00 的形式")) from None
+
+
+def _text(value: Any, *, multiline: bool) -> str:
+    if isinstance(value, float) and value.is_integer():  # spreadsheets give 1101.0
+        value = int(value)
+    text = str(value)
+    return (
+        "\n".join(normalise(line) for line in text.splitlines()) if multiline else normalise(text)
+    )
+
+
+def _choice(field: Field, value: Any, choices: Mapping[str, str]) -> str:
+    text = _text(value, multiline=False)
+    by_word = {label: code for code, label in choices.items()}
+    by_word |= {f"{code}-{label}": code for code, label in choices.items()}
+    by_word |= {code: code for code in choices}
+    if text not in by_word:
+        shown = "、".join(list(choices.values())[:20])
+        raise Bad("choice.unknown", N_("应为以下之一：{choices}"), choices=shown)
+    return by_word[text]
+
+
+def _parse(field: Field, value: Any, choices: Mapping[str, str] | None) -> Any:
+    kind = field.kind
+    if kind is Kind.CHOICES:
+        values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        return [_choice(field, item, choices or {}) for item in values if item not in (None, "")]
+    if kind in (Kind.CHOICE, Kind.REFERENCE):
+        return (
+            _choice(field, value, choices) if choices is not None else _text(value, multiline=False)
+        )
+    parsers: dict[Kind, Any] = {
+        Kind.INTEGER: _integer,
+        Kind.MONEY: yuan_to_fen,
+        Kind.BOOLEAN: _boolean,
+        Kind.DATE: parse_date,
+        Kind.DATETIME: _datetime,
+        Kind.TIME: _time,
+    }
+    if kind in parsers:
+        return parsers[kind](value)
+    if kind in (Kind.PASSWORD, Kind.FILE):
+        return value
+    return _text(value, multiline=kind in (Kind.MULTILINE, Kind.HTML))
+
+
+def _bounds(field: Field, value: Any) -> None:
+    if isinstance(value, str) and field.max_length and len(value) > field.max_length:
+        raise Bad("text.too_long", N_("最多 {length} 个字"), length=field.max_length)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if field.minimum is not None and value < field.minimum:
+            raise Bad("number.too_small", N_("不能小于 {minimum}"), minimum=field.minimum)
+        if field.maximum is not None and value > field.maximum:
+            raise Bad("number.too_large", N_("不能大于 {maximum}"), maximum=field.maximum)
+
+
+def clean(field: Field, value: Any, choices: Mapping[str, str] | None = None) -> Any:
+    """Return the Python value of `value`, or raise `text.Bad`.
+
+    `choices` overrides `field.choices` (living lists are looked up by the caller). Empty text is
+    None; a required field refuses it; an unticked box of a form is False.
+    """
+    if isinstance(value, str):
+        value = value.strip() if field.kind is not Kind.PASSWORD else value
+    if value is None or value in ("", []):
+        if field.kind is Kind.BOOLEAN:
+            return False
+        if field.required:
+            raise Bad("required", N_("必填"))
+        return None
+    parsed = _parse(field, value, choices if choices is not None else field.choices)
+    if parsed in ("", []):
+        if field.required:
+            raise Bad("required", N_("必填"))
+        return None
+    _bounds(field, parsed)
+    for check in field.checks:
+        parsed = check(parsed)
+    return parsed
+
+
+class CleanedField(ma.fields.Field[Any]):
+    """Marshmallow adapter: also missing and null go through `clean`."""
+
+    def __init__(self, field: Field, choices: Mapping[str, str] | None = None, **options: Any):
+        self.kaowu = field
+        self.kaowu_choices = choices
+        super().__init__(allow_none=True, metadata={"label": field.label}, **options)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **_: Any) -> Any:
+        try:
+            return clean(self.kaowu, None if value is ma.missing else value, self.kaowu_choices)
+        except Bad as error:
+            raise ma.ValidationError(str(error)) from None
+
+
+def schema_of(
+    fields: Iterable[Field], choices: Mapping[str, Mapping[str, str]] | None = None
+) -> ma.Schema:
+    """The marshmallow schema of these fields. Unknown names are refused.
+
+    A new schema per call: schema objects keep state while loading and are never shared.
+    """
+    living = choices or {}
+    members: dict[str, Any] = {
+        field.name: CleanedField(field, living.get(field.name)) for field in fields
+    }
+    return ma.Schema.from_dict(members)(unknown=ma.RAISE)
+
+
+def load(
+    fields: Iterable[Field],
+    values: Mapping[str, Any],
+    choices: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Clean all values at once. With `partial`, only the given names are looked at.
+
+    Raises:
+        InvalidInput: every field's messages, each beginning with the field's label.
+    """
+    fields = list(fields)
+    labels = {field.name: field.label for field in fields}
+    if partial:
+        fields = [field for field in fields if field.name in values]
+    try:
+        loaded: dict[str, Any] = schema_of(fields, choices).load(values)
+    except ma.ValidationError as error:
+        messages: dict[str, Any] = error.messages if isinstance(error.messages, dict) else {}
+        raise InvalidInput(
+            {
+                name: [f"{labels.get(name, name)}：{message}" for message in found]
+                for name, found in messages.items()
+            }
+        ) from None
+    return loaded

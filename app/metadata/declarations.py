@@ -1,0 +1,242 @@
+"""The five things that are declared: resource, operation, statistic, import, document.
+
+All carry the same facts: menu place, verbs per level, window and the levels that it binds.
+`app.metadata.registry` collects and checks them; engines in `jobs` and `views` interpret them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from app.metadata.actor import Actor
+from app.metadata.errors import DeclarationError
+from app.metadata.fields import Computed, Field
+from app.metadata.vocabulary import READING, Area, Level, Verb, Window
+
+Verbs = frozenset[Verb]
+LOOK: Verbs = frozenset({Verb.LIST, Verb.SHOW, Verb.EXPORT})
+MANAGE: Verbs = LOOK | {Verb.ADD, Verb.EDIT, Verb.DELETE}
+CHANGE: Verbs = LOOK | {Verb.EDIT}
+ONLY_RUN: Verbs = frozenset({Verb.RUN})
+ONLY_VIEW: Verbs = frozenset({Verb.VIEW, Verb.EXPORT})
+IMPORT: Verbs = frozenset({Verb.VIEW, Verb.RUN})
+PRODUCE: Verbs = frozenset({Verb.VIEW, Verb.GENERATE, Verb.DOWNLOAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page stands in the menu: the area and the order within it."""
+
+    area: Area
+    order: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Declaration:
+    """What all five share.
+
+    `verbs` are the defaults of the permission matrix, per level; `super_verbs` those of the
+    superuser role. `window` gates the verbs in `gated` (default: all writing verbs) for the
+    levels in `binds`. `writes` lists the models that may be written under this declaration's
+    permit, beside a resource's own model. Why an organisation does not use a page (R0.5b) is a
+    rule: `rules.availability`.
+    """
+
+    name: str
+    label: str
+    menu: Place | None = None
+    verbs: Mapping[Level, Verbs] = field(default_factory=dict)
+    super_verbs: Verbs = frozenset()
+    window: Window | None = None
+    binds: frozenset[Level] = frozenset({Level.SITE})
+    gated: Verbs | None = None
+    per_exam: bool = True
+    #: cross-session data that may be changed whichever session is selected (R0.4 exception 1)
+    in_history: bool = False
+    writes: tuple[type, ...] = ()
+    help: str = ""
+
+    legal_verbs: Verbs = frozenset(Verb)
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            raise DeclarationError(self.name, "no label")
+        for level, verbs in self.verbs.items():
+            if wrong := set(verbs) - self.legal_verbs:
+                raise DeclarationError(self.name, f"verbs {sorted(wrong)} of {level} are not legal")
+
+    def default_verbs(self, role: str) -> Verbs:
+        """Verbs that the code grants to a role ("center" … "candidate", "super")."""
+        if role == "super":
+            return self.super_verbs
+        return self.verbs.get(Level(role), frozenset()) if role in set(Level) else frozenset()
+
+    def is_gated(self, verb: Verb, level: Level) -> bool:
+        """Does the operation window decide on this verb at this level?"""
+        if self.window is None or level not in self.binds:
+            return False
+        return verb in (self.gated if self.gated is not None else frozenset(Verb) - READING)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resource(Declaration):
+    """A model with `col()` metadata: list, search, form, detail, export, and REST where asked.
+
+    `row_filter(actor)` returns a SQL condition for models that carry no scope mixin
+    (organisations). `order` is the default order: ((column, "asc"|"desc"), …).
+    `fieldsets` groups the detail page and the form: ((title, (field names…)), …).
+    """
+
+    #: filled in when the model that carries this as `__admin__` is mapped
+    model: type = object
+    row_filter: Callable[[Actor], Any] | None = None
+    order: tuple[tuple[str, str], ...] = (("id", "desc"),)
+    columns: tuple[str, ...] = ()
+    computed: tuple[Computed, ...] = ()
+    fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    basic_search: int = 3
+    sticky: int = 1
+    api: bool = False
+    dialog: bool = True
+    #: fields offered only when adding / only when editing are set with `Field.immutable`
+    organisation_column: bool = False
+    legal_verbs: Verbs = MANAGE
+
+
+class On(StrEnum):
+    """What an operation works on."""
+
+    ROW = "row"
+    SELECTION = "selection"
+    QUERY = "query"
+    #: no row: a button of the page
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of one row: done, or skipped with a reason."""
+
+    row_id: int
+    title: str
+    done: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation(Declaration):
+    """A rule on one row, on selected rows, on all query results, or on the page.
+
+    `apply(session, rows, values, context)` -> list of `RowOutcome` (or None for PAGE).
+    `confirm` is a Chinese sentence with {count}. `limit` refuses larger runs before anything is
+    changed. `allowed(row)` greys the button of a row out with the returned reason.
+    """
+
+    resource: str
+    on: frozenset[On]
+    apply: Callable[..., Any]
+    fields: tuple[Field, ...] = ()
+    confirm: str = ""
+    danger: bool = False
+    limit: int | None = None
+    icon: str = ""
+    #: query results above this count run as a job
+    inline_up_to: int = 500
+    reason_required: bool = False
+    legal_verbs: Verbs = ONLY_RUN
+    #: field defaults for one row: (session, row) -> {field: value}
+    initial: Callable[[Any, Any], Mapping[str, Any]] | None = None
+    #: re-authentication (quality.md: group payment, settlement, identity, mass deletion)
+    reauthenticate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One number of a statistic; `tone(row)` colours the cell."""
+
+    name: str
+    label: str
+    tone: Callable[[Mapping[str, Any]], str] | None = None
+    show: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Statistic(Declaration):
+    """A table of numbers: one row per key, columns in groups.
+
+    `compute(session, actor, filters)` -> `StatisticTable`.
+    """
+
+    compute: Callable[..., StatisticTable]
+    filters: tuple[Field, ...] = ()
+    chart: str | None = None
+    legal_verbs: Verbs = ONLY_VIEW
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnGroup:
+    """A heading over several columns: ("(14) …", ("总容量", "剩余容量"))."""
+
+    label: str
+    columns: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class StatisticTable:
+    """Result of a statistic. `rows`: first the heading of the row, then its cells in order.
+
+    A cell is a value or (value, tone) with tone in ok / warn / bad / off.
+    """
+
+    row_label: str
+    groups: list[ColumnGroup]
+    rows: list[tuple[str, list[Any]]]
+    total: list[Any] | None = None
+    computed_at: Any = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Import(Declaration):
+    """A file of rows. `columns` are the template's columns in order.
+
+    `check(session, row, context)` -> list of (field name, Chinese message) for one cleaned row;
+    `apply(session, rows, context)` writes all rows (atomic) or the good ones and returns counts.
+    `options` are ticks of the upload form (覆盖 …).
+    """
+
+    columns: tuple[Field, ...]
+    sheet: str
+    check: Callable[..., Any]
+    apply: Callable[..., Any]
+    atomic: bool = True
+    options: tuple[Field, ...] = ()
+    unique: tuple[str, ...] = ()
+    sample: Sequence[Mapping[str, Any]] = ()
+    formats: tuple[str, ...] = (".xlsx", ".xls")
+    max_rows: int = 20_000
+    max_bytes: int = 20 * 1024 * 1024
+    legal_verbs: Verbs = IMPORT
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Document(Declaration):
+    """A generated file.
+
+    `collect(session, actor, parameters)` -> a snapshot (picklable, ordered, without session);
+    `fingerprint(session, actor, parameters)` -> text that changes when the content would;
+    `render(stream, snapshot, parameters, progress)` writes the file.
+    `ready(session, actor, parameters)` -> sentence why it cannot be generated yet, or None.
+    """
+
+    collect: Callable[..., Any]
+    fingerprint: Callable[..., str]
+    render: Callable[..., None]
+    filename: Callable[..., str]
+    media_type: str
+    parameters: tuple[Field, ...] = ()
+    ready: Callable[..., str | None] | None = None
+    legal_verbs: Verbs = PRODUCE

@@ -1,0 +1,214 @@
+"""Exam sessions (考次), their provinces, days, subjects and operation windows."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import (
+    PLUMBING,
+    AdministratorsOnly,
+    Base,
+    ExamScoped,
+    OrganisationPath,
+    PublicInExam,
+    Stamped,
+    UtcDateTime,
+    Versioned,
+)
+from app.metadata.errors import N_
+from app.metadata.fields import Search, col
+from app.metadata.vocabulary import EXAM_STATE_LABELS, ExamState, Personal, Window
+
+EXAM_STATES = {state.value: label for state, label in EXAM_STATE_LABELS.items()}
+SUBJECT_LEVELS = {"1": N_("一级"), "2": N_("二级"), "3": N_("三级"), "4": N_("四级")}
+WEEKDAYS = "一二三四五六日"
+
+
+class Exam(Base, Stamped, Versioned):
+    """A session: its number, title, state and the rules that hold for the whole country."""
+
+    __tablename__ = "exam"
+    __table_args__ = (
+        # exactly one is current (R0.4a)
+        Index(
+            "uq_exam_one_current",
+            "state",
+            unique=True,
+            postgresql_where=text("state = 'current'"),
+            sqlite_where=text("state = 'current'"),
+        ),
+        CheckConstraint("age_min >= 0 AND age_max >= age_min", name="ages"),
+    )
+
+    number: Mapped[int] = mapped_column(
+        Integer,
+        unique=True,
+        info=col(N_("考次号"), Personal.NONE, listed=True, immutable=True, minimum=1, maximum=9999),
+    )
+    code: Mapped[str] = mapped_column(
+        String(2),
+        info=col(
+            N_("准考证考次代码"),
+            Personal.NONE,
+            listed=True,
+            help=N_("准考证号的第 3、4 位"),
+        ),
+    )
+    title: Mapped[str] = mapped_column(
+        String(60), info=col(N_("考次名称"), Personal.NONE, listed=True)
+    )
+    state: Mapped[str] = mapped_column(
+        String(10),
+        default=ExamState.PREPARING.value,
+        info=col(
+            N_("状态"),
+            Personal.NONE,
+            choices=EXAM_STATES,
+            listed=True,
+            form=False,
+            badges={"preparing": "info", "current": "ok", "history": "off"},
+        ),
+    )
+    age_min: Mapped[int] = mapped_column(
+        Integer, default=6, info=col(N_("最小年龄"), Personal.NONE, minimum=0, maximum=120)
+    )
+    age_max: Mapped[int] = mapped_column(
+        Integer, default=80, info=col(N_("最大年龄"), Personal.NONE, minimum=0, maximum=120)
+    )
+    release_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime, info=col(N_("成绩发布时间"), Personal.NONE)
+    )
+
+    @property
+    def display(self) -> str:
+        """“(58) 2020全国计算机等级考试” (R0.8)."""
+        return f"({self.number}) {self.title}"
+
+
+class ExamProvince(Base):
+    """A province that takes part in a session (R1.1a)."""
+
+    __tablename__ = "exam_province"
+    __table_args__ = (UniqueConstraint("exam_id", "province_code"),)
+
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), info=PLUMBING)
+    province_code: Mapped[str] = mapped_column(
+        String(2), info=col(N_("省"), Personal.NONE, listed=True)
+    )
+
+
+class ExamDay(Base, ExamScoped, PublicInExam, Versioned):
+    """An exam day of a session in a province; `province_id` empty means all provinces."""
+
+    __tablename__ = "exam_day"
+    __table_args__ = (UniqueConstraint("exam_id", "province_id", "day"),)
+
+    province_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
+    day: Mapped[dt.date] = mapped_column(Date, info=col(N_("考试日期"), Personal.NONE, listed=True))
+
+
+class Subject(Base, Versioned):
+    """The national subject catalogue; which are active is data per session (ExamSubject)."""
+
+    __tablename__ = "subject"
+
+    code: Mapped[str] = mapped_column(
+        String(2),
+        unique=True,
+        info=col(N_("科目代码"), Personal.NONE, listed=True, search=Search.EXACT, immutable=True),
+    )
+    name: Mapped[str] = mapped_column(
+        String(40), info=col(N_("科目名称"), Personal.NONE, listed=True, search=Search.PREFIX)
+    )
+    level: Mapped[str] = mapped_column(
+        String(1),
+        info=col(
+            N_("级别"), Personal.NONE, choices=SUBJECT_LEVELS, listed=True, search=Search.CHOICE
+        ),
+    )
+    minutes: Mapped[int] = mapped_column(
+        Integer,
+        info=col(N_("考试时长（分钟）"), Personal.NONE, listed=True, minimum=10, maximum=600),
+    )
+    active: Mapped[bool] = mapped_column(
+        Boolean, default=True, info=col(N_("在用"), Personal.NONE, listed=True)
+    )
+
+    @property
+    def display(self) -> str:
+        return f"({self.code}){self.name}"
+
+
+class ExamSubject(Base, ExamScoped, PublicInExam):
+    """A subject offered in a session, with name and length as they are in that session."""
+
+    __tablename__ = "exam_subject"
+    __table_args__ = (UniqueConstraint("exam_id", "subject_code"),)
+
+    subject_code: Mapped[str] = mapped_column(
+        String(2), info=col(N_("科目代码"), Personal.NONE, listed=True, search=Search.EXACT)
+    )
+    name: Mapped[str] = mapped_column(
+        String(40), info=col(N_("科目名称"), Personal.NONE, listed=True)
+    )
+    level: Mapped[str] = mapped_column(
+        String(1), info=col(N_("级别"), Personal.NONE, choices=SUBJECT_LEVELS, listed=True)
+    )
+    minutes: Mapped[int] = mapped_column(
+        Integer, info=col(N_("考试时长（分钟）"), Personal.NONE, listed=True, minimum=10)
+    )
+
+    @property
+    def display(self) -> str:
+        return f"({self.subject_code}){self.name}"
+
+
+def _moment(label: str) -> Mapped[dt.datetime | None]:
+    return mapped_column(UtcDateTime, info=col(label, Personal.NONE, listed=True))
+
+
+class OperationWindow(Base, OrganisationPath, AdministratorsOnly, Stamped, Versioned):
+    """The nine windows of one organisation (R0.1); the column stems are `Window` values.
+
+    Order and headings are those of the manual's grid (R9.1: only the first says 截止).
+    """
+
+    __tablename__ = "operation_window"
+    __table_args__ = (UniqueConstraint("exam_id", "organisation_id"),)
+
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
+    setup_start: Mapped[dt.datetime | None] = _moment(N_("报名前设置开始时间"))
+    setup_end: Mapped[dt.datetime | None] = _moment(N_("报名前设置截止时间"))
+    eligibility_start: Mapped[dt.datetime | None] = _moment(N_("报名资格管理开始时间"))
+    eligibility_end: Mapped[dt.datetime | None] = _moment(N_("报名资格管理结束时间"))
+    registration_start: Mapped[dt.datetime | None] = _moment(N_("报名管理开始时间"))
+    registration_end: Mapped[dt.datetime | None] = _moment(N_("报名管理结束时间"))
+    online_start: Mapped[dt.datetime | None] = _moment(N_("考生网上报名最早时间"))
+    online_end: Mapped[dt.datetime | None] = _moment(N_("考生网上报名最晚时间"))
+    arrangement_start: Mapped[dt.datetime | None] = _moment(N_("编排开始时间"))
+    arrangement_end: Mapped[dt.datetime | None] = _moment(N_("编排结束时间"))
+    ticket_start: Mapped[dt.datetime | None] = _moment(N_("准考证打印开始时间"))
+    discipline_start: Mapped[dt.datetime | None] = _moment(N_("缺考违纪管理开始时间"))
+    discipline_end: Mapped[dt.datetime | None] = _moment(N_("缺考违纪管理结束时间"))
+    pre_exam_start: Mapped[dt.datetime | None] = _moment(N_("考前资料下载开始时间"))
+    pre_exam_end: Mapped[dt.datetime | None] = _moment(N_("考前资料下载结束时间"))
+    post_exam_start: Mapped[dt.datetime | None] = _moment(N_("考后资料下载开始时间"))
+    post_exam_end: Mapped[dt.datetime | None] = _moment(N_("考后资料下载结束时间"))
+
+    def interval(self, window: Window) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """Start and end of a window; the end of W6 is always None."""
+        start = getattr(self, f"{window.value}_start")
+        return start, None if window.open_ended else getattr(self, f"{window.value}_end")

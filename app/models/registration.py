@@ -1,0 +1,418 @@
+"""Registrations (报名信息), their entries (报考科目), photos, and the claim on a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database.base import (
+    PLUMBING,
+    Base,
+    Encrypted,
+    Fen,
+    OwnedByPassport,
+    SiteScoped,
+    Stamped,
+    UtcDateTime,
+    Versioned,
+)
+from app.database.types import Json
+from app.metadata.errors import N_
+from app.metadata.fields import Kind, Search, col
+from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.vocabulary import Personal
+from app.models.organisation import Organisation
+
+
+class Mode(StrEnum):
+    """报名方式."""
+
+    INDIVIDUAL = "individual"
+    COLLECTIVE = "collective"
+
+
+class Life(StrEnum):
+    """Does the registration count? Only draft and active hold the person (partial index)."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    CANCELLED = "cancelled"
+
+
+class Review(StrEnum):
+    """报名信息审核; "none" where the site does not review."""
+
+    NONE = "none"
+    OPEN = "open"
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class EntryState(StrEnum):
+    """Life of one entry; seats are held in all states but the last three."""
+
+    UNPAID = "unpaid"
+    PAYING = "paying"
+    BATCH_LOCKED = "batch_locked"
+    PAID = "paid"
+    ARRANGED = "arranged"
+    NUMBERED = "numbered"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    CANCELLED = "cancelled"
+
+
+HOLDING = (
+    EntryState.UNPAID,
+    EntryState.PAYING,
+    EntryState.BATCH_LOCKED,
+    EntryState.PAID,
+    EntryState.ARRANGED,
+    EntryState.NUMBERED,
+)
+PAID_STATES = (EntryState.PAID, EntryState.ARRANGED, EntryState.NUMBERED)
+_HOLDING_SQL = "state NOT IN ('expired', 'deleted', 'cancelled')"
+_LIVE_SQL = "life IN ('draft', 'active')"
+
+MODES = {"individual": N_("考生注册"), "collective": N_("集体报名")}
+LIVES = {
+    "draft": N_("填写中"),
+    "active": N_("有效"),
+    "expired": N_("超时删除"),
+    "deleted": N_("已删除"),
+    "cancelled": N_("已取消"),
+}
+REVIEWS = {
+    "none": "-",
+    "open": N_("未提交"),
+    "pending": N_("待审核"),
+    "approved": N_("已通过"),
+    "rejected": N_("未通过"),
+}
+ENTRY_STATES = {
+    "unpaid": N_("未支付"),
+    "paying": N_("支付中"),
+    "batch_locked": N_("集体缴费锁定"),
+    "paid": N_("已支付"),
+    "arranged": N_("已编排"),
+    "numbered": N_("已生成准考证号"),
+    "expired": N_("超时删除"),
+    "deleted": N_("已删除"),
+    "cancelled": N_("已取消"),
+}
+PAYMENTS = {
+    "none": N_("未报考"),
+    "unpaid": N_("全未支付"),
+    "partly": N_("部分支付"),
+    "paid": N_("全部支付"),
+}
+LOCKS = {"1": N_("已锁定"), "0": N_("未锁定")}
+SEXES = {"1": N_("男"), "2": N_("女")}
+REJECTIONS = {
+    "1": N_("基本信息有问题"),
+    "2": N_("照片有问题"),
+    "3": N_("报考资格有问题"),
+    "4": N_("其他问题"),
+}
+
+
+class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
+    """One person at one site in one session. Lock, review and payment are independent axes."""
+
+    __tablename__ = "registration"
+    __table_args__ = (
+        Index(
+            "uq_registration_live_passport",
+            "exam_id",
+            "passport_id",
+            unique=True,
+            postgresql_where=text(_LIVE_SQL),
+            sqlite_where=text(_LIVE_SQL),
+        ),
+        Index(None, "exam_id", "site_id", "life", "id"),
+        Index(None, "exam_id", "province_id", "id"),
+        Index(None, "exam_id", "id_digest"),
+        Index(None, "exam_id", "site_id", "name"),
+    )
+
+    mode: Mapped[str] = mapped_column(
+        String(10),
+        default=Mode.INDIVIDUAL.value,
+        info=col(
+            N_("报名方式"),
+            Personal.NONE,
+            choices=MODES,
+            listed=True,
+            search=Search.CHOICE,
+            form=False,
+            more=True,
+        ),
+    )
+    life: Mapped[str] = mapped_column(
+        String(10),
+        default=Life.DRAFT.value,
+        info=col(N_("状态"), Personal.NONE, choices=LIVES, form=False),
+    )
+    payment: Mapped[str] = mapped_column(
+        String(8),
+        default="none",
+        info=col(
+            N_("支付状态"),
+            Personal.NONE,
+            choices=PAYMENTS,
+            listed=True,
+            search=Search.CHOICE,
+            form=False,
+            badges={"none": "off", "unpaid": "off", "partly": "warn", "paid": "ok"},
+        ),
+    )
+    locked: Mapped[bool] = mapped_column(
+        Boolean,
+        default=False,
+        info=col(
+            N_("报名信息锁定"),
+            Personal.NONE,
+            listed=True,
+            search=Search.CHOICE,
+            form=False,
+            more=True,
+        ),
+    )
+    review: Mapped[str] = mapped_column(
+        String(10),
+        default=Review.NONE.value,
+        info=col(
+            N_("报名信息审核"),
+            Personal.NONE,
+            choices=REVIEWS,
+            listed=True,
+            search=Search.CHOICE,
+            form=False,
+            more=True,
+            badges={
+                "none": "off",
+                "open": "off",
+                "pending": "info",
+                "approved": "ok",
+                "rejected": "bad",
+            },
+        ),
+    )
+    reject_type: Mapped[str | None] = mapped_column(
+        String(1), info=col(N_("不通过类型"), Personal.NONE, choices=REJECTIONS, form=False)
+    )
+    reject_reason: Mapped[str | None] = mapped_column(
+        String(200), info=col(N_("上次不过原因"), Personal.NONE, form=False)
+    )
+    #: a photo rejection must be answered by a new photo before resubmitting (R26.3)
+    photo_renewal: Mapped[bool] = mapped_column(Boolean, default=False, info=PLUMBING)
+    #: start of the running clock of R22.8a
+    state_changed_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
+    submitted_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime, info=col(N_("报名时间"), Personal.NONE, form=False)
+    )
+    name: Mapped[str] = mapped_column(
+        String(30),
+        info=col(
+            N_("姓名"),
+            Personal.PERSONAL,
+            listed=True,
+            search=Search.PREFIX,
+            help=N_("须与证件一致；少数民族姓名间隔点用“·”"),
+        ),
+    )
+    #: pinyin written instead of characters outside GBK (N8)
+    pinyin: Mapped[str | None] = mapped_column(
+        String(60), info=col(N_("姓名拼音"), Personal.PERSONAL)
+    )
+    sex: Mapped[str] = mapped_column(
+        String(1), info=col(N_("性别"), Personal.PERSONAL, choices=SEXES, listed=True)
+    )
+    birth: Mapped[dt.date] = mapped_column(
+        Date, info=col(N_("出生日期"), Personal.PERSONAL, listed=True)
+    )
+    id_type: Mapped[str] = mapped_column(
+        String(1), info=col(N_("证件类型"), Personal.PERSONAL, listed=True)
+    )
+    id_number: Mapped[str] = mapped_column(
+        Encrypted(30),
+        info=col(
+            N_("证件号码"),
+            Personal.SENSITIVE,
+            listed=True,
+            sortable=False,
+            search=Search.EXACT,
+            mask=mask_id,
+            digest_column="id_digest",
+        ),
+    )
+    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
+    ethnic: Mapped[str | None] = mapped_column(
+        String(2), info=col(N_("民族"), Personal.PERSONAL, listed=True)
+    )
+    education: Mapped[str | None] = mapped_column(
+        String(2), info=col(N_("文化程度"), Personal.PERSONAL)
+    )
+    occupation: Mapped[str | None] = mapped_column(
+        String(2), info=col(N_("职业"), Personal.PERSONAL)
+    )
+    department: Mapped[str | None] = mapped_column(
+        String(50), info=col(N_("院系"), Personal.NONE, search=Search.PREFIX, more=True)
+    )
+    major: Mapped[str | None] = mapped_column(String(50), info=col(N_("专业"), Personal.NONE))
+    class_name: Mapped[str | None] = mapped_column(
+        String(50), info=col(N_("班级"), Personal.NONE, search=Search.PREFIX, more=True)
+    )
+    student_number: Mapped[str | None] = mapped_column(
+        String(30), info=col(N_("学号"), Personal.PERSONAL)
+    )
+    postcode: Mapped[str | None] = mapped_column(String(6), info=col(N_("邮编"), Personal.NONE))
+    address: Mapped[str | None] = mapped_column(
+        String(100), info=col(N_("联系地址"), Personal.PERSONAL)
+    )
+    mobile: Mapped[str | None] = mapped_column(
+        Encrypted(20),
+        info=col(N_("联系电话"), Personal.SENSITIVE, mask=mask_mobile, sortable=False),
+    )
+    email: Mapped[str | None] = mapped_column(
+        String(254), info=col(N_("电子邮箱"), Personal.PERSONAL, mask=mask_email)
+    )
+    guardian_mobile: Mapped[str | None] = mapped_column(
+        Encrypted(20),
+        info=col(N_("监护人电话"), Personal.SENSITIVE, mask=mask_mobile, sortable=False),
+    )
+    extra: Mapped[str | None] = mapped_column(String(200), info=col(N_("额外信息"), Personal.NONE))
+    remark: Mapped[str | None] = mapped_column(
+        String(200), info=col(N_("备注"), Personal.NONE, kind=Kind.MULTILINE)
+    )
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photo.id"), info=PLUMBING)
+    #: subject codes of the live entries joined by “.” (R0.8), kept by the rules
+    subject_codes: Mapped[str] = mapped_column(
+        String(10),
+        default="",
+        info=col(N_("报考科目"), Personal.NONE, listed=True, form=False, sortable=False),
+    )
+    subject_count: Mapped[int] = mapped_column(
+        Integer, default=0, info=col(N_("报考科目数"), Personal.NONE, listed=True, form=False)
+    )
+    #: version and time of the notices and the pledge that were accepted
+    notice_version: Mapped[str | None] = mapped_column(String(40), info=PLUMBING)
+    notice_accepted_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
+
+    site: Mapped[Organisation] = relationship(
+        primaryjoin="foreign(Registration.site_id) == Organisation.id", viewonly=True
+    )
+    entries: Mapped[list[Entry]] = relationship(
+        back_populates="registration", order_by="Entry.subject_code"
+    )
+    photo: Mapped[Photo | None] = relationship(foreign_keys=photo_id)
+
+
+class Entry(Base, SiteScoped, OwnedByPassport, Stamped):
+    """One subject of one registration. At most one live entry per subject (partial index)."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        Index(
+            "uq_entry_live_subject",
+            "registration_id",
+            "subject_code",
+            unique=True,
+            postgresql_where=text(_HOLDING_SQL),
+            sqlite_where=text(_HOLDING_SQL),
+        ),
+        Index(None, "exam_id", "site_id", "subject_code", "state"),
+        Index(None, "exam_id", "province_id", "subject_code", "state"),
+    )
+
+    registration_id: Mapped[int] = mapped_column(
+        ForeignKey("registration.id"), index=True, info=PLUMBING
+    )
+    subject_code: Mapped[str] = mapped_column(
+        String(2),
+        info=col(N_("科目"), Personal.NONE, listed=True, search=Search.EXACT, form=False),
+    )
+    state: Mapped[str] = mapped_column(
+        String(12),
+        default=EntryState.UNPAID.value,
+        info=col(
+            N_("状态"),
+            Personal.NONE,
+            choices=ENTRY_STATES,
+            listed=True,
+            search=Search.CHOICE,
+            form=False,
+        ),
+    )
+    preference_day: Mapped[dt.date | None] = mapped_column(
+        Date, info=col(N_("意向考试日期"), Personal.NONE, listed=True, form=False)
+    )
+    #: fee of the subject when the order was made (R12.5)
+    fee: Mapped[int | None] = mapped_column(Fen, info=col(N_("科目费"), Personal.NONE, form=False))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("payment_order.id"), info=PLUMBING)
+    paid_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime, info=col(N_("支付时间"), Personal.NONE, form=False)
+    )
+
+    registration: Mapped[Registration] = relationship(back_populates="entries")
+
+
+class PersonClaim(Base):
+    """A person registers once per session, at one site (uniqueness across sites, §4.10)."""
+
+    __tablename__ = "person_claim"
+    __table_args__ = (UniqueConstraint("exam_id", "id_digest"),)
+
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), info=PLUMBING)
+    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
+    registration_id: Mapped[int] = mapped_column(
+        ForeignKey("registration.id"), unique=True, info=PLUMBING
+    )
+
+
+class Photo(Base, SiteScoped, OwnedByPassport, Stamped):
+    """A photo of (session, site, person); survives the registration (R24.2)."""
+
+    __tablename__ = "photo"
+    __table_args__ = (UniqueConstraint("exam_id", "site_id", "id_digest"),)
+
+    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
+    #: keys in the file store: the original, and the derivative for printing
+    file_key: Mapped[str] = mapped_column(String(100), info=PLUMBING)
+    print_key: Mapped[str] = mapped_column(String(100), info=PLUMBING)
+    sha256: Mapped[str] = mapped_column(String(64), info=PLUMBING)
+    size: Mapped[int] = mapped_column(Integer, info=PLUMBING)
+    width: Mapped[int] = mapped_column(Integer, info=PLUMBING)
+    height: Mapped[int] = mapped_column(Integer, info=PLUMBING)
+    #: advice of the detector, if one is installed: {"faces": 1, "notes": […]}
+    advice: Mapped[Any] = mapped_column(Json, default=dict, info=PLUMBING)
+
+
+__all__ = [
+    "HOLDING",
+    "PAID_STATES",
+    "Entry",
+    "EntryState",
+    "Life",
+    "Mode",
+    "PersonClaim",
+    "Photo",
+    "Registration",
+    "Review",
+]

@@ -1,0 +1,18 @@
+"""The clock is handed to rules; tests hand in theirs, superusers can preview another moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+Clock = Callable[[], dt.datetime]
+
+
+def system_clock() -> dt.datetime:
+    """Now, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def fixed(moment: dt.datetime) -> Clock:
+    """A clock that stands still."""
+    return lambda: moment
