@@ -14,11 +14,16 @@ import marshmallow as ma
 
 from app.metadata.errors import N_, InvalidInput
 from app.metadata.fields import Field, Kind
-from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date, yuan_to_fen
-
-_TRUE = {"1", "true", "yes", "on", "y", "是", "√", "启用"}
-_FALSE = {"0", "false", "no", "off", "n", "否", "×", "停用"}
-_DATETIME_FORMS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M")
+from app.metadata.text import (
+    Bad,
+    cell_text,
+    normalise,
+    parse_bool,
+    parse_date,
+    parse_local_datetime,
+    parse_time,
+    yuan_to_fen,
+)
 
 
 def _integer(value: Any) -> int:
@@ -37,55 +42,16 @@ def _integer(value: Any) -> int:
     return int(normalise(str(value)))
 
 
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise Bad("boolean.word", N_("应为“是”或“否”"))
-
-
 def _datetime(value: Any) -> dt.datetime:
     """Local date and time -> aware UTC."""
-    if isinstance(value, dt.datetime):
-        moment = value
-    else:
-        text = normalise(str(value))
-        for form in _DATETIME_FORMS:
-            try:
-                moment = dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is set below
-                break
-            except ValueError:
-                continue
-        else:
-            try:
-                moment = dt.datetime.fromisoformat(text)
-            except ValueError:
-                raise Bad("datetime.form", N_("日期时间应为 2026-03-28 09:00 的形式")) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=LOCAL_ZONE)
+    moment: dt.datetime = parse_local_datetime(value)
     return moment.astimezone(dt.UTC)
 
 
-def _time(value: Any) -> dt.time:
-    if isinstance(value, dt.time):
-        return value
-    try:
-        return dt.time.fromisoformat(normalise(str(value)))
-    except ValueError:
-        raise Bad("time.form", N_("时间应为 09:00 的形式")) from None
-
-
 def _text(value: Any, *, multiline: bool) -> str:
-    if isinstance(value, float) and value.is_integer():  # spreadsheets give 1101.0
-        value = int(value)
-    text = str(value)
-    return (
-        "\n".join(normalise(line) for line in text.splitlines()) if multiline else normalise(text)
-    )
+    text = cell_text(value)
+    # NFKC would turn the full-width punctuation of running text into ASCII
+    return normalise(text, lines=True, form="NFC") if multiline else normalise(text)
 
 
 def _choice(field: Field, value: Any, choices: Mapping[str, str]) -> str:
@@ -111,10 +77,10 @@ def _parse(field: Field, value: Any, choices: Mapping[str, str] | None) -> Any:
     parsers: dict[Kind, Any] = {
         Kind.INTEGER: _integer,
         Kind.MONEY: yuan_to_fen,
-        Kind.BOOLEAN: _boolean,
+        Kind.BOOLEAN: parse_bool,
         Kind.DATE: parse_date,
         Kind.DATETIME: _datetime,
-        Kind.TIME: _time,
+        Kind.TIME: parse_time,
     }
     if kind in parsers:
         return parsers[kind](value)

@@ -91,7 +91,7 @@ class Resource(Declaration):
     """
 
     #: filled in when the model that carries this as `__admin__` is mapped
-    model: type = object
+    model: Any = None
     row_filter: Callable[[Actor], Any] | None = None
     order: tuple[tuple[str, str], ...] = (("id", "desc"),)
     columns: tuple[str, ...] = ()

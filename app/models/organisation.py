@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Boolean, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -139,7 +140,7 @@ class Organisation(Base, Stamped, Versioned):
         return f"({self.code}){self.name}"
 
 
-def below(actor: Actor) -> object:
+def below(actor: Actor) -> Any:
     """SQL condition: the actor's own organisation and all below it (R7.4)."""
     column = {
         Level.PROVINCE: Organisation.province_id,

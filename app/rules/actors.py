@@ -1,0 +1,133 @@
+"""From a person to an `Actor`: his organisation in the session, his roles, what they grant.
+
+An administrator is a passport bound to an organisation code (R8.4); whether he may log in is the
+state of that organisation in the current session (R3.5, R7.2).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.policy import elevated
+from app.metadata.actor import Actor, Grants
+from app.metadata.errors import N_, KaowuError
+from app.metadata.vocabulary import ExamState, Level, Verb
+from app.models.account import AdminBinding, Passport, RoleGrant, Setting
+from app.models.exam import Exam
+from app.models.organisation import Organisation
+
+#: Name of the setting that every save of the matrix raises.
+MATRIX_VERSION = "matrix_version"
+
+
+class NotBound(KaowuError):
+    """The passport administers nothing (R3.3)."""
+
+    code = "account.not_bound"
+    template = N_("该通行证未绑定考务机构，不能进入后台。请联系上级管理员添加。")
+    status = 403
+
+
+class OrganisationDisabled(KaowuError):
+    """R3.5, R7.2."""
+
+    code = "account.organisation_disabled"
+    template = N_("机构“{name}”在当前考次未启用，不能登录。请联系上级管理员启用。")
+    status = 403
+
+
+class NoOrganisation(KaowuError):
+    """The code has no row in the session."""
+
+    code = "account.no_organisation"
+    template = N_("您的机构没有参加该考次。")
+    status = 403
+
+
+class _GrantCache:
+    """One grant set per role combination and matrix version, for the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._version: Any = object()
+        self._sets: dict[frozenset[str], Grants] = {}
+
+    def get(self, session: Session, roles: frozenset[str]) -> Grants | None:
+        """The grants of these roles; None before the matrix was ever written."""
+        version = session.scalar(select(Setting.value).where(Setting.name == MATRIX_VERSION))
+        if version is None:
+            return None
+        with self._lock:
+            if version != self._version:
+                self._version, self._sets = version, {}
+            if roles in self._sets:
+                return self._sets[roles]
+        rows = session.execute(
+            select(RoleGrant.declaration, RoleGrant.verb).where(RoleGrant.role.in_(roles))
+        )
+        known = set(Verb)
+        found = frozenset((name, Verb(verb)) for name, verb in rows if verb in known)
+        with self._lock:
+            if version == self._version:
+                self._sets[roles] = found
+        return found
+
+
+_grants = _GrantCache()
+
+
+def current_exam(session: Session) -> Exam | None:
+    """The one session that is current (R0.4a); None before the first is made so."""
+    return session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).one_or_none()
+
+
+def roles_of(binding: AdminBinding) -> frozenset[str]:
+    """The level's role, "super" where bound so, and extra roles."""
+    return frozenset(
+        [binding.level, *binding.extra_roles, *(["super"] if binding.is_super else [])]
+    )
+
+
+def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
+    """The actor of an administrator in a session.
+
+    Raises NotBound, OrganisationDisabled (current or preparing session), NoOrganisation.
+    """
+    with elevated(session, "load actor", AdminBinding, Passport, Organisation):
+        row = session.execute(
+            select(AdminBinding, Organisation)
+            .outerjoin(
+                Organisation,
+                (Organisation.code == AdminBinding.organisation_code)
+                & (Organisation.exam_id == exam.id),
+            )
+            .where(AdminBinding.passport_id == passport_id)
+        ).first()
+    if row is None:
+        raise NotBound()
+    binding, organisation = row
+    if organisation is None:
+        raise NoOrganisation()
+    if not organisation.enabled and exam.state != ExamState.HISTORY.value:
+        raise OrganisationDisabled(name=organisation.name)
+    roles = roles_of(binding)
+    return Actor(
+        passport_id=passport_id,
+        level=Level(organisation.level),
+        exam_id=exam.id,
+        organisation_id=organisation.id,
+        province_id=organisation.province_id,
+        city_id=organisation.city_id,
+        site_id=organisation.site_id,
+        organisation_code=organisation.code,
+        province_code=binding.province_code or "",
+        city_code=binding.city_code or "",
+        site_code=binding.site_code or "",
+        roles=roles,
+        grants=_grants.get(session, roles),
+        name=binding.name,
+    )

@@ -1,0 +1,249 @@
+"""Lists: a `ListQuery` becomes a SELECT with the declared filters, order and loads.
+
+The actor's scope is added by the session; the resource's row filter and the organisation filter
+here. Only declared searches and sortable columns are accepted (fab.md §2.1, holes 9 and 10).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, func, inspect, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from app.database.keys import digest
+from app.database.policy import actor_of
+from app.metadata.cleaning import clean
+from app.metadata.declarations import Resource
+from app.metadata.errors import N_, InvalidInput, NotFound
+from app.metadata.fields import Field, Kind, Search, fields_of
+from app.metadata.query import COUNT_BOUND, ListQuery
+from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date
+from app.models.organisation import Organisation, below
+
+CHUNK = 2_000
+
+
+class BadQuery(InvalidInput):
+    """A filter or an order that the list does not offer."""
+
+    code = "list.bad_query"
+    template = N_("查询条件有误：")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of rows. `total` is exact up to COUNT_BOUND; `more` says that there are more."""
+
+    rows: list[Any]
+    total: int
+    more: bool
+    number: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.size))
+
+
+def columns_of(resource: Resource) -> list[str]:
+    """Names of the list's columns in order: declared ones, or the listed fields."""
+    if resource.columns:
+        return list(resource.columns)
+    listed = [name for name, field in fields_of(resource.model).items() if field.listed]
+    return listed + [column.name for column in resource.computed if column.listed]
+
+
+def searches_of(resource: Resource) -> list[Field]:
+    """The fields that the search bar offers, basic ones first."""
+    fields = [field for field in fields_of(resource.model).values() if field.search]
+    return sorted(fields, key=lambda field: field.more)
+
+
+def _wrong(field: Field, message: str) -> BadQuery:
+    return BadQuery({field.name: [f"{field.label}：{message}"]})
+
+
+def _condition(resource: Resource, field: Field, text: str) -> Any:
+    column = getattr(resource.model, field.name)
+    search = field.search
+    if search is Search.RANGE:
+        return _range(field, column, text)
+    if search is Search.CHOICE or field.kind in (Kind.BOOLEAN, Kind.INTEGER, Kind.DATE):
+        try:
+            return column == clean(field, text)
+        except Bad as error:
+            raise _wrong(field, str(error)) from None
+    value = normalise(text)
+    if field.digest_column:
+        exact = getattr(resource.model, field.digest_column)
+        return exact == digest(value.upper() if "id" in field.name else value)
+    if search is Search.PREFIX:
+        return column.startswith(value, autoescape=True)
+    if search is Search.CONTAINS:
+        return column.contains(value, autoescape=True)
+    return column == value
+
+
+def _range(field: Field, column: Any, text: str) -> Any:
+    low, _, high = text.partition("..")
+    bounds = []
+    try:
+        for part, is_end in ((low, False), (high, True)):
+            if not part.strip():
+                continue
+            if field.kind is Kind.INTEGER:
+                edge: Any = clean(field, part)
+            else:
+                edge = parse_date(part)
+                if field.kind is Kind.DATETIME:
+                    clock = dt.time.max if is_end else dt.time.min
+                    edge = dt.datetime.combine(edge, clock, LOCAL_ZONE).astimezone(dt.UTC)
+            bounds.append(column <= edge if is_end else column >= edge)
+    except Bad as error:
+        raise _wrong(field, str(error)) from None
+    return and_(True, *bounds) if bounds else None
+
+
+def base_statement(session: Session, resource: Resource) -> Select[Any]:
+    """SELECT of the resource's rows that the actor may see at all."""
+    statement: Select[Any] = select(resource.model)
+    if resource.row_filter is not None:
+        statement = statement.where(resource.row_filter(actor_of(session)))
+    return statement
+
+
+def _organisation(session: Session, resource: Resource, code: str) -> Any:
+    """Condition: rows of the organisation of this code (below the actor) and under it."""
+    actor = actor_of(session)
+    found = session.scalars(
+        select(Organisation).where(below(actor), Organisation.code == code)
+    ).first()
+    if found is None:
+        raise NotFound()
+    column = {"province": "province_id", "city": "city_id", "site": "site_id"}.get(found.level)
+    if column is None or not hasattr(resource.model, column):
+        return None
+    return getattr(resource.model, column) == found.id
+
+
+def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:
+    """The unordered SELECT of a query. Raises BadQuery, NotFound (organisation)."""
+    statement = base_statement(session, resource)
+    offered = {field.name: field for field in searches_of(resource)}
+    for name, text in query.filters.items():
+        if not text.strip():
+            continue
+        if name not in offered:
+            raise BadQuery({name: [name]})
+        condition = _condition(resource, offered[name], text)
+        if condition is not None:
+            statement = statement.where(condition)
+    if query.organisation:
+        condition = _organisation(session, resource, query.organisation)
+        if condition is not None:
+            statement = statement.where(condition)
+    if query.high_water is not None:
+        statement = statement.where(resource.model.id <= query.high_water)
+    return statement
+
+
+def _ordered(resource: Resource, query: ListQuery, statement: Select[Any]) -> Select[Any]:
+    fields = fields_of(resource.model)
+    order: tuple[tuple[str, str], ...] = resource.order
+    if query.order is not None:
+        name, direction = query.order
+        field = fields.get(name)
+        if field is None or not field.sortable or direction not in ("asc", "desc"):
+            raise BadQuery({name: [name]})
+        order = (query.order, ("id", "asc"))
+    elif order[-1][0] != "id":
+        order = (*order, ("id", "asc"))
+    for name, direction in order:
+        column = getattr(resource.model, name)
+        statement = statement.order_by(column.desc() if direction == "desc" else column.asc())
+    return statement
+
+
+def loads_of(resource: Resource) -> list[Any]:
+    """Loader options for what the list shows from related rows: no query per row."""
+    mapper: Any = inspect(resource.model)
+    names = {field.shown_as for field in fields_of(resource.model).values() if field.shown_as}
+    names |= {name for column in resource.computed for name in column.loads}
+    options = []
+    for name in sorted(filter(None, names)):
+        relationship = mapper.relationships.get(name)
+        if relationship is not None:
+            load = selectinload if relationship.uselist else joinedload
+            options.append(load(getattr(resource.model, name)))
+    return options
+
+
+def page(
+    session: Session, resource: Resource, query: ListQuery, *, number: int = 1, size: int = 20
+) -> Page:
+    """One page of a list: at most two statements beside the related loads.
+
+    `number` counts from 1 and is clipped to the last countable page.
+    """
+    statement = statement_for(session, resource, query)
+    bounded = statement.with_only_columns(resource.model.id).limit(COUNT_BOUND + 1).subquery()
+    total = session.scalar(select(func.count()).select_from(bounded)) or 0
+    more, total = total > COUNT_BOUND, min(total, COUNT_BOUND)
+    number = min(max(number, 1), max(1, -(-total // size)))
+    ordered = _ordered(resource, query, statement).options(*loads_of(resource))
+    rows = session.scalars(ordered.limit(size).offset((number - 1) * size)).unique().all()
+    return Page(list(rows), total, more, number, size)
+
+
+def seen(session: Session, resource: Resource, query: ListQuery) -> ListQuery:
+    """The query with the exact count and the highest id: what an operation on all results
+    stores, so that it touches what the user saw and no later rows."""
+    statement = statement_for(session, resource, query)
+    inner = statement.with_only_columns(resource.model.id).subquery()
+    count, highest = session.execute(select(func.count(), func.max(inner.c.id))).one()
+    return query.bounded(highest, count)
+
+
+def rows_by_id(session: Session, resource: Resource, ids: list[int]) -> list[Any]:
+    """The rows of these ids in scope, in the order of the ids.
+
+    Raises NotFound if any is missing: a row outside the scope is not told apart (P1).
+    """
+    found: dict[int, Any] = {}
+    for start in range(0, len(ids), 500):
+        chunk = ids[start : start + 500]
+        statement = base_statement(session, resource).where(resource.model.id.in_(chunk))
+        rows = session.scalars(statement.options(*loads_of(resource))).unique()
+        found.update({row.id: row for row in rows})
+    if len(found) != len(set(ids)):
+        raise NotFound()
+    return [found[row_id] for row_id in dict.fromkeys(ids)]
+
+
+def row_by_id(session: Session, resource: Resource, row_id: int) -> Any:
+    """One row in scope; NotFound otherwise."""
+    return rows_by_id(session, resource, [row_id])[0]
+
+
+def stream(
+    session: Session, resource: Resource, query: ListQuery, *, size: int = CHUNK
+) -> Iterator[list[Any]]:
+    """All rows of a query by ascending id, in chunks (keyset: no row twice, flat memory).
+
+    The caller forgets rows (`session.expunge_all`) as it likes between the chunks.
+    """
+    statement = statement_for(session, resource, query).options(*loads_of(resource))
+    last = 0
+    while True:
+        step = statement.where(resource.model.id > last).order_by(resource.model.id).limit(size)
+        rows = list(session.scalars(step).unique())
+        if not rows:
+            return
+        last = rows[-1].id
+        yield rows
+        if len(rows) < size:
+            return
