@@ -1,0 +1,1 @@
+"""Jobs: imports, documents, upkeep, and the engines that run them."""
