@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.theme import sample_pages
+from tests.theme import sample_grids, sample_pages
 
 Context = dict[str, Any]
 Page = tuple[str, Context]
@@ -393,5 +393,6 @@ PAGES: dict[str, Callable[[], Page]] = {
     "form_errors": lambda: form_page(True),
     "show": show_page,
     "confirm": confirm_page,
+    **sample_grids.PAGES,
     **sample_pages.PAGES,
 }

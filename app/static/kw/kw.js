@@ -168,6 +168,10 @@
       document.dispatchEvent(new Event('kw:layout'));
     },
     print: () => print(),
+    finish() {
+      leaving = true;
+      location.reload();
+    },
   };
   document.addEventListener('click', (event) => {
     const target = event.target.closest('[data-kw]');
