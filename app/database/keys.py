@@ -1,7 +1,7 @@
 """Encryption and keyed digests of sensitive columns (architecture §4.10).
 
-Stored form: base64 of key id (1 byte) + nonce (12) + AES-GCM ciphertext, so that keys can be
-rotated: a value is opened with the key that its first byte names, and sealed with the newest.
+Stored form: key identifier, colon, base64 of nonce (12 bytes) + AES-GCM ciphertext, so that keys
+can be rotated: a value is opened with the key that it names, and sealed with the first one.
 """
 
 from __future__ import annotations
@@ -15,29 +15,33 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
+IDENTIFIER_LENGTH = 16
 
 
 class Keyring:
-    """Data keys by id (1–255; the largest seals) and the key of the digests."""
+    """Data keys by identifier, the sealing one first, and the key of the digests."""
 
-    def __init__(self, data_keys: Mapping[int, bytes], digest_key: bytes) -> None:
+    def __init__(self, data_keys: Mapping[str, bytes], digest_key: bytes) -> None:
         if not data_keys or any(len(key) != 32 for key in data_keys.values()):
             raise ValueError("data keys must be 32 bytes each")
-        self._ciphers = {number: AESGCM(key) for number, key in data_keys.items()}
-        self._newest = max(data_keys)
+        if any(len(name) > IDENTIFIER_LENGTH or ":" in name for name in data_keys):
+            raise ValueError("identifiers of data keys are short and have no colon")
+        self._ciphers = {name: AESGCM(key) for name, key in data_keys.items()}
+        self._sealing = next(iter(data_keys))
         self._digest_key = digest_key
 
     def seal(self, text: str) -> str:
         """Encrypt; a different result each time."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._ciphers[self._newest].encrypt(nonce, text.encode(), None)
-        return base64.b64encode(bytes([self._newest]) + nonce + sealed).decode()
+        sealed = self._ciphers[self._sealing].encrypt(nonce, text.encode(), None)
+        return f"{self._sealing}:{base64.b64encode(nonce + sealed).decode()}"
 
     def open(self, stored: str) -> str:
         """Decrypt. Raises KeyError for an unknown key, InvalidTag for a damaged value."""
-        raw = base64.b64decode(stored)
-        nonce, sealed = raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
-        return self._ciphers[raw[0]].decrypt(nonce, sealed, None).decode()
+        name, _, encoded = stored.partition(":")
+        raw = base64.b64decode(encoded)
+        nonce, sealed = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
+        return self._ciphers[name].decrypt(nonce, sealed, None).decode()
 
     def digest(self, text: str) -> str:
         """Keyed digest (64 hex digits) for equality and uniqueness; not reversible."""

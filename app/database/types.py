@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from app.database.keys import keyring
+from app.database.keys import IDENTIFIER_LENGTH, keyring
 
 #: Snowflake keys: BIGINT on PostgreSQL, INTEGER (64 bit as well) on SQLite.
 Big = BigInteger().with_variant(Integer(), "sqlite")
@@ -50,8 +50,8 @@ class Encrypted(TypeDecorator[str]):
     encrypted = True
 
     def __init__(self, length: int) -> None:
-        #: base64 of (id + nonce + text in UTF-8 + tag)
-        super().__init__((1 + 12 + 16 + 4 * length) * 4 // 3 + 4)
+        # identifier, colon, base64 of (nonce + text in UTF-8 + tag)
+        super().__init__(IDENTIFIER_LENGTH + 1 + (12 + 16 + 4 * length) * 4 // 3 + 4)
         self.length = length
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:

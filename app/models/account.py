@@ -117,9 +117,6 @@ class AdminBinding(Base, SiteCodeScoped, AdministratorsOnly, Stamped, Versioned)
     is_super: Mapped[bool] = mapped_column(Boolean, default=False, info=PLUMBING)
     #: extra roles made by superusers, by name
     extra_roles: Mapped[list[str]] = mapped_column(Json, default=list, info=PLUMBING)
-    #: row of the framework's user table, kept for the framework's sake
-    framework_user_id: Mapped[int | None] = mapped_column(Integer, unique=True, info=PLUMBING)
-
     passport: Mapped[Passport] = relationship()
 
 

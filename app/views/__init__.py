@@ -1,0 +1,1 @@
+"""The administration: Flask-AppBuilder as the shell, pages made from declarations."""

@@ -1,0 +1,20 @@
+"""All pages of the administration: the engines' and the few made by hand, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def index_view() -> type:
+    """The page at the root of a session: 欢迎."""
+    from app.views.home import Home  # noqa: PLC0415 - the pages import the application's helpers
+
+    return Home
+
+
+def register(builder: Any) -> None:
+    """Register every page with the framework. Order matters for nothing."""
+    from app.views import account, entry, health, resources  # noqa: PLC0415
+
+    for module in (entry, account, health, resources):
+        module.register(builder)

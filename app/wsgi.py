@@ -1,0 +1,37 @@
+"""One server for both applications: the portal at `/`, the administration at `/admin`.
+
+In production the two may stand on hosts of their own; the code is the same (architecture §4.9).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.shared_data import SharedDataMiddleware
+
+from app.portal import create_portal_app
+from app.runtime import Runtime, start
+from app.views.application import MOUNT, STATIC, create_admin_app
+from config import Settings
+
+
+def create_application(runtime: Runtime) -> Any:
+    """WSGI callable of the whole product. `/static` is served by the web server in front where
+    there is one; this fallback serves development and tests."""
+    mounted = DispatcherMiddleware(create_portal_app(runtime), {MOUNT: create_admin_app(runtime)})
+    return SharedDataMiddleware(mounted, {"/static": str(STATIC)}, cache_timeout=31_536_000)
+
+
+_application: Any = None
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Entry point of the server; made on the first request of each worker process."""
+    global _application  # noqa: PLW0603 - one application per process
+    if _application is None:
+        _application = create_application(start(Settings.from_environment(os.environ)))
+    answer: Iterable[bytes] = _application(environ, start_response)
+    return answer
