@@ -170,9 +170,7 @@ def _record_flush(
 def _refuse(_mapper: Any, _connection: Any, entry: AuditEntry) -> None:
     """Only the seal may touch an entry again; a mistake elsewhere must not go unnoticed."""
     changed = {
-        attribute.key
-        for attribute in inspect(entry).attrs
-        if attribute.history.has_changes()
+        attribute.key for attribute in inspect(entry).attrs if attribute.history.has_changes()
     }
     if changed != {"sealed"}:
         raise AuditIsFinal()

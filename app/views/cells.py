@@ -18,7 +18,7 @@ EMPTY = "—"
 
 def cell(value: Any) -> Any:
     """None, '' and [] -> “—”; booleans, moments, days, lists; tags and links."""
-    if value is None or value == "" or value == []:
+    if value is None or value in ("", []):
         return Markup('<span class="kw-empty" aria-label="{}">—</span>').format(gettext("空"))
     if isinstance(value, bool):
         return gettext("是") if value else gettext("否")
@@ -37,10 +37,10 @@ def cell(value: Any) -> Any:
 
 def _special(value: Mapping[str, Any]) -> Any:
     if "url" in value:
-        attributes = ' data-kw="dialog"' if value.get("dialog") else ""
-        return Markup('<a href="{}"{}>{}</a>').format(
-            value["url"], Markup(attributes), value["text"]
+        link = (
+            '<a href="{}" data-kw="dialog">{}</a>' if value.get("dialog") else '<a href="{}">{}</a>'
         )
+        return Markup(link).format(value["url"], value["text"])  # noqa: S704 - the two forms above
     return Markup('<span class="kw-tag kw-tag-{}">{}</span>').format(
         value.get("tone") or "off", escape(value["text"])
     )
