@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 
 from app.adapters import embedded
+from app.adapters.processes import die_with_parent
 from config_values import embedded_redis_url, embedded_socket
 
 _PREFIX = "kaowu-test"
@@ -205,7 +206,7 @@ class Valkey:
         self.url = embedded_redis_url(self.directory)
         command = embedded.command(self.directory / "valkey", embedded_socket(self.directory))
         self._process = subprocess.Popen(
-            embedded.die_with_parent(command), start_new_session=True, cwd=Path(__file__).parents[1]
+            die_with_parent(command), start_new_session=True, cwd=Path(__file__).parents[1]
         )
         embedded.wait_until_ready(self.url, self._process, seconds=20)
 

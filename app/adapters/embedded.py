@@ -29,39 +29,9 @@ from redis.retry import Retry
 _LOCK_NAME = "lock"
 _LOG_NAME = "server.log"
 
-# Runs as `python -c _DIE_WITH_PARENT <parent> <signal> <command…>`. It is a program of its own
-# because prctl must be called in the child, after any change of user and before the execution;
-# a preexec_fn would do that between fork and exec, where Python may not run beside threads.
-_DIE_WITH_PARENT = """
-import ctypes, os, sys
-parent, number, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-ctypes.CDLL(None).prctl(1, number, 0, 0, 0)  # 1 = PR_SET_PDEATHSIG
-if os.getppid() != parent:  # it died before the request was made
-    sys.exit(1)
-os.execvp(command[0], command)
-"""
-
 
 class EmbeddedServerError(RuntimeError):
     """The private server cannot be started; the text says why and what to do."""
-
-
-def die_with_parent(command: list[str], signal_number: int = 15) -> list[str]:
-    """``command`` such that Linux sends it the signal when this process dies, even by SIGKILL.
-
-    Must be started from the main thread: the kernel watches the thread, not the process.
-    Elsewhere than on Linux the command is returned as it is.
-    """
-    if sys.platform != "linux":
-        return command
-    return [
-        sys.executable,
-        "-ISc",
-        _DIE_WITH_PARENT,
-        str(os.getpid()),
-        str(signal_number),
-        *command,
-    ]
 
 
 def server_binary() -> Path:
@@ -91,6 +61,16 @@ def command(directory: Path, socket: Path) -> list[str]:
     return [sys.executable, "-m", __spec__.name, str(directory), str(socket)]
 
 
+def answers(url: str) -> bool:
+    """Whether a server at ``url`` answers; not yet while it still reads its file."""
+    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            return False
+    return True
+
+
 def wait_until_ready(
     url: str, process: subprocess.Popen[bytes] | None = None, seconds: float = 10
 ) -> None:
@@ -99,22 +79,17 @@ def wait_until_ready(
     Raises ``EmbeddedServerError`` when ``process`` ends before, or nothing answers in time.
     """
     deadline = time.monotonic() + seconds
-    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.ConnectionError:  # also BusyLoading: it reads its file first
-                if process is not None and process.poll() is not None:
-                    raise EmbeddedServerError(
-                        f"The queue server ended at once (code {process.returncode}). "
-                        f"Its {_LOG_NAME} says why."
-                    ) from None
-                if time.monotonic() > deadline:
-                    raise EmbeddedServerError(
-                        f"The queue server did not answer within {seconds:.0f} seconds."
-                    ) from None
-                time.sleep(0.02)
+    while not answers(url):
+        if process is not None and process.poll() is not None:
+            raise EmbeddedServerError(
+                f"The queue server ended at once (code {process.returncode}). "
+                f"Its {_LOG_NAME} says why."
+            )
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"The queue server did not answer within {seconds:.0f} seconds."
+            )
+        time.sleep(0.02)
 
 
 def become_server(directory: Path, socket: Path) -> NoReturn:

@@ -24,8 +24,9 @@ _OWNER = """
 import subprocess, sys
 from pathlib import Path
 from app.adapters import embedded
+from app.adapters.processes import die_with_parent
 command = embedded.command(Path(sys.argv[1]), Path(sys.argv[2]))
-server = subprocess.Popen(embedded.die_with_parent(command))
+server = subprocess.Popen(die_with_parent(command))
 print(server.pid, flush=True)
 server.wait()
 """
@@ -112,7 +113,7 @@ def test_the_parent_may_choose_the_signal() -> None:
     block = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]);"
     parent = (
         "import subprocess, sys\n"
-        "from app.adapters.embedded import die_with_parent\n"
+        "from app.adapters.processes import die_with_parent\n"
         f"command = [sys.executable, '-c', {block + code!r}]\n"
         f"subprocess.Popen(die_with_parent(command, {signal.SIGINT.value})).wait()\n"
     )
