@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from app.jobs.documents.stamping.fonts import FontChain
 from app.jobs.documents.stamping.layout import ImageSlot, TextSlot
@@ -40,8 +41,9 @@ class CompiledTemplate:
 
 
 def template_digest(html: str, fonts: FontChain) -> str:
-    """Return the cache key of a template: it changes with the HTML, the fonts and the engine."""
-    return hashlib.sha256(f"{ENGINE_VERSION}\n{fonts.fingerprint}\n{html}".encode()).hexdigest()
+    """Return the cache key of a template: it changes with the HTML, the fonts and the engines."""
+    parts = (str(ENGINE_VERSION), version("weasyprint"), fonts.fingerprint, html)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def compile_template(html: str, fonts: FontChain) -> CompiledTemplate:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 from app.jobs.documents.stamping.errors import UncoveredText
 from app.jobs.documents.stamping.fonts import FontChain, Glyph, clusters, code_points
 from app.jobs.documents.stamping.layout import TextSlot
+from app.jobs.documents.stamping.pdf import text_string
 
 #: Below this size (points) a text is printed, but counts as too long to be read with ease.
 LEGIBLE_SIZE = 5.0
+
+#: A character as it copies, and what draws it.
+SetGlyph = tuple[str, Glyph]
 
 _SHARE = {"left": 0.0, "center": 0.5, "right": 1.0}
 _SHRINK_STEP = 0.96
@@ -40,42 +45,50 @@ class Typesetter:
 
     def width(self, text: str) -> float:
         """Return the width of a text in em/1000."""
-        return sum(glyph.advance for _, glyph in self._glyphs(text))
+        return advance(self.glyphs(text))
 
-    def show(self, text: str, size: float) -> str:
-        """Return the operators that show a text at the current position."""
+    def glyphs(self, text: str) -> list[SetGlyph]:
+        """Return each character (with its variation selector) and what draws it."""
+        located = [(cluster, self.fonts.locate(cluster)) for cluster in clusters(text)]
+        if None not in (glyph for _, glyph in located):
+            return cast("list[SetGlyph]", located)
+        if self._substitute is None:
+            missing = code_points(self.fonts.uncovered(text))
+            raise UncoveredText(text=text, characters=missing)
+        return [
+            (cluster, glyph) if glyph else (self._substitute_text, self._substitute)
+            for cluster, glyph in located
+        ]
+
+    def show(self, glyphs: Sequence[SetGlyph], size: float) -> str:
+        """Return the operators that show glyphs at the current position."""
         parts: list[str] = []
-        face, run = -1, ""
-        for cluster, glyph in self._glyphs(text):
+        codes: list[str] = []
+        face = -1
+        for cluster, glyph in glyphs:
             copied = self.used[glyph.face].setdefault(glyph.number, cluster)
-            if glyph.face == face and copied == cluster:
-                run += glyph.code
-                continue
-            parts.append(f"<{run}> Tj" if run else "")
-            run = glyph.code
+            if glyph.face != face or copied != cluster:
+                parts += _shown(codes)
+                codes = []
             if glyph.face != face:
                 face = glyph.face
                 parts.append(f"/F{face} {size:g} Tf")
-            if copied != cluster:
-                # One glyph draws two characters: say on the spot which one is meant.
-                actual = cluster.encode("utf-16-be").hex().upper()
-                parts.append(f"/Span<</ActualText<FEFF{actual}>>>BDC <{run}> Tj EMC")
-                run = ""
-        parts.append(f"<{run}> Tj" if run else "")
-        return " ".join(filter(None, parts))
-
-    def _glyphs(self, text: str) -> list[tuple[str, Glyph]]:
-        found: list[tuple[str, Glyph]] = []
-        for cluster in clusters(text):
-            glyph = self.fonts.locate(cluster)
-            if glyph is not None:
-                found.append((cluster, glyph))
-            elif self._substitute is not None:
-                found.append((self._substitute_text, self._substitute))
+            if copied == cluster:
+                codes.append(glyph.code)
             else:
-                missing = self.fonts.uncovered(text)
-                raise UncoveredText(text=text, characters=code_points(missing))
-        return found
+                # One glyph draws two characters: say on the spot which one is meant.
+                actual = f"/Span<</ActualText{text_string(cluster)}>>BDC"
+                parts += [actual, *_shown([glyph.code]), "EMC"]
+        return " ".join(parts + _shown(codes))
+
+
+def advance(glyphs: Iterable[SetGlyph]) -> float:
+    """Return the width of glyphs in em/1000."""
+    return sum([glyph.advance for _, glyph in glyphs])
+
+
+def _shown(codes: list[str]) -> list[str]:
+    return [f"<{''.join(codes)}> Tj"] if codes else []
 
 
 class FieldPrinter:
@@ -84,6 +97,7 @@ class FieldPrinter:
     def __init__(self, typesetter: Typesetter, slot: TextSlot) -> None:
         self._typesetter = typesetter
         self._slot = slot
+        self._colour = _colour(slot.colour)
         self._cache: dict[str, str] = {}
 
     def operators(self, text: str) -> str:
@@ -97,13 +111,21 @@ class FieldPrinter:
 
     def _set(self, text: str) -> str:
         slot, typesetter = self._slot, self._typesetter
+        glyphs = typesetter.glyphs(text)
+        width = advance(glyphs)
+        if width * slot.size <= slot.width * 1000:
+            return f"{self._colour}\n{self._line(glyphs, width, slot.size, slot.baseline)}"
         size, lines = fit(text, slot, typesetter.width)
-        parts = [_colour(slot.colour)]
-        for line, y in zip(lines, _baselines(slot, size, len(lines)), strict=True):
-            free = slot.width - typesetter.width(line) * size / 1000
-            x = slot.x + free * _SHARE[slot.alignment]
-            parts.append(f"1 0 0 1 {x:.2f} {y:.2f} Tm {typesetter.show(line, size)}")
+        parts = [self._colour]
+        for line, baseline in zip(lines, _baselines(slot, size, len(lines)), strict=True):
+            glyphs = typesetter.glyphs(line)
+            parts.append(self._line(glyphs, advance(glyphs), size, baseline))
         return "\n".join(parts)
+
+    def _line(self, glyphs: list[SetGlyph], width: float, size: float, baseline: float) -> str:
+        slot = self._slot
+        x = slot.x + (slot.width - width * size / 1000) * _SHARE[slot.alignment]
+        return f"1 0 0 1 {x:.2f} {baseline:.2f} Tm {self._typesetter.show(glyphs, size)}"
 
 
 def _baselines(slot: TextSlot, size: float, lines: int) -> list[float]:

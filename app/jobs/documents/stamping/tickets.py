@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -17,7 +16,8 @@ from app.jobs.documents.stamping.errors import DocumentCancelled
 from app.jobs.documents.stamping.fonts import FontChain, code_points, find_fonts
 from app.jobs.documents.stamping.output import Target, open_target
 from app.jobs.documents.stamping.sheet import Sheet, grid, single
-from app.jobs.documents.stamping.template import CompiledTemplate, compile_template
+from app.jobs.documents.stamping.store import TemplateStore
+from app.jobs.documents.stamping.template import CompiledTemplate
 from app.jobs.documents.stamping.text import LEGIBLE_SIZE, Typesetter, fit
 from app.jobs.documents.stamping.writer import PdfWriter, Value
 
@@ -30,7 +30,8 @@ MISSING_GLYPH_SIGN = "〓"
 _SMALL = "ticket_small.html"
 _PAGE = "ticket_page.html"
 _WEEKDAYS = "一二三四五六日"
-_compile_lock = threading.Lock()
+#: Compiled templates; a process may set `templates.folder` to keep them between jobs.
+templates = TemplateStore()
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parents[3] / "templates" / "documents"),
     autoescape=True,
@@ -204,12 +205,12 @@ def candidate_ticket_pdf(
 
 def small_template(fonts: FontChain | None = None) -> CompiledTemplate:
     """Return the compiled small ticket; compiled once per process and fonts."""
-    return _compiled(small_html(), fonts or find_fonts())
+    return templates.get(small_html(), fonts or find_fonts())
 
 
 def page_template(rows: int, fonts: FontChain | None = None) -> CompiledTemplate:
     """Return the compiled one-page ticket with `rows` entries (1 to 3)."""
-    return _compiled(page_html(rows), fonts or find_fonts())
+    return templates.get(page_html(rows), fonts or find_fonts())
 
 
 @lru_cache(maxsize=1)
@@ -290,13 +291,3 @@ def _pages(tickets: Sequence[Ticket]) -> Iterator[list[Ticket]]:
         entries = list(group)
         for start in range(0, len(entries), MAXIMUM_ROWS):
             yield entries[start : start + MAXIMUM_ROWS]
-
-
-def _compiled(html: str, fonts: FontChain) -> CompiledTemplate:
-    with _compile_lock:  # else two first requests would both lay the template out
-        return _cached(html, fonts)
-
-
-@lru_cache(maxsize=16)
-def _cached(html: str, fonts: FontChain) -> CompiledTemplate:
-    return compile_template(html, fonts)
