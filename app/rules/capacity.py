@@ -1,0 +1,379 @@
+"""Seats of a site: taken, given back, limited and recounted here and nowhere else (load.md §1).
+
+A pool's name is "D:<yyyy-mm-dd>" (preference day), "S:<subject>" or "TOTAL" (总科次数). The names
+are made so that their alphabetical order is the one order in which every path locks them: days,
+subjects, the total last. The unit counted is the entry (R13.9, R14.7), unpaid ones included.
+
+Counters are moved by statements in Core, which the policy on the session does not see; so this
+module checks permit and scope itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import String, bindparam, cast, func, literal, select, union_all, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
+from app.metadata.actor import Actor
+from app.metadata.errors import N_, KaowuError
+from app.metadata.vocabulary import Level
+from app.models.registration import HOLDING, Entry
+from app.models.settings import UNLIMITED, CapacityPool, SiteSubject
+
+TOTAL = "TOTAL"
+#: R13.6
+MINIMUM_TOTAL = 100
+Seats = Mapping[str, int]
+
+
+class AtSite(Protocol):
+    """Any row of a site: an organisation, a registration, settings."""
+
+    @property
+    def exam_id(self) -> int: ...
+    @property
+    def province_id(self) -> int | None: ...
+    @property
+    def city_id(self) -> int | None: ...
+    @property
+    def site_id(self) -> int | None: ...
+
+
+class CapacityExceeded(KaowuError):
+    """No seat is left in `pool`; nothing was taken (R13.9, N1)."""
+
+    code = "capacity.exceeded"
+    template = N_("{what}名额已满，没有保存。请选择其他科目、日期或考点。")
+    status = 409
+
+    def __init__(self, pool: str) -> None:
+        super().__init__(what=pool_label(pool))
+        self.pool = pool
+
+
+class PoolMissing(KaowuError):
+    """The site has not set this pool: 不开考 (R13.3a), or no preference on that day."""
+
+    code = "capacity.missing"
+    template = N_("考点未设置{what}的容量，不能报考。请选择其他科目、日期或考点。")
+
+    def __init__(self, pool: str) -> None:
+        super().__init__(what=pool_label(pool))
+        self.pool = pool
+
+
+class LimitBelowUsed(KaowuError):
+    """R13.5."""
+
+    code = "capacity.below_used"
+    template = N_("{what}已报{used}人，不能小于{used}。")
+
+
+class LimitOutOfRange(KaowuError):
+    """R13.3, R14.2: not a whole number of the range."""
+
+    code = "capacity.range"
+    template = N_("{what}须为{minimum}至{maximum}之间的整数（99999表示不限）。")
+
+
+class TotalTooSmall(KaowuError):
+    """R13.6."""
+
+    code = "capacity.total_too_small"
+    template = N_("总科次数不能小于{minimum}。")
+
+
+class PreferenceQuotaTooLarge(KaowuError):
+    """R13.8, R14.3, R14.4. `days` names the days that stand in the way."""
+
+    code = "capacity.preference_quota"
+    template = N_(
+        "总科次数为{total}时，每天的意向名额不能超过{half}，各天之和不能超过{total}。请先调整：{days}。"
+    )
+
+
+class SubjectNotOffered(KaowuError):
+    """R11: capacity belongs to a subject that the site offers."""
+
+    code = "capacity.subject_not_offered"
+    template = N_("考点未开考{what}，请先在《考点开考科目设置》中添加。")
+
+
+def subject_pool(subject_code: str) -> str:
+    return f"S:{subject_code}"
+
+
+def day_pool(day: dt.date) -> str:
+    return f"D:{day.isoformat()}"
+
+
+def pool_label(pool: str) -> str:
+    """“科目24”, “意向日期2026-09-19” or “总科次数”."""
+    kind, _, rest = pool.partition(":")
+    if kind == "S":
+        return f"科目{rest}"
+    return f"意向日期{rest}" if kind == "D" else "总科次数"
+
+
+def seats_of(entries: Iterable[tuple[str, dt.date | None]]) -> dict[str, int]:
+    """The seats that entries (subject code, preference day) take: {pool: count}."""
+    seats: Counter[str] = Counter()
+    for subject_code, day in entries:
+        seats[subject_pool(subject_code)] += 1
+        seats[TOTAL] += 1
+        if day is not None:
+            seats[day_pool(day)] += 1
+    return dict(seats)
+
+
+# ---------------------------------------------------------------- taking and giving back
+
+_POOL: Any = CapacityPool.__table__
+_AT = (_POOL.c.exam_id == bindparam("at_exam")) & (_POOL.c.site_id == bindparam("at_site"))
+_ONE = _AT & (_POOL.c.pool == bindparam("at_pool"))
+_LOOK = select(_POOL.c.pool, _POOL.c.capacity, _POOL.c.used).where(
+    _AT, _POOL.c.pool.in_(bindparam("at_pools", expanding=True))
+)
+_CLAIM = (
+    update(_POOL)
+    .where(_ONE, _POOL.c.used + bindparam("seats") <= _POOL.c.capacity)
+    .values(used=_POOL.c.used + bindparam("seats"))
+)
+_RELEASE = update(_POOL).where(_ONE).values(used=_POOL.c.used - bindparam("seats"))
+
+
+def look(session: Session, site: AtSite, seats: Seats) -> None:
+    """Answer “full” without a lock, before anything is written; a free seat may still go.
+
+    Raises PoolMissing or CapacityExceeded.
+    """
+    wanted = {pool: count for pool, count in seats.items() if count > 0}
+    if not wanted:
+        return
+    parameters = _site(session, site) | {"at_pools": list(wanted)}
+    rows = session.connection().execute(_LOOK, parameters)
+    free = {row.pool: (row.capacity, row.capacity - row.used) for row in rows}
+    for pool in sorted(wanted):
+        capacity, left = free.get(pool, (0, 0))
+        if capacity == 0:
+            raise PoolMissing(pool)
+        if left < wanted[pool]:
+            raise CapacityExceeded(pool)
+
+
+def claim(session: Session, site: AtSite, seats: Seats) -> None:
+    """Take seats for entries that are already added to the session (they are flushed first).
+
+    Raises CapacityExceeded naming the first full pool, PoolMissing; the caller's transaction (or
+    savepoint) must then be rolled back, for smaller pools may have been taken.
+    """
+    move(session, site, seats)
+
+
+def release(session: Session, site: AtSite, seats: Seats) -> None:
+    """Give seats back, in the same order."""
+    move(session, site, {pool: -count for pool, count in seats.items()})
+
+
+def move(session: Session, site: AtSite, seats: Seats) -> None:
+    """Take the positive and give back the negative counts in one pass of the global order.
+
+    For a changed choice: {"S:14": 1, "S:24": -1, "TOTAL": 0}. Raises as `claim`.
+    """
+    _require_permit(session)
+    look(session, site, seats)
+    session.flush()  # rows first: the locks on the counters are held as short as possible
+    at, connection = _site(session, site), session.connection()
+    for pool in sorted(seats):
+        if seats[pool] > 0:
+            _take(connection, at, pool, seats[pool])
+        elif seats[pool] < 0:
+            connection.execute(_RELEASE, at | {"at_pool": pool, "seats": -seats[pool]})
+    _forget_loaded(session)
+
+
+def _take(connection: Any, at: dict[str, Any], pool: str, count: int) -> None:
+    result: CursorResult[Any] = connection.execute(_CLAIM, at | {"at_pool": pool, "seats": count})
+    if result.rowcount != 1:
+        raise CapacityExceeded(pool)
+
+
+def _forget_loaded(session: Session) -> None:
+    """Pools that were loaded through the ORM no longer tell the truth."""
+    for row in list(session.identity_map.values()):
+        if isinstance(row, CapacityPool):
+            session.expire(row, ["used"])
+
+
+def _require_permit(session: Session) -> None:
+    permits = state_of(session).permits
+    if not permits or CapacityPool not in (*permits[-1].models, *permits[-1].declaration.writes):
+        raise NoPermit()
+
+
+def _site(session: Session, site: AtSite) -> dict[str, Any]:
+    """Key of the site in every statement; raises OutOfScope for a site that is not the actor's."""
+    actor = actor_of(session)
+    if not _in_scope(actor, site):
+        raise OutOfScope()
+    return {"at_exam": site.exam_id, "at_site": site.site_id}
+
+
+def _in_scope(actor: Actor, site: AtSite) -> bool:
+    if site.site_id is None:
+        return False
+    if actor.exam_id != site.exam_id and not (actor.is_system and actor.exam_id is None):
+        return False
+    if actor.is_system:
+        return True
+    return {
+        Level.PROVINCE: actor.province_id == site.province_id,
+        Level.CITY: actor.city_id == site.city_id,
+        Level.SITE: actor.site_id == site.site_id,
+    }.get(actor.level, True)  # the centre everywhere, candidates anywhere in their session
+
+
+# ---------------------------------------------------------------- limits
+
+
+def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> None:
+    """Set capacities ({pool: limit}) under the caller's permit; the log names every change.
+
+    All pools of the site are locked in the global order, so that no claim slips in between.
+    Raises LimitOutOfRange, TotalTooSmall, LimitBelowUsed, PreferenceQuotaTooLarge,
+    SubjectNotOffered.
+    """
+    _require_permit(session)
+    _site(session, site)
+    rows = session.scalars(
+        select(CapacityPool)
+        .where(CapacityPool.exam_id == site.exam_id, CapacityPool.site_id == site.site_id)
+        .order_by(CapacityPool.pool)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    pools = {row.pool: row for row in rows}
+    _check_offered(session, site, [pool for pool in limits if pool not in pools])
+    for pool, limit in limits.items():
+        _check_limit(pool, limit, pools[pool].used if pool in pools else 0)
+    _check_quotas({pool: row.capacity for pool, row in pools.items()} | dict(limits))
+    for pool, limit in limits.items():
+        if pool in pools:
+            pools[pool].capacity = limit
+        else:
+            session.add(_new_pool(site, pool, limit))
+    session.flush()
+
+
+def _new_pool(site: AtSite, pool: str, limit: int) -> CapacityPool:
+    return CapacityPool(
+        exam_id=site.exam_id,
+        province_id=site.province_id,
+        city_id=site.city_id,
+        site_id=site.site_id,
+        pool=pool,
+        capacity=limit,
+        used=0,
+    )
+
+
+def _check_offered(session: Session, site: AtSite, new_pools: list[str]) -> None:
+    subjects = {pool[2:] for pool in new_pools if pool.startswith("S:")}
+    if not subjects:
+        return
+    offered = select(SiteSubject.subject_code).where(
+        SiteSubject.exam_id == site.exam_id, SiteSubject.site_id == site.site_id
+    )
+    for code in sorted(subjects - set(session.scalars(offered))):
+        raise SubjectNotOffered(what=pool_label(subject_pool(code)))
+
+
+def _check_limit(pool: str, limit: int, used: int) -> None:
+    what = pool_label(pool)
+    # 0 is 不开考 for a subject; the total and the days need at least one (R13.3, R14.2)
+    minimum = 0 if pool.startswith("S:") else 1
+    whole = isinstance(limit, int) and not isinstance(limit, bool)
+    if not whole or not minimum <= limit <= UNLIMITED:
+        raise LimitOutOfRange(what=what, minimum=minimum, maximum=UNLIMITED)
+    if pool == TOTAL and limit < MINIMUM_TOTAL:
+        raise TotalTooSmall(minimum=MINIMUM_TOTAL)
+    if limit < used:
+        raise LimitBelowUsed(what=what, used=used)
+
+
+def _check_quotas(limits: Mapping[str, int]) -> None:
+    total = limits.get(TOTAL)
+    quotas = {pool[2:]: limit for pool, limit in limits.items() if pool.startswith("D:")}
+    if total is None or not quotas:
+        return
+    half = total // 2
+    wrong = [day for day, quota in sorted(quotas.items()) if quota > half]
+    if not wrong and sum(quotas.values()) > total:
+        wrong = sorted(quotas)
+    if wrong:
+        raise PreferenceQuotaTooLarge(total=total, half=half, days="、".join(wrong))
+
+
+# ---------------------------------------------------------------- recount
+
+
+@dataclass(frozen=True, slots=True)
+class Miscount:
+    """A counter that differs from the rows."""
+
+    exam_id: int
+    site_id: int
+    pool: str
+    used: int
+    counted: int
+
+
+def recount(session: Session, exam_id: int | None = None) -> list[Miscount]:
+    """Compare every counter with the entries that hold seats; empty when all agree.
+
+    For the system's own check (`kaowu check capacity`): other actors are refused.
+    """
+    if not actor_of(session).is_system:
+        raise OutOfScope()
+    connection = session.connection()
+    counted = {
+        (row.exam_id, row.site_id, row.pool): row.seats
+        for row in connection.execute(_counts(exam_id))
+    }
+    used = select(_POOL.c.exam_id, _POOL.c.site_id, _POOL.c.pool, _POOL.c.used)
+    if exam_id is not None:
+        used = used.where(_POOL.c.exam_id == exam_id)
+    counters = {(row.exam_id, row.site_id, row.pool): row.used for row in connection.execute(used)}
+    return [
+        Miscount(*key, counters.get(key, 0), counted.get(key, 0))
+        for key in sorted(counters.keys() | counted.keys())
+        if counters.get(key, 0) != counted.get(key, 0)
+    ]
+
+
+def _counts(exam_id: int | None) -> Any:
+    """{exam, site, pool: entries that hold a seat}."""
+    entry: Any = Entry.__table__
+    holding = entry.c.state.in_([state.value for state in HOLDING])
+    if exam_id is not None:
+        holding &= entry.c.exam_id == exam_id
+    site = (entry.c.exam_id, entry.c.site_id)
+    seats = func.count().label("seats")
+    # both databases write a date as yyyy-mm-dd when it becomes text
+    day = cast(entry.c.preference_day, String)
+    return union_all(
+        select(*site, literal(TOTAL).label("pool"), seats).where(holding).group_by(*site),
+        select(*site, (literal("S:") + entry.c.subject_code).label("pool"), seats)
+        .where(holding)
+        .group_by(*site, entry.c.subject_code),
+        select(*site, (literal("D:") + day).label("pool"), seats)
+        .where(holding, entry.c.preference_day.is_not(None))
+        .group_by(*site, entry.c.preference_day),
+    )
