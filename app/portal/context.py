@@ -1,0 +1,252 @@
+"""What a request of the portal knows: settings, visitor, sessions, units of work.
+
+Reading happens in one read-only session per request; every write in a unit of work of its own,
+committed before the answer is made.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import current_app, g, redirect, request, session, url_for
+from flask_babel import gettext
+from sqlalchemy.orm import sessionmaker
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from app.database.policy import become
+from app.database.session import KaowuSession
+from app.database.unit_of_work import reading, run_unit
+from app.metadata.actor import Actor, candidate, system
+from app.metadata.errors import N_, KaowuError, PolicyDenied
+from app.rules import rate_limit
+from app.rules.account.access import Access, Limits
+from app.rules.account.visitor import Visitor, visitor
+from app.rules.clock import Clock
+from config import Settings
+
+T = TypeVar("T")
+View = Callable[..., Any]
+
+PASSPORT_KEY = "passport"
+VERSION_KEY = "version"
+STAGE_KEY = "stage"
+SINCE_KEY = "since"
+#: Log-in ends after this many hours even without rest.
+LONGEST_SESSION_HOURS = 12
+
+
+class NoExam(PolicyDenied):
+    """No session is current, so there is nothing to register for."""
+
+    code = "portal.no_exam"
+    template = N_("目前没有开放报名的考次。请留意考试机构的通知。")
+
+
+class ForAdministrators(PolicyDenied):
+    """R3.4: a passport bound to an organisation has no candidate use."""
+
+    code = "portal.administrator"
+    template = N_("该通行证是考务管理员账号，不能用于报名。报名请使用另一个通行证。")
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What the application was made with; found by `portal()` in every request."""
+
+    settings: Settings
+    factory: sessionmaker[KaowuSession]
+    clock: Clock
+    nudge: Callable[[], None] | None
+    readiness: Callable[[], Mapping[str, bool]] | None
+
+
+def portal() -> Portal:
+    """The application's settings and database."""
+    return cast(Portal, current_app.extensions["kaowu_portal"])
+
+
+def request_id() -> str:
+    """One number per request, for log and audit."""
+    if "request_id" not in g:
+        g.request_id = uuid.uuid4().hex
+    return cast(str, g.request_id)
+
+
+def address() -> str:
+    """Where the request comes from; behind proxies, as the trusted ones tell."""
+    return (request.remote_addr or "")[:45]
+
+
+def access() -> Access:
+    """The account rules' door to the database for this request."""
+    app, settings = portal(), portal().settings
+    return Access(
+        factory=app.factory,
+        clock=app.clock,
+        address=address(),
+        request_id=request_id(),
+        gateway=not (settings.is_production and settings.sms_url.startswith("outbox:")),
+        limits=Limits(
+            login_account=settings.rate_login_account,
+            login_address=settings.rate_login_address,
+            code_target=settings.rate_code,
+        ),
+        nudge=app.nudge,
+    )
+
+
+# ---------------------------------------------------------------- who
+
+
+def sign_in(passport_id: int, session_version: int, stage: str = "") -> None:
+    """Begin a session. Nothing of the visitor's former session survives (no fixation).
+
+    A `stage` ("first", "totp", "expired") names the one page that is open until it is done.
+    """
+    kept = session.get("language")
+    session.clear()
+    session.permanent = True
+    session[PASSPORT_KEY] = str(passport_id)
+    session[VERSION_KEY] = session_version
+    session[SINCE_KEY] = int(portal().clock().timestamp())
+    if stage:
+        session[STAGE_KEY] = stage
+    if kept:
+        session["language"] = kept
+    g.pop("visitor", None)
+
+
+def sign_out() -> None:
+    """End the session of this browser; `account.login.log_out` ends all of the passport."""
+    kept = session.get("language")
+    session.clear()
+    if kept:
+        session["language"] = kept
+    g.pop("visitor", None)
+
+
+def _find_visitor() -> Visitor | None:
+    stored = session.get(PASSPORT_KEY)
+    if not isinstance(stored, str) or not stored.isdigit():
+        return None
+    age = portal().clock().timestamp() - session.get(SINCE_KEY, 0)
+    found = None
+    if 0 <= age < LONGEST_SESSION_HOURS * 3600:
+        with reading(portal().factory, system("portal visitor")) as database:
+            found = visitor(database, int(stored), session.get(VERSION_KEY, 0))
+    if found is None:
+        sign_out()
+    return found
+
+
+def person() -> Visitor | None:
+    """Whose cookie it is, also before the second step of a log-in; None for strangers."""
+    if "visitor" not in g:
+        g.visitor = _find_visitor()
+    return cast("Visitor | None", g.visitor)
+
+
+def stage() -> str:
+    """What must be done before anything else: "", "first", "totp" or "expired"."""
+    return cast(str, session.get(STAGE_KEY, "")) if person() else ""
+
+
+def current_visitor() -> Visitor | None:
+    """Who is logged in completely; None for strangers and those in between."""
+    return None if stage() else person()
+
+
+def this_visitor() -> Visitor:
+    """Who is logged in. Raises PolicyDenied behind a view without `login_required`."""
+    found = current_visitor()
+    if found is None:
+        raise PolicyDenied()
+    return found
+
+
+def actor() -> Actor:
+    """The candidate in the current session (R3.6). Raises NoExam, ForAdministrators."""
+    found = this_visitor()
+    if found.administrator:
+        raise ForAdministrators()
+    if found.exam_id is None:
+        raise NoExam()
+    return candidate(found.passport_id, found.exam_id)
+
+
+def login_required(view: View) -> View:
+    """Send strangers to the log-in page, and back here afterwards."""
+
+    @wraps(view)
+    def guarded(*positional: Any, **named: Any) -> Any:
+        if current_visitor() is None:
+            return to_login()
+        return view(*positional, **named)
+
+    return guarded
+
+
+def candidate_required(view: View) -> View:
+    """`login_required`, and a candidate in a current session; others read why not."""
+
+    @wraps(view)
+    def guarded(*positional: Any, **named: Any) -> Any:
+        if current_visitor() is None:
+            return to_login()
+        actor()
+        return view(*positional, **named)
+
+    return guarded
+
+
+def to_login() -> WerkzeugResponse:
+    """The page that a visitor without a complete log-in is sent to."""
+    pending = {"first": "passport.first", "totp": "passport.totp", "expired": "passport.password"}
+    here = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for(pending.get(stage(), "passport.login"), next=here))
+
+
+# ---------------------------------------------------------------- the database
+
+
+def read_session() -> KaowuSession:
+    """The request's read-only session, as the candidate. Raises as `actor`."""
+    if "read_session" not in g:
+        acting = actor()
+        g.read_session = portal().factory()
+        become(g.read_session, acting)
+    return cast(KaowuSession, g.read_session)
+
+
+def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
+    """Run a write in one unit of work as the candidate (or as `acting`); counted per passport.
+
+    The read session is ended first, so that it does not show what was before. Raises
+    `rate_limit.TooMany`, and what `work` raises.
+    """
+    who = acting or actor()
+    close_read_session()
+
+    def counted(database: KaowuSession) -> T:
+        if who.passport_id is not None:
+            limit, now = portal().settings.rate_write, portal().clock()
+            rate_limit.require(database, f"write:{who.passport_id}", limit, now)
+        return work(database)
+
+    return run_unit(portal().factory, who, counted, request_id=request_id(), address=address())
+
+
+def close_read_session(_error: BaseException | None = None) -> None:
+    """End the read transaction; what was loaded stays readable (no expiry)."""
+    database: Any = g.pop("read_session", None)
+    if database is not None:
+        database.close()
+
+
+def message_of(error: KaowuError) -> str:
+    """The error's sentence in the visitor's language."""
+    return error.message(gettext)

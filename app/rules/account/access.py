@@ -1,0 +1,93 @@
+"""How the account rules reach the database, and what they may be asked for.
+
+Most rules are handed a session. These are handed an `Access`, because they own their short
+transactions: hashing a password takes 0.1 s and must hold no lock, and a failed attempt must be
+counted although it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy.orm import sessionmaker
+
+from app.database.session import KaowuSession
+from app.database.unit_of_work import after_commit, reading, run_unit
+from app.metadata.actor import Actor, system
+from app.rules.clock import Clock, system_clock
+
+T = TypeVar("T")
+
+#: (attempts, seconds); settings hand in their own named tuple of the same shape.
+Rate = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is throttled, per account or target and per address (quality.md, Security)."""
+
+    login_account: Rate = (10, 900)
+    login_address: Rate = (300, 60)
+    code_target: Rate = (5, 3600)
+    code_address: Rate = (300, 3600)
+    #: tries with the last six characters of the ID number, or with an activation code
+    proof: Rate = (5, 86_400)
+    second_factor: Rate = (10, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A door to the database for one request: where it comes from, and the clock.
+
+    `gateway` tells whether mail and SMS really reach people; without it the first password of a
+    candidate may be proved by his ID number (§8.3). `nudge` is called after a commit that left a
+    message in the outbox. `totp_required` asks every administrator for a second factor.
+    """
+
+    factory: sessionmaker[KaowuSession]
+    clock: Clock = system_clock
+    address: str = ""
+    request_id: str = ""
+    gateway: bool = True
+    totp_required: bool = False
+    limits: Limits = field(default_factory=Limits)
+    nudge: Callable[[], None] | None = None
+
+    def read(self, work: Callable[[KaowuSession], T]) -> T:
+        """Run `work` in a read-only transaction that ends before anything is hashed."""
+        with reading(self.factory, system("account look-up")) as session:
+            return work(session)
+
+    def write(
+        self, task: str, work: Callable[[KaowuSession], T], *, passport_id: int | None = None
+    ) -> T:
+        """Run `work` in one unit of work as the system task `task`, for the named passport."""
+        return run_unit(
+            self.factory,
+            self_service(task, passport_id),
+            work,
+            request_id=self.request_id,
+            address=self.address,
+        )
+
+    def hurry_messages(self, session: KaowuSession) -> None:
+        """Have the outbox emptied as soon as this transaction has committed."""
+        if self.nudge is not None:
+            after_commit(session, self.nudge)
+
+
+def self_service(task: str, passport_id: int | None) -> Actor:
+    """The system actor of a visitor's own account: the log names the task and the passport.
+
+    A candidate's actor belongs to an exam session; an account outlives them all, and an
+    administrator has one too.
+    """
+    return replace(system(task), passport_id=passport_id)
+
+
+def minutes(number: int) -> timedelta:
+    """A number of minutes."""
+    return timedelta(minutes=number)

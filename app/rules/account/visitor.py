@@ -1,0 +1,62 @@
+"""Who a portal cookie belongs to, in one statement per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app.metadata.vocabulary import ExamState
+from app.models.account import AdminBinding, Passport
+from app.models.exam import Exam
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A passport whose cookie is still good. `exam_id` is the current session's, if there is one.
+
+    `administrator` passports have no candidate use (R3.4).
+    """
+
+    passport_id: int
+    number: str
+    name: str
+    exam_id: int | None
+    administrator: bool
+    must_change: bool
+    has_totp: bool
+
+
+def visitor(session: Session, passport_id: int, session_version: int) -> Visitor | None:
+    """The visitor, or None when the passport is gone, disabled, or was logged out elsewhere.
+
+    The session must belong to a system actor without exam session.
+    """
+    current = select(Exam.id).where(Exam.state == ExamState.CURRENT.value).scalar_subquery()
+    bound = exists().where(AdminBinding.passport_id == Passport.id)
+    row = session.execute(
+        select(
+            Passport.number,
+            Passport.name,
+            Passport.must_change,
+            Passport.totp_confirmed,
+            current.label("exam_id"),
+            bound.label("administrator"),
+        ).where(
+            Passport.id == passport_id,
+            Passport.session_version == session_version,
+            Passport.active.is_(True),
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Visitor(
+        passport_id=passport_id,
+        number=row.number,
+        name=row.name or "",
+        exam_id=row.exam_id,
+        administrator=bool(row.administrator),
+        must_change=row.must_change,
+        has_totp=row.totp_confirmed,
+    )

@@ -1,0 +1,90 @@
+"""Counted attempts per key and window of time, shared by all processes (quality.md, Security).
+
+A bucket names what is counted ("login:<digest>", "write:<passport>"); windows are aligned to the
+clock. Keys that are personal go in as digests (`secret_bucket`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database.keys import keyring
+from app.metadata.errors import N_, KaowuError
+from app.models.account import RateLimit
+
+Rate = tuple[int, int]
+
+
+class TooMany(KaowuError):
+    """The limit is reached; the sentence says when to come back."""
+
+    code = "rate.too_many"
+    template = N_("操作过于频繁。请在{minutes}分钟后重试。")
+    status = 429
+
+
+def secret_bucket(kind: str, text: str) -> str:
+    """The bucket of a personal key: `kind` and a keyed digest of the text."""
+    return f"{kind}:{keyring().digest(text)[:48]}"
+
+
+def window_start(now: dt.datetime, seconds: int) -> dt.datetime:
+    """Begin of the window of `seconds` that holds `now`, aware UTC."""
+    return dt.datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, dt.UTC)
+
+
+def hit(session: Session, bucket: str, seconds: int, now: dt.datetime) -> int:
+    """Count one attempt and return how many there are in this window, this one included.
+
+    On PostgreSQL the row stays locked until the transaction ends: attempts on one bucket queue.
+    The session must be a system actor's or hold no scope on the table (it has none).
+    """
+    start = window_start(now, seconds)
+    if not _increase(session, bucket, start):
+        try:
+            with session.begin_nested():
+                session.add(RateLimit(bucket=bucket, window_start=start, count=1))
+        except IntegrityError:  # another process was first
+            _increase(session, bucket, start)
+    count = session.scalar(
+        select(RateLimit.count).where(RateLimit.bucket == bucket, RateLimit.window_start == start)
+    )
+    return count or 0
+
+
+def _increase(session: Session, bucket: str, start: dt.datetime) -> bool:
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        update(RateLimit)
+        .where(RateLimit.bucket == bucket, RateLimit.window_start == start)
+        .values(count=RateLimit.count + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return result.rowcount == 1
+
+
+def require(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
+    """Count one attempt; raise TooMany above `rate` = (attempts, seconds)."""
+    attempts, seconds = rate
+    if hit(session, bucket, seconds, now) > attempts:
+        raise TooMany(minutes=minutes_left(now, seconds))
+
+
+def minutes_left(now: dt.datetime, seconds: int) -> int:
+    """Whole minutes until the window ends, at least one."""
+    left = window_start(now, seconds) + dt.timedelta(seconds=seconds) - now
+    return max(1, -(-int(left.total_seconds()) // 60))
+
+
+def sweep(session: Session, now: dt.datetime, keep: dt.timedelta = dt.timedelta(days=2)) -> int:
+    """Delete windows that nobody asks for any more; for the upkeep. Returns how many."""
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        delete(RateLimit)
+        .where(RateLimit.window_start < now - keep)
+        .execution_options(synchronize_session=False)
+    )
+    return result.rowcount
