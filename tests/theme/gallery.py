@@ -60,6 +60,7 @@ def nonce() -> str:
 def create_app() -> Flask:
     """The gallery: pages at ``/<name>``, sources of ``sample.PAGES``, a strict CSP as in production."""
     app = Flask(__name__, static_folder=str(ROOT / "app" / "static"))
+    app.url_map.redirect_defaults = False
     app.secret_key = "gallery"
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
@@ -93,7 +94,7 @@ def create_app() -> Flask:
         if name not in sample.PAGES:
             abort(404)
         template, context = sample.PAGES[name]()
-        return render_template(template, **context)
+        return render_template(template, **{"tab_key": name, **context})
 
     return app
 

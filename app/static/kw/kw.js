@@ -227,6 +227,7 @@
         done(answer.ok ? await answer.json() : []);
       } catch { done([]); }
     };
+    select.setAttribute('aria-hidden', 'true'); // the label is moved to the new input
     new TomSelect(select, {
       maxOptions: 500, plugins: select.multiple ? { remove_button: { title: texts.remove } } : [],
       ...(remote ? { load, valueField: 'id', labelField: 'text', searchField: 'text', preload: 'focus' } : {}),
