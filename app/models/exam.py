@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -28,13 +29,30 @@ from app.database.base import (
     UtcDateTime,
     Versioned,
 )
+from app.metadata.actor import Actor
+from app.metadata.declarations import LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Search, col
-from app.metadata.vocabulary import EXAM_STATE_LABELS, ExamState, Personal, Window
+from app.metadata.fields import Computed, Search, col
+from app.metadata.vocabulary import (
+    EXAM_STATE_LABELS,
+    Area,
+    ExamState,
+    Level,
+    Personal,
+    Verb,
+    Window,
+)
 
 EXAM_STATES = {state.value: label for state, label in EXAM_STATE_LABELS.items()}
 SUBJECT_LEVELS = {"1": N_("一级"), "2": N_("二级"), "3": N_("三级"), "4": N_("四级")}
-WEEKDAYS = "一二三四五六日"
+CODE_TABLES = {
+    "id_type": N_("证件类型"),
+    "ethnic": N_("民族"),
+    "education": N_("文化程度"),
+    "occupation": N_("职业"),
+    "violation": N_("违纪类型"),
+    "rejection": N_("不通过类型"),
+}
 
 
 class Exam(Base, Stamped, Versioned):
@@ -51,6 +69,17 @@ class Exam(Base, Stamped, Versioned):
             sqlite_where=text("state = 'current'"),
         ),
         CheckConstraint("age_min >= 0 AND age_max >= age_min", name="ages"),
+    )
+
+    __admin__ = Resource(
+        name="exam",
+        label=N_("考次管理"),
+        menu=Place(Area.BASIC, 20),
+        verbs={Level.CENTER: LOOK | {Verb.ADD, Verb.EDIT}},
+        super_verbs=LOOK | {Verb.ADD, Verb.EDIT},
+        per_exam=False,
+        order=(("number", "desc"),),
+        help=N_("新考次会复制最近考次的机构（含审核状态）和学籍报考设置；其他设置在各自页面复制。"),
     )
 
     number: Mapped[int] = mapped_column(
@@ -110,11 +139,33 @@ class ExamProvince(Base):
     )
 
 
+def _days_seen(actor: Actor) -> Any:
+    """The national days and those of the actor's province; the centre sees the national ones."""
+    column = ExamDay.province_id
+    own = column == actor.province_id if actor.province_id is not None else column.is_(None)
+    return column.is_(None) | own
+
+
 class ExamDay(Base, ExamScoped, PublicInExam, Versioned):
     """An exam day of a session in a province; `province_id` empty means all provinces."""
 
     __tablename__ = "exam_day"
     __table_args__ = (UniqueConstraint("exam_id", "province_id", "day"),)
+    __admin__ = Resource(
+        name="exam_day",
+        label=N_("考试日期"),
+        menu=Place(Area.BASIC, 30),
+        verbs={
+            Level.CENTER: MANAGE,
+            Level.PROVINCE: MANAGE,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        row_filter=_days_seen,
+        order=(("day", "asc"),),
+        computed=(Computed("scope", N_("适用范围"), lambda row: row.scope),),
+        help=N_("中心设置的日期适用于未另行设置的省；省设置后以省的日期为准。"),
+    )
 
     province_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
     day: Mapped[dt.date] = mapped_column(Date, info=col(N_("考试日期"), Personal.NONE, listed=True))
@@ -124,6 +175,21 @@ class Subject(Base, Versioned):
     """The national subject catalogue; which are active is data per session (ExamSubject)."""
 
     __tablename__ = "subject"
+    __admin__ = Resource(
+        name="subject",
+        label=N_("科目目录"),
+        menu=Place(Area.BASIC, 40),
+        verbs={
+            Level.CENTER: MANAGE,
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        super_verbs=MANAGE,
+        per_exam=False,
+        order=(("code", "asc"),),
+        api=True,
+    )
 
     code: Mapped[str] = mapped_column(
         String(2),
@@ -157,6 +223,18 @@ class ExamSubject(Base, ExamScoped, PublicInExam):
 
     __tablename__ = "exam_subject"
     __table_args__ = (UniqueConstraint("exam_id", "subject_code"),)
+    __admin__ = Resource(
+        name="exam_subject",
+        label=N_("本考次科目"),
+        menu=Place(Area.BASIC, 50),
+        verbs={
+            Level.CENTER: MANAGE,
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        order=(("subject_code", "asc"),),
+    )
 
     subject_code: Mapped[str] = mapped_column(
         String(2), info=col(N_("科目代码"), Personal.NONE, listed=True, search=Search.EXACT)
@@ -212,3 +290,50 @@ class OperationWindow(Base, OrganisationPath, AdministratorsOnly, Stamped, Versi
         """Start and end of a window; the end of W6 is always None."""
         start = getattr(self, f"{window.value}_start")
         return start, None if window.open_ended else getattr(self, f"{window.value}_end")
+
+
+class CodeEntry(Base, Versioned):
+    """One code of a code table (民族, 文化程度, …), editable by 中心 (R0.6, §5)."""
+
+    __tablename__ = "code_entry"
+    __table_args__ = (UniqueConstraint("table_name", "code"),)
+    __admin__ = Resource(
+        name="code_entry",
+        label=N_("代码表"),
+        menu=Place(Area.SYSTEM, 30),
+        verbs={
+            Level.CENTER: LOOK | {Verb.ADD, Verb.EDIT},
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        super_verbs=LOOK | {Verb.ADD, Verb.EDIT},
+        per_exam=False,
+        order=(("table_name", "asc"), ("code", "asc")),
+        help=N_("代码一经使用不能删除，可以停用。"),
+    )
+
+    table_name: Mapped[str] = mapped_column(
+        String(20),
+        info=col(
+            N_("代码表"),
+            Personal.NONE,
+            choices=CODE_TABLES,
+            listed=True,
+            search=Search.CHOICE,
+            immutable=True,
+        ),
+    )
+    code: Mapped[str] = mapped_column(
+        String(4),
+        info=col(N_("代码"), Personal.NONE, listed=True, search=Search.EXACT, immutable=True),
+    )
+    name: Mapped[str] = mapped_column(
+        String(40), info=col(N_("名称"), Personal.NONE, listed=True, search=Search.PREFIX)
+    )
+    rank: Mapped[int | None] = mapped_column(
+        Integer, info=col(N_("次序"), Personal.NONE, listed=True, minimum=0, maximum=99)
+    )
+    active: Mapped[bool] = mapped_column(
+        Boolean, default=True, info=col(N_("在用"), Personal.NONE, listed=True)
+    )

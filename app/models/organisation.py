@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database.base import PLUMBING, Base, Big, Stamped, Versioned
 from app.metadata.actor import Actor
+from app.metadata.declarations import CHANGE, MANAGE, Resource
 from app.metadata.errors import N_
 from app.metadata.fields import Kind, Search, col
 from app.metadata.masking import mask_email, mask_mobile
@@ -33,6 +34,17 @@ REVIEWED_STATES = {
 }
 
 
+def below(actor: Actor) -> Any:
+    """SQL condition: the actor's own organisation and all below it (R7.4)."""
+    column = {
+        Level.PROVINCE: Organisation.province_id,
+        Level.CITY: Organisation.city_id,
+        Level.SITE: Organisation.site_id,
+    }.get(actor.level)
+    in_exam = Organisation.exam_id == actor.exam_id
+    return in_exam if column is None else in_exam & (column == actor.organisation_id)
+
+
 class Organisation(Base, Stamped, Versioned):
     """One organisation in one session. `code` stays across sessions, `id` does not.
 
@@ -45,6 +57,41 @@ class Organisation(Base, Stamped, Versioned):
         UniqueConstraint("exam_id", "code"),
         Index(None, "exam_id", "parent_id"),
         Index(None, "exam_id", "province_id", "level"),
+    )
+
+    __admin__ = Resource(
+        name="organisation",
+        label=N_("考试机构管理"),
+        verbs={
+            Level.CENTER: MANAGE,
+            Level.PROVINCE: MANAGE,
+            Level.CITY: MANAGE,
+            Level.SITE: CHANGE,
+        },
+        super_verbs=MANAGE,
+        row_filter=below,
+        order=(("code", "asc"),),
+        sticky=2,
+        api=True,
+        columns=("name", "code", "level", "enabled", "reviewed"),
+        fieldsets=(
+            (N_("机构信息"), ("code", "name", "short_name", "level", "enabled", "reviewed")),
+            (
+                N_("联系方式"),
+                (
+                    "address",
+                    "postcode",
+                    "principal",
+                    "contact",
+                    "telephone",
+                    "mobile",
+                    "fax",
+                    "email",
+                    "remark",
+                ),
+            ),
+        ),
+        help=N_("建议全部填写、正确填写，方便联系"),
     )
 
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), info=PLUMBING)
@@ -138,14 +185,3 @@ class Organisation(Base, Stamped, Versioned):
     def display(self) -> str:
         """“(990701)地市七考点一” (R0.8)."""
         return f"({self.code}){self.name}"
-
-
-def below(actor: Actor) -> Any:
-    """SQL condition: the actor's own organisation and all below it (R7.4)."""
-    column = {
-        Level.PROVINCE: Organisation.province_id,
-        Level.CITY: Organisation.city_id,
-        Level.SITE: Organisation.site_id,
-    }.get(actor.level)
-    in_exam = Organisation.exam_id == actor.exam_id
-    return in_exam if column is None else in_exam & (column == actor.organisation_id)

@@ -1,0 +1,327 @@
+"""Exam sessions (R0.4, R0.4a, R0.6): create by copying, make current, provinces, days, subjects."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.identifiers import new_id
+from app.database.policy import elevated
+from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
+from app.metadata.errors import N_, InvalidInput, KaowuError, NotFound
+from app.metadata.fields import Field, Kind
+from app.metadata.registry import register
+from app.metadata.vocabulary import ExamState, Level, Personal, Verb
+from app.models.codes import PROVINCES
+from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
+from app.models.organisation import Organisation
+from app.models.settings import RosterAllowedSite, RosterPolicy
+from app.rules.crud import Context, before
+from app.rules.policy import permit
+
+_COPIED = (
+    "level",
+    "code",
+    "name",
+    "short_name",
+    "address",
+    "postcode",
+    "principal",
+    "contact",
+    "telephone",
+    "mobile",
+    "fax",
+    "email",
+    "remark",
+    "enabled",
+    "reviewed",
+)
+
+
+class NotReady(KaowuError):
+    """A session becomes current with subjects and exam days only."""
+
+    code = "exam.not_ready"
+    template = N_("该考次还不能设为当前考次：{missing}。")
+
+
+class NotPreparing(KaowuError):
+    """Only a session in preparation can become current; history never returns."""
+
+    code = "exam.not_preparing"
+    template = N_("只有“筹备”状态的考次可以设为当前考次。")
+
+
+def latest(session: Session, *, but: int | None = None) -> Exam | None:
+    """The session with the highest number, apart from `but`."""
+    statement = select(Exam).order_by(Exam.number.desc())
+    if but is not None:
+        statement = statement.where(Exam.id != but)
+    return session.scalars(statement).first()
+
+
+@before("exam", Verb.ADD)
+def _create(row: Exam, context: Context) -> None:
+    """Copy organisations (with review state, R7.5) and the roster policies (R0.6b)."""
+    session = context.session
+    if row.age_min > row.age_max:
+        raise InvalidInput({"age_max": [N_("最大年龄不能小于最小年龄")]})
+    row.id, row.state = new_id(), ExamState.PREPARING.value
+    source = latest(session, but=row.id)
+    session.add(row)
+    if source is None:
+        return
+    reason = "copy a session"
+    models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince)
+    with permit(session, CREATE, Verb.RUN), elevated(session, reason, *models):
+        session.flush()
+        ids = _copy_organisations(session, source.id, row.id)
+        _copy_roster_policies(session, source.id, row.id, ids)
+        for item in session.scalars(
+            select(ExamProvince).where(ExamProvince.exam_id == source.id)
+        ).all():
+            session.add(ExamProvince(exam_id=row.id, province_code=item.province_code))
+        session.flush()
+
+
+@before("exam", Verb.EDIT)
+def _edit(row: Exam, _context: Context) -> None:
+    if row.age_min > row.age_max:
+        raise InvalidInput({"age_max": [N_("最大年龄不能小于最小年龄")]})
+
+
+def _copy_organisations(session: Session, source: int, target: int) -> dict[int, int]:
+    """Copies all rows; returns {old id: new id}. Parents first, so that keys exist."""
+    rows = session.scalars(select(Organisation).where(Organisation.exam_id == source)).all()
+    ids: dict[int, int] = {row.id: new_id() for row in rows}
+    depth = {level.value: level.rank for level in Level}
+    for rank in range(4):
+        for row in (row for row in rows if depth[row.level] == rank):
+            session.add(
+                Organisation(
+                    id=ids[row.id],
+                    exam_id=target,
+                    parent_id=ids.get(row.parent_id) if row.parent_id else None,
+                    province_id=ids.get(row.province_id) if row.province_id else None,
+                    city_id=ids.get(row.city_id) if row.city_id else None,
+                    site_id=ids.get(row.site_id) if row.site_id else None,
+                    **{name: getattr(row, name) for name in _COPIED},
+                )
+            )
+        session.flush()
+    return ids
+
+
+def _copy_roster_policies(session: Session, source: int, target: int, ids: dict[int, int]) -> None:
+    def moved(row: RosterPolicy | RosterAllowedSite) -> dict[str, int | None]:
+        return {
+            "exam_id": target,
+            "province_id": ids.get(row.province_id or 0),
+            "city_id": ids.get(row.city_id or 0),
+            "site_id": ids.get(row.site_id or 0),
+        }
+
+    for policy in session.scalars(select(RosterPolicy).where(RosterPolicy.exam_id == source)).all():
+        session.add(
+            RosterPolicy(
+                roster_enabled=policy.roster_enabled,
+                own_province_only=policy.own_province_only,
+                own_site_only=policy.own_site_only,
+                **moved(policy),
+            )
+        )
+    for allowed in session.scalars(
+        select(RosterAllowedSite).where(RosterAllowedSite.exam_id == source)
+    ).all():
+        session.add(
+            RosterAllowedSite(allowed_site_id=ids[allowed.allowed_site_id], **moved(allowed))
+        )
+
+
+def make_current(session: Session, exam: Exam) -> None:
+    """preparing → current; the former current one becomes history (§2.2).
+
+    Raises NotPreparing, NotReady (subjects or days are missing).
+    """
+    if exam.state != ExamState.PREPARING.value:
+        raise NotPreparing()
+    with elevated(session, "check a session before it becomes current", ExamSubject, ExamDay):
+        missing = [
+            label
+            for model, label in ((ExamSubject, N_("未设置科目")), (ExamDay, N_("未设置考试日期")))
+            if session.scalar(select(model.id).where(model.exam_id == exam.id).limit(1)) is None
+        ]
+    if missing:
+        raise NotReady(missing="、".join(missing))
+    for other in session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).all():
+        other.state = ExamState.HISTORY.value
+    session.flush()  # exactly one may be current at any moment
+    exam.state = ExamState.CURRENT.value
+    session.flush()
+
+
+def _apply_make_current(
+    session: Session, rows: list[Exam], _values: object, _context: object
+) -> list[RowOutcome]:
+    for row in rows:
+        make_current(session, row)
+    return [RowOutcome(row.id, row.display, True) for row in rows]
+
+
+def set_provinces(session: Session, exam: Exam, codes: Iterable[str]) -> None:
+    """The participating provinces (R1.1a) become exactly `codes`."""
+    rows = session.scalars(select(ExamProvince).where(ExamProvince.exam_id == exam.id)).all()
+    wanted = set(codes)
+    for row in rows:
+        if row.province_code not in wanted:
+            session.delete(row)
+    for code in sorted(wanted - {row.province_code for row in rows}):
+        session.add(ExamProvince(exam_id=exam.id, province_code=code))
+    session.flush()
+
+
+def _apply_provinces(
+    session: Session, rows: list[Exam], values: dict[str, list[str]], _context: object
+) -> list[RowOutcome]:
+    for row in rows:
+        set_provinces(session, row, values["provinces"] or [])
+    return [RowOutcome(row.id, row.display, True) for row in rows]
+
+
+def participating(session: Session, exam_id: int) -> list[tuple[str, str]]:
+    """(code, name) of the provinces of a session, for the entry pages."""
+    codes = session.scalars(
+        select(ExamProvince.province_code).where(ExamProvince.exam_id == exam_id)
+    )
+    return [(code, PROVINCES.name(code)) for code in sorted(codes)]
+
+
+#: what creating a session writes beside its own row
+CREATE = register(
+    Operation(
+        name="exam_copy",
+        label=N_("复制考次"),
+        resource="exam",
+        on=frozenset(),
+        apply=_apply_make_current,
+        verbs={Level.CENTER: ONLY_RUN},
+        super_verbs=ONLY_RUN,
+        per_exam=False,
+        writes=(Exam, Organisation, RosterPolicy, RosterAllowedSite, ExamProvince),
+    )
+)
+MAKE_CURRENT = register(
+    Operation(
+        name="exam_make_current",
+        label=N_("设为当前考次"),
+        resource="exam",
+        on=frozenset({On.ROW}),
+        apply=_apply_make_current,
+        verbs={Level.CENTER: ONLY_RUN},
+        super_verbs=ONLY_RUN,
+        per_exam=False,
+        writes=(Exam,),
+        confirm=N_("确定设为当前考次？原当前考次将转为历史考次，此后只能查看和导出。"),
+        danger=True,
+    )
+)
+SET_PROVINCES = register(
+    Operation(
+        name="exam_provinces",
+        label=N_("参加省份"),
+        resource="exam",
+        on=frozenset({On.ROW}),
+        apply=_apply_provinces,
+        verbs={Level.CENTER: ONLY_RUN},
+        super_verbs=ONLY_RUN,
+        per_exam=False,
+        writes=(ExamProvince,),
+        fields=(
+            Field(
+                name="provinces",
+                label=N_("参加省份"),
+                personal=Personal.NONE,
+                kind=Kind.CHOICES,
+                choices=PROVINCES.choices,
+            ),
+        ),
+        initial=lambda session, row: {
+            "provinces": list(
+                session.scalars(
+                    select(ExamProvince.province_code).where(ExamProvince.exam_id == row.id)
+                )
+            )
+        },
+    )
+)
+
+
+@before("exam_day", Verb.ADD, Verb.EDIT, Verb.DELETE)
+def _own_day(row: ExamDay, context: Context) -> None:
+    """A province has days of its own; the national ones belong to the centre."""
+    if context.verb is Verb.ADD:
+        row.province_id = context.actor.province_id
+    elif row.province_id != context.actor.province_id:
+        raise NotFound()
+
+
+def days_of(session: Session, exam_id: int, province_id: int | None) -> list[dt.date]:
+    """Exam days of a province: its own, or the national ones."""
+    with elevated(session, "read exam days", ExamDay):
+        rows = session.execute(
+            select(ExamDay.province_id, ExamDay.day)
+            .where(
+                ExamDay.exam_id == exam_id,
+                ExamDay.province_id.is_(None) | (ExamDay.province_id == province_id),
+            )
+            .order_by(ExamDay.day)
+        ).all()
+    own = [day for owner, day in rows if owner is not None]
+    return own or [day for _, day in rows]
+
+
+def add_from_catalogue(session: Session, exam_id: int) -> int:
+    """Offer every active subject of the catalogue that the session does not have; returns how
+    many were added. Name and length are copied: they may change in later sessions."""
+    known = set(session.scalars(select(ExamSubject.subject_code)))
+    added = 0
+    for subject in session.scalars(select(Subject).where(Subject.active)).all():
+        if subject.code in known:
+            continue
+        session.add(
+            ExamSubject(
+                exam_id=exam_id,
+                subject_code=subject.code,
+                name=subject.name,
+                level=subject.level,
+                minutes=subject.minutes,
+            )
+        )
+        added += 1
+    session.flush()
+    return added
+
+
+def _apply_catalogue(
+    session: Session, _rows: object, _values: object, context: object
+) -> list[RowOutcome]:
+    actor = session.info["kaowu"].actor
+    count = add_from_catalogue(session, actor.exam_id)
+    return [RowOutcome(0, N_("新增科目 {count} 个").format(count=count), True)]
+
+
+FROM_CATALOGUE = register(
+    Operation(
+        name="exam_subject_from_catalogue",
+        label=N_("从目录添加"),
+        resource="exam_subject",
+        on=frozenset({On.PAGE}),
+        apply=_apply_catalogue,
+        verbs={Level.CENTER: ONLY_RUN},
+        writes=(ExamSubject,),
+        confirm=N_("把科目目录中在用的科目全部加入本考次？"),
+    )
+)
