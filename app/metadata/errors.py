@@ -6,12 +6,35 @@ Rules raise them; views, portal and command line translate `template` with gette
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 
 def N_(message: str) -> str:
     """Mark a Chinese message for extraction without translating it here (no request yet)."""
     return message
+
+
+class Message:
+    """A sentence with parameters that is translated only where it is shown."""
+
+    __slots__ = ("parameters", "template")
+
+    def __init__(self, template: str, **parameters: Any) -> None:
+        self.template = template
+        self.parameters = parameters
+
+    def __str__(self) -> str:
+        return self.message()
+
+    def message(self, translate: Callable[[str], str] | None = None) -> str:
+        """Fill in the (translated) template; parameters that are messages are translated too."""
+        template = translate(self.template) if translate else self.template
+        filled = {
+            name: value.message(translate) if isinstance(value, Message) else value
+            for name, value in self.parameters.items()
+        }
+        return template.format(**filled)
 
 
 class KaowuError(Exception):
