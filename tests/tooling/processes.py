@@ -29,12 +29,15 @@ def alive(pid: int) -> bool:
 
 
 def read_until(stream: IO[bytes], text: str, seconds: float = 30) -> str:
-    """Everything that the stream says up to the end of the line that contains ``text``."""
+    """Everything that the stream says up to the end of the line that contains ``text``.
+
+    Reads byte by byte, so that what follows is left for the next call.
+    """
     deadline = time.monotonic() + seconds
     said = b""
-    while text.encode() not in said or not said.endswith(b"\n"):
+    while not (said.endswith(b"\n") and text.encode() in said):
         ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
-        piece = os.read(stream.fileno(), 65536) if ready else b""
+        piece = os.read(stream.fileno(), 1) if ready else b""
         if not piece:
             raise AssertionError(f"{text!r} was not said; said was:\n{said.decode()}")
         said += piece
