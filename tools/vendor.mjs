@@ -5,7 +5,7 @@
 // The copies are committed, so neither installing nor running the product needs node. Each manifest
 // entry names package, version, licence, bytes and sha256; tests/theme/test_vendor.py recomputes them.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -45,7 +45,7 @@ function cleaned(name, bytes) {
 
 for (const [folder, files] of Object.entries(SETS)) {
   const target = join(ROOT, folder);
-  mkdirSync(target, { recursive: true });
+  mkdirSync(join(target, 'licences'), { recursive: true });
   const manifest = {};
   for (const [name, source, copy] of files) {
     const meta = JSON.parse(readFileSync(join(MODULES, name, 'package.json'), 'utf8'));
@@ -58,6 +58,11 @@ for (const [folder, files] of Object.entries(SETS)) {
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
     };
+  }
+  for (const name of new Set(files.map(([name]) => name))) {
+    for (const file of readdirSync(join(MODULES, name)).filter((file) => /^(licence|license|notice)\b/i.test(file))) {
+      copyFileSync(join(MODULES, name, file), join(target, 'licences', `${name.replace(/^.*\//, '')}-${file}`));
+    }
   }
   writeFileSync(join(target, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`);
 }

@@ -17,7 +17,7 @@ from flask import Flask, Response, abort, g, render_template, request, send_from
 from jinja2 import ChoiceLoader, FileSystemLoader
 from markupsafe import Markup, escape
 
-from tests.theme import sample
+from tests.theme import sample, sample_shell
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = (
@@ -58,7 +58,7 @@ def nonce() -> str:
 
 
 def create_app() -> Flask:
-    """The gallery: pages at ``/<name>``, sources of ``sample.PAGES``, a strict CSP as in production."""
+    """The gallery: pages at ``/<name>``, a strict CSP as in production."""
     app = Flask(__name__, static_folder=str(ROOT / "app" / "static"))
     app.url_map.redirect_defaults = False
     app.secret_key = "gallery"
@@ -69,8 +69,10 @@ def create_app() -> Flask:
     app.jinja_env.globals.update(
         csp_nonce=nonce,
         csrf_token=lambda: "token",
-        kw_header=lambda: None if request.path.strip("/") in sample.ANONYMOUS else sample.header(),
-        kw_menu=lambda: sample.menu(request.path),
+        kw_header=lambda: (
+            None if request.path.strip("/") in sample_shell.ANONYMOUS else sample_shell.header()
+        ),
+        kw_menu=lambda: sample_shell.menu(request.path),
         kw_url_static=lambda path: f"/static/{path}",
     )
 

@@ -93,7 +93,7 @@ def _matrix(preview: bool = False) -> Page:
                     "disabled": page == "考生管理" and verb == "review",
                 }
                 for verb, _ in verbs
-                if verb in legal or "导入" not in page and "统计" not in page and verb != "load"
+                if verb in legal or ("导入" not in page and "统计" not in page and verb != "load")
             }
             rows.append({"label": page, "cells": cells})
         groups.append({"label": group, "name": f"g{number}", "pages": rows})
@@ -135,7 +135,7 @@ def _audit() -> Page:
         },
         "entries": [
             {
-                "time": dt.datetime(2026, 8, 28, 16, 20, n),
+                "time": dt.datetime(2026, 8, 28, 16, 20, n, tzinfo=dt.UTC),
                 "who": "狄七一",
                 "organisation": "(990701)地市七考点一",
                 "on_behalf": "(990702)地市七考点二" if n == 2 else None,
@@ -167,7 +167,8 @@ def _windows() -> Page:
         {"name": "W3", "label": "报名管理时间", "edges": ["开始", "结束"]},
         {"name": "W6", "label": "准考证打印开始时间", "edges": ["开始"]},
     ]
-    start, end = dt.datetime(2026, 7, 23, 15, 51), dt.datetime(2026, 8, 31, 21)
+    start = dt.datetime(2026, 7, 23, 15, 51, tzinfo=dt.UTC)
+    end = dt.datetime(2026, 8, 31, 21, tzinfo=dt.UTC)
     cells = {
         "W1": {"at": [start, end], "state": RUNNING},
         "W3": {"at": [start, end], "state": RUNNING, "warning": "3 天后结束"},

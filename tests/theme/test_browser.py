@@ -50,7 +50,9 @@ def _violations(page: Page) -> list[str]:
     page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
     return [
-        f"{item['id']}: {node['html'][:160]}" for item in found["violations"] for node in item["nodes"]
+        f"{item['id']}: {node['html'][:160]}"
+        for item in found["violations"]
+        for node in item["nodes"]
     ]
 
 
@@ -78,6 +80,8 @@ def test_dialog_opens_shows_errors_asks_before_closing_and_gives_the_focus_back(
     dialog.get_by_role("button", name="保存").click()
     expect(dialog.get_by_role("alert").first).to_contain_text("有 1 处需要修改")
     expect(dialog.get_by_label("姓名")).to_be_focused()
+    expect(dialog.locator(".ts-wrapper").first).to_be_visible()
+    expect(dialog.locator("select.tomselected").first).to_have_css("position", "absolute")
     page.screenshot(path=OUTPUT / f"dialog-errors-{size}.png")
     dialog.get_by_label("姓名").fill("王测试")
     page.keyboard.press("Escape")

@@ -1,4 +1,4 @@
-"""Every page archetype renders, in the shell and as a fragment, without leftovers of the framework."""
+"""Every page archetype renders, in the shell and alone, without leftovers of FAB."""
 
 from __future__ import annotations
 

@@ -24,13 +24,15 @@ VOCABULARY = re.compile(r"https?://www\.w3\.org/[\w/]+")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.parent.name)
 def test_vendored_files_match_their_manifest(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    files = {path.name for path in folder.iterdir()} - {"manifest.json"}
+    files = {path.name for path in folder.iterdir()} - {"manifest.json", "licences"}
     assert files == set(manifest)
     for name, entry in manifest.items():
         content = (folder / name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry["sha256"], name
         assert len(content) == entry["bytes"], name
-        assert entry["package"] and entry["version"] and entry["licence"], name
+        assert all(entry[key] for key in ("package", "version", "licence")), name
+        short = entry["package"].rpartition("/")[2]
+        assert list((folder / "licences").glob(f"{short}-*")), name
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
