@@ -123,6 +123,15 @@ class Settings:
     workers: int = _setting(
         "WORKERS", "1", parse_whole(0, 32), "job workers that `make run` starts"
     )
+    job_dead_seconds: int = _setting(
+        "JOB_DEAD_SECONDS",
+        "60",
+        parse_whole(1, 600),
+        "silence after which a job's worker counts as dead and the job is handed on",
+    )
+    upkeep_seconds: int = _setting(
+        "UPKEEP_SECONDS", "5", parse_whole(1, 600), "seconds between two rounds of the upkeep"
+    )
     log_level: str = _setting("LOG_LEVEL", "INFO", parse_log_level, "DEBUG, INFO, WARNING or ERROR")
 
     # --- the servers behind it
