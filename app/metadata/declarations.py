@@ -96,6 +96,8 @@ class Resource(Declaration):
     order: tuple[tuple[str, str], ...] = (("id", "desc"),)
     columns: tuple[str, ...] = ()
     computed: tuple[Computed, ...] = ()
+    #: fields of the form, where a second resource shows another part of the same model
+    form: tuple[str, ...] = ()
     fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     basic_search: int = 3
     sticky: int = 1
@@ -149,6 +151,11 @@ class Operation(Declaration):
     legal_verbs: Verbs = ONLY_RUN
     #: field defaults for one row: (session, row) -> {field: value}
     initial: Callable[[Any, Any], Mapping[str, Any]] | None = None
+    #: row -> None, or the reason why it cannot be done to this row (its button is greyed out and
+    #: the row is skipped)
+    allowed: Callable[[Any], str | None] | None = None
+    #: (session, row or None) -> further fields: where what is asked depends on the data
+    living_fields: Callable[[Any, Any], tuple[Field, ...]] | None = None
     #: re-authentication (quality.md: group payment, settlement, identity, mass deletion)
     reauthenticate: bool = False
 

@@ -14,8 +14,9 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    select,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -29,12 +30,23 @@ from app.database.base import (
     UtcDateTime,
     Versioned,
 )
+from app.database.policy import elevated
+from app.metadata.actor import Actor
+from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Kind, Search, col
-from app.metadata.vocabulary import Level, Personal
+from app.metadata.fields import Computed, Kind, Search, col
+from app.metadata.registry import register
+from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
+from app.models.exam import ExamSubject
+from app.models.organisation import Organisation
 
 #: Capacity 99999 means 不限 (R13.3).
 UNLIMITED = 99_999
+#: Site settings may be written inside W1 by the site, and by the province inside its own (P4).
+SETTERS = frozenset({Level.SITE, Level.PROVINCE})
+SITE_COLUMN = Computed(
+    "site_name", N_("考点"), lambda row: row.site.display if row.site else "", loads=("site",)
+)
 
 
 class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
@@ -44,6 +56,33 @@ class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
     __table_args__ = (
         UniqueConstraint("exam_id", "site_id"),
         CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
+    )
+    __admin__ = Resource(
+        name="site_settings",
+        label=N_("考点报名综合设置"),
+        menu=Place(Area.SETUP, 10),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: CHANGE,
+            Level.CITY: LOOK,
+            Level.SITE: CHANGE,
+        },
+        window=Window.SETUP,
+        binds=SETTERS,
+        computed=(SITE_COLUMN,),
+        columns=(
+            "site_name",
+            "open",
+            "collective_registration",
+            "collective_payment",
+            "review_required",
+            "class_required",
+            "max_subjects",
+            "self_printing",
+            "preference_allowed",
+        ),
+        organisation_column=True,
+        help=N_("报名期间不建议修改本页设置。"),
     )
 
     open: Mapped[bool] = mapped_column(
@@ -90,6 +129,16 @@ class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
         UtcDateTime, info=col(N_("网报截止时间"), Personal.NONE, form=False)
     )
 
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(SiteSettings.site_id) == Organisation.id", viewonly=True
+    )
+
+
+def national_subjects(session: Session, _actor: Actor) -> dict[str, str]:
+    """Subjects of the session: {code: “(14)…”}."""
+    rows = session.scalars(select(ExamSubject).order_by(ExamSubject.subject_code))
+    return {row.subject_code: row.display for row in rows}
+
 
 class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
     """省开考科目: subject offered in a province, with the days within which it is held."""
@@ -99,9 +148,17 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
         UniqueConstraint("exam_id", "province_id", "subject_code"),
         CheckConstraint("first_day <= last_day", name="days"),
     )
+    __admin__ = Resource(
+        name="province_subject",
+        label=N_("省开考科目设置"),
+        menu=Place(Area.SETUP, 5),
+        verbs={Level.CENTER: LOOK, Level.PROVINCE: MANAGE},
+        order=(("subject_code", "asc"),),
+    )
 
     subject_code: Mapped[str] = mapped_column(
-        String(2), info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True)
+        String(2),
+        info=col(N_("科目"), Personal.NONE, listed=True, immutable=True, options=national_subjects),
     )
     first_day: Mapped[dt.date] = mapped_column(
         Date, info=col(N_("考试开始日期"), Personal.NONE, listed=True)
@@ -111,6 +168,25 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
     )
 
 
+def provincial_subjects(session: Session, actor: Actor) -> dict[str, str]:
+    """Subjects that the actor's province offers, with their days (R11.2)."""
+    names = national_subjects(session, actor)
+    with elevated(session, "read the province's subjects", ProvinceSubject):
+        rows = session.scalars(
+            select(ProvinceSubject)
+            .where(
+                ProvinceSubject.exam_id == actor.exam_id,
+                ProvinceSubject.province_id == actor.province_id,
+            )
+            .order_by(ProvinceSubject.subject_code)
+        ).all()
+    return {
+        row.subject_code: f"{names.get(row.subject_code, row.subject_code)}"
+        f" {row.first_day} 至 {row.last_day}"
+        for row in rows
+    }
+
+
 class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
     """考点开考科目 (R11): days within the province's, immutable once added."""
 
@@ -118,6 +194,23 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
     __table_args__ = (
         UniqueConstraint("exam_id", "site_id", "subject_code"),
         CheckConstraint("first_day <= last_day", name="days"),
+    )
+    __admin__ = Resource(
+        name="site_subject",
+        label=N_("考点开考科目设置"),
+        menu=Place(Area.SETUP, 20),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK | {Verb.ADD, Verb.DELETE},
+        },
+        window=Window.SETUP,
+        order=(("subject_code", "asc"),),
+        computed=(SITE_COLUMN,),
+        columns=("site_name", "subject_code", "first_day", "last_day"),
+        organisation_column=True,
+        help=N_("科目和考试时间添加后不能修改；如需修改，请删除后重新添加。"),
     )
 
     subject_code: Mapped[str] = mapped_column(
@@ -129,6 +222,10 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
     )
     last_day: Mapped[dt.date] = mapped_column(
         Date, info=col(N_("考试结束日期"), Personal.NONE, listed=True, immutable=True)
+    )
+
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(SiteSubject.site_id) == Organisation.id", viewonly=True
     )
 
 
@@ -144,6 +241,25 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
         UniqueConstraint("exam_id", "site_id", "subject_code"),
         CheckConstraint("amount >= 0", name="amount"),
     )
+    __admin__ = Resource(
+        name="fee",
+        label=N_("考点费用设置"),
+        menu=Place(Area.SETUP, 30),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: LOOK | {Verb.EDIT},
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        order=(("site_id", "asc"), ("subject_code", "asc")),
+        computed=(
+            SITE_COLUMN,
+            Computed("fee_name", N_("收费项目"), lambda row: row.display),
+        ),
+        columns=("site_name", "fee_name", "amount"),
+        organisation_column=True,
+        help=N_("费用由省设置；未设置费用的科目不能报考和缴费。"),
+    )
 
     subject_code: Mapped[str] = mapped_column(
         String(6), info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True)
@@ -158,6 +274,15 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             editable_from=Level.PROVINCE,
         ),
     )
+
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(Fee.site_id) == Organisation.id", viewonly=True
+    )
+
+    @property
+    def display(self) -> str:
+        """人次费, or the fee of a subject."""
+        return N_("人次费") if self.subject_code == PERSON_FEE else f"科目费（{self.subject_code}）"
 
 
 class Notice(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
@@ -238,6 +363,27 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
         CheckConstraint("capacity >= 0 AND capacity <= 99999", name="capacity"),
         Index(None, "exam_id", "province_id", "pool"),
     )
+    __admin__ = Resource(
+        name="capacity",
+        label=N_("考点容量设置"),
+        menu=Place(Area.SETUP, 40),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        order=(("site_id", "asc"), ("pool", "desc")),
+        computed=(
+            SITE_COLUMN,
+            Computed("pool_name", N_("科目或日期"), lambda row: row.display),
+            Computed("limit", N_("总容量"), lambda row: row.limit_text, numeric=True),
+            Computed("left", N_("剩余容量"), lambda row: row.left_text, numeric=True),
+        ),
+        columns=("site_name", "pool_name", "limit", "used", "left"),
+        organisation_column=True,
+        help=N_("总科次数不小于 100；科目容量为 0 表示不开考；99999 表示不限。"),
+    )
 
     pool: Mapped[str] = mapped_column(String(12), info=col(N_("容量池"), Personal.NONE))
     capacity: Mapped[int] = mapped_column(
@@ -246,3 +392,47 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
     used: Mapped[int] = mapped_column(
         Integer, default=0, info=col(N_("已报"), Personal.NONE, form=False)
     )
+
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(CapacityPool.site_id) == Organisation.id", viewonly=True
+    )
+
+    @property
+    def display(self) -> str:
+        """“总科次数”, “科目14” or “意向 2026-09-19”."""
+        kind, _, rest = self.pool.partition(":")
+        names = {"S": f"科目{rest}", "D": f"意向日期 {rest}"}
+        return names.get(kind, N_("总科次数"))
+
+    @property
+    def limit_text(self) -> str:
+        """The limit, 不限 for 99999 (R13.3)."""
+        return N_("不限") if self.capacity == UNLIMITED else str(self.capacity)
+
+    @property
+    def left_text(self) -> str:
+        """What is left, 不限 for 99999."""
+        return N_("不限") if self.capacity == UNLIMITED else str(self.capacity - self.used)
+
+
+ONLINE_TIME = register(
+    Resource(
+        name="online_time",
+        label=N_("考生报名时间设置"),
+        menu=Place(Area.SETUP, 60),
+        model=SiteSettings,
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: CHANGE,
+            Level.CITY: LOOK,
+            Level.SITE: CHANGE,
+        },
+        window=Window.SETUP,
+        binds=SETTERS,
+        computed=(SITE_COLUMN,),
+        columns=("site_name", "online_enabled", "online_start", "online_end"),
+        form=("online_enabled", "online_start", "online_end"),
+        organisation_column=True,
+        help=N_("网报时间须在“考生网上报名最早时间”和“最晚时间”之间。"),
+    )
+)

@@ -60,7 +60,7 @@ def form_fields(resource: Resource, verb: Verb, actor: Actor) -> list[Field]:
     return [
         field
         for field in fields_of(resource.model).values()
-        if field.form
+        if (field.name in resource.form if resource.form else field.form)
         and not (verb is Verb.EDIT and field.immutable)
         and actor.level.rank <= field.editable_from.rank
     ]

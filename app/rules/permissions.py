@@ -111,7 +111,7 @@ def sync(session: Session, *, dry_run: bool = False) -> SyncReport:
         wanted, before, now = cell in code, cell in base, cell in live
         if wanted == before and now != before:
             report.kept.append(cell)
-        elif wanted == before or now == wanted:
+        elif wanted in (before, now):
             continue
         elif now == before:
             (report.added if wanted else report.removed).append(cell)
