@@ -89,7 +89,9 @@ def access() -> Access:
         clock=app.clock,
         address=address(),
         request_id=request_id(),
-        gateway=not (settings.is_production and settings.sms_url.startswith("outbox:")),
+        # the outbox page of a development machine reaches its developer
+        mail=not (settings.is_production and settings.mail_url.startswith("outbox:")),
+        sms=not (settings.is_production and settings.sms_url.startswith("outbox:")),
         limits=Limits(
             login_account=settings.rate_login_account,
             login_address=settings.rate_login_address,

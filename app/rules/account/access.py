@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy.orm import sessionmaker
@@ -42,16 +41,17 @@ class Limits:
 class Access:
     """A door to the database for one request: where it comes from, and the clock.
 
-    `gateway` tells whether mail and SMS really reach people; without it the first password of a
-    candidate may be proved by his ID number (§8.3). `nudge` is called after a commit that left a
-    message in the outbox. `totp_required` asks every administrator for a second factor.
+    `mail` and `sms` tell whether these really reach people; where neither does, the first password
+    of a candidate may be proved by his ID number (§8.3). `nudge` is called after a commit that
+    left a message in the outbox. `totp_required` asks every administrator for a second factor.
     """
 
     factory: sessionmaker[KaowuSession]
     clock: Clock = system_clock
     address: str = ""
     request_id: str = ""
-    gateway: bool = True
+    mail: bool = True
+    sms: bool = True
     totp_required: bool = False
     limits: Limits = field(default_factory=Limits)
     nudge: Callable[[], None] | None = None
@@ -86,8 +86,3 @@ def self_service(task: str, passport_id: int | None) -> Actor:
     administrator has one too.
     """
     return replace(system(task), passport_id=passport_id)
-
-
-def minutes(number: int) -> timedelta:
-    """A number of minutes."""
-    return timedelta(minutes=number)

@@ -1,0 +1,247 @@
+"""Passports come into being: by registration (R5.1), or by an import from above (R5.4)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database.keys import keyring
+from app.database.policy import elevated
+from app.database.session import KaowuSession
+from app.metadata.errors import N_, KaowuError
+from app.metadata.text import Bad, normalise, normalise_email, normalise_mobile, normalise_name
+from app.metadata.vocabulary import ExamState, Verb
+from app.models.account import AdminBinding, Passport, PasswordHistory
+from app.models.exam import Exam
+from app.models.registration import Life, Registration
+from app.rules import policy
+from app.rules.account.access import Access
+from app.rules.account.codes import Purpose, check_code, owner_of, spend_code
+from app.rules.account.declarations import PASSPORT, owner_permit
+from app.rules.account.errors import (
+    CodeRefused,
+    ConsentMissing,
+    EmailTaken,
+    FieldErrors,
+    MobileTaken,
+    PassportIsAdministrator,
+    PassportMixed,
+    Problem,
+)
+from app.rules.account.login import Identity, Totp
+from app.rules.password import hash_password, password_problems
+
+#: Version of the terms that visitors consent to; raise it when their text changes.
+TERMS_VERSION = "2026-01"
+#: The hash of an account that has no password yet: nothing matches it.
+NO_PASSWORD = "!"  # noqa: S105 - the mark of a locked hash
+_LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassport:
+    """What a visitor typed. `prove` says which target the code went to: "mobile" or "email"."""
+
+    email: str
+    mobile: str
+    password: str
+    code: str
+    consent: bool
+    prove: str = "mobile"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    email: str
+    mobile: str
+    name: str | None
+
+
+def register_passport(access: Access, form: NewPassport) -> Identity:
+    """Make a passport: e-mail and mobile both, one of them proved by a code (R5.1).
+
+    That an address is taken is said only after the code was right, so a stranger cannot ask
+    whose it is. Raises FieldErrors, all of them at once.
+    """
+    checked = check_form(form)
+    proved = checked.email if form.prove == "email" else checked.mobile
+    try:
+        code_id = check_code(access, Purpose.REGISTER, proved, form.code)
+    except CodeRefused as refusal:
+        raise FieldErrors({"code": [refusal]}) from None
+    password_hash = hash_password(form.password)
+
+    def work(session: KaowuSession) -> Identity:
+        now = access.clock()
+        _refuse_taken(session, checked)
+        spend_code(session, code_id, now)
+        return _insert(session, checked, password_hash, now)
+
+    return access.write("passport registration", work)
+
+
+def check_form(form: NewPassport) -> _Checked:
+    """Clean the form. Raises FieldErrors with every field's problems."""
+    problems: dict[str, list[Problem]] = {}
+    cleaned = {"email": "", "mobile": "", "name": ""}
+    cleaners = {"email": normalise_email, "mobile": normalise_mobile, "name": normalise_name}
+    for field, cleaner in cleaners.items():
+        text = getattr(form, field)
+        if field == "name" and not normalise(text):
+            continue  # a candidate's name is asked for when he registers for an exam
+        try:
+            cleaned[field] = cleaner(text)
+        except Bad as problem:
+            problems[field] = [problem]
+    weak = password_problems(
+        form.password, administrator=False, identifiers=[*cleaned.values(), form.email, form.mobile]
+    )
+    if weak:
+        problems["password"] = list(weak)
+    if not form.consent:
+        problems["consent"] = [ConsentMissing()]
+    if problems:
+        raise FieldErrors(problems)
+    return _Checked(cleaned["email"], cleaned["mobile"], cleaned["name"] or None)
+
+
+def _refuse_taken(session: Session, checked: _Checked) -> None:
+    problems: dict[str, list[Problem]] = {}
+    taken: tuple[tuple[str, str, KaowuError], ...] = (
+        ("email", checked.email, EmailTaken()),
+        ("mobile", checked.mobile, MobileTaken()),
+    )
+    for field, target, refusal in taken:
+        if session.scalar(select(Passport.id).where(owner_of(target))) is not None:
+            problems[field] = [refusal]
+    if problems:
+        raise FieldErrors(problems)
+
+
+def _insert(session: Session, checked: _Checked, password_hash: str, now: dt.datetime) -> Identity:
+    passport = Passport(
+        number=uuid.uuid4().hex,
+        name=checked.name,
+        email=checked.email,
+        mobile=checked.mobile,
+        mobile_digest=keyring().digest(checked.mobile),
+        password_hash=password_hash,
+        password_changed_at=now,
+        origin="self",
+        terms_version=TERMS_VERSION,
+        terms_accepted_at=now,
+    )
+    try:
+        with policy.permit(session, PASSPORT, Verb.ADD), session.begin_nested():
+            session.add(passport)
+            session.flush()
+            session.add(PasswordHistory(passport_id=passport.id, password_hash=password_hash))
+    except IntegrityError:  # a parallel registration was first
+        _refuse_taken(session, checked)
+        raise
+    return Identity(
+        passport_id=passport.id,
+        session_version=1,
+        must_change=False,
+        totp=Totp.NONE,
+    )
+
+
+# ---------------------------------------------------------------- imports
+
+
+def provide_passport(
+    session: Session, *, email: str | None, mobile: str | None, name: str | None
+) -> Passport:
+    """The passport of an imported person: an existing one, or a new one with 123456 (R5.4, N10).
+
+    Inside the importing rule's permit. Texts are normalised here. What an existing passport lacks
+    is filled in, nothing of it is overwritten. Whether it may be a candidate's is for the caller
+    to ask (`refuse_administrator`), because administrators are imported too.
+    Raises Bad for malformed values, PassportMixed.
+    """
+    address = normalise_email(email) if email else None
+    number = normalise_mobile(mobile) if mobile else None
+    with elevated(session, "R5.4 imported passport", Passport):
+        found = {
+            session.scalars(select(Passport).where(owner_of(target))).one_or_none()
+            for target in (address, number)
+            if target
+        } - {None}
+    if len(found) > 1:
+        raise PassportMixed()
+    if found:
+        return _complete(session, found.pop(), address, number, name)
+    if address is None and number is None:
+        raise Bad("passport.unreachable", N_("邮箱和手机至少填写一项"))
+    passport = Passport(
+        number=uuid.uuid4().hex,
+        name=name,
+        email=address,
+        mobile=number,
+        mobile_digest=keyring().digest(number) if number else None,
+        password_hash=NO_PASSWORD,
+        must_change=True,
+        origin="import",
+    )
+    with owner_permit(session, Verb.ADD):
+        session.add(passport)
+    return passport
+
+
+def _complete(
+    session: Session,
+    passport: Passport | None,
+    email: str | None,
+    mobile: str | None,
+    name: str | None,
+) -> Passport:
+    if passport is None:  # pragma: no cover - the set holds no None
+        raise PassportMixed()
+    with owner_permit(session, Verb.EDIT):
+        if passport.email is None and email is not None:
+            passport.email = email
+        if passport.mobile_digest is None and mobile is not None:
+            passport.mobile, passport.mobile_digest = mobile, keyring().digest(mobile)
+        if passport.name is None and name is not None:
+            passport.name = name
+    return passport
+
+
+def is_administrator(session: Session, passport_id: int) -> bool:
+    """Whether the passport is bound to an organisation, wherever that is."""
+    with elevated(session, "R3.4 administrator", AdminBinding):
+        found = session.scalar(
+            select(AdminBinding.id).where(AdminBinding.passport_id == passport_id)
+        )
+    return found is not None
+
+
+def refuse_administrator(session: Session, passport_id: int) -> None:
+    """A passport bound to an organisation has no candidate use (R3.4, N11).
+
+    Raises PassportIsAdministrator.
+    """
+    if is_administrator(session, passport_id):
+        raise PassportIsAdministrator()
+
+
+def live_registration(session: Session, passport_id: int) -> int | None:
+    """Id of the passport's live registration in the current session, at whatever site."""
+    with elevated(session, "R3.4 candidate use", Registration, Exam):
+        return session.scalar(
+            select(Registration.id)
+            .join(Exam, Exam.id == Registration.exam_id)
+            .where(
+                Registration.passport_id == passport_id,
+                Registration.life.in_(_LIVE),
+                Exam.state == ExamState.CURRENT.value,
+            )
+            .limit(1)
+        )
