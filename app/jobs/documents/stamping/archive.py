@@ -14,8 +14,11 @@ from app.jobs.documents.stamping.errors import ArchiveNameInvalid
 #: A fixed time: the same content gives the same bytes. It is the earliest that the format knows.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o644 << 16
-_MAXIMUM_LENGTH = 120
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u2028\u2029\u202a-\u202e\u2066-\u2069]')
+#: File systems allow 255; a few are left for what unpackers append.
+_MAXIMUM_BYTES = 240
+_FORBIDDEN = re.compile(
+    r'[\x00-\x1f\x7f/\\:*?"<>|\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
+)
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 
 
@@ -50,7 +53,7 @@ class StoredZip:
         the name was used before; upper and lower case count as the same, as on Windows.
         """
         name = "/".join(safe_name(part) for part in parts)
-        if not name or name.casefold() in self._names:
+        if not parts or name.casefold() in self._names:
             raise ArchiveNameInvalid(name=name)
         self._names.add(name.casefold())
         information = zipfile.ZipInfo(name, _TIME)
@@ -76,10 +79,13 @@ def safe_name(name: str) -> str:
     trailing blanks and dots go. Raises `ArchiveNameInvalid` when nothing is left.
     """
     safe = _FORBIDDEN.sub("_", name).strip(" .")
-    stem, dot, extension = safe.rpartition(".")
-    if len(safe) > _MAXIMUM_LENGTH:
-        tail = dot + extension if stem and len(extension) <= 8 else ""
-        safe = safe[: _MAXIMUM_LENGTH - len(tail)].rstrip(" .") + tail
     if not safe:
         raise ArchiveNameInvalid(name=name)
-    return f"_{safe}" if _DEVICE.fullmatch(safe) else safe
+    if _DEVICE.fullmatch(safe):
+        safe = f"_{safe}"
+    if len(safe.encode()) <= _MAXIMUM_BYTES:
+        return safe
+    stem, dot, extension = safe.rpartition(".")
+    tail = dot + extension if stem and len(extension) <= 8 else ""
+    kept = safe.encode()[: _MAXIMUM_BYTES - len(tail.encode())].decode(errors="ignore")
+    return kept.rstrip(" .") + tail

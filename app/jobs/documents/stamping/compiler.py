@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import weasyprint
+from PIL import ImageFile
 from weasyprint.urls import URLFetcher
 
 from app.jobs.documents.stamping.errors import TemplateError
@@ -17,6 +18,10 @@ from app.jobs.documents.stamping.fonts import FontChain
 from app.jobs.documents.stamping.form import form_objects
 from app.jobs.documents.stamping.layout import Layout, prepare_samples, read_layout
 from app.jobs.documents.stamping.pdf import ObjectParts
+
+# WeasyPrint switches this on for the whole process. Photos that people upload are checked with the
+# same library, and one that breaks off must not pass.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 #: Pango keeps process-wide state; two layouts at once are not safe.
 layout_lock = threading.Lock()

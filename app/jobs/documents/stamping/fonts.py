@@ -156,7 +156,9 @@ class FontChain:
 
     def _search(self, cluster: str) -> Glyph | None:
         base = cluster[0]
-        if unicodedata.category(base) in _UNDRAWABLE:
+        # Extensions newer than Python's tables count as unassigned; planes 2 and 3 are Han only.
+        is_han = 0x20000 <= ord(base) <= 0x3FFFD
+        if unicodedata.category(base) in _UNDRAWABLE and not is_han:
             return None
         if unicodedata.bidirectional(base) in _RIGHT_TO_LEFT:
             return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.jobs.documents.stamping.errors import PhotoUnusable
 
 _START_OF_IMAGE = b"\xff\xd8"
+_END_OF_IMAGE = b"\xff\xd9"
 _APP1 = 0xE1
 _START_OF_SCAN = 0xDA
 #: Frame headers C0 to CF; C4, C8 and CC are other segments.
@@ -16,13 +17,17 @@ _COLOUR_SPACES = {1: "DeviceGray", 3: "DeviceRGB"}
 
 @dataclass(frozen=True)
 class JpegHeader:
-    """Size in pixels, bits per sample, number of colour components, and whether there is EXIF."""
+    """Size in pixels, bits per sample, number of colour components, whether there is EXIF.
+
+    `is_complete` is False when the file breaks off.
+    """
 
     width: int
     height: int
     bits: int
     components: int
     has_metadata: bool
+    is_complete: bool
 
     @property
     def colour_space(self) -> str | None:
@@ -36,7 +41,8 @@ class JpegHeader:
         A picture with EXIF may be turned by a mark that PDF readers ignore, and may tell where
         it was taken.
         """
-        return self.bits == 8 and self.colour_space is not None and not self.has_metadata
+        known = self.bits == 8 and self.colour_space is not None
+        return known and self.is_complete and not self.has_metadata
 
 
 def read_header(jpeg: bytes) -> JpegHeader:
@@ -56,6 +62,8 @@ def read_header(jpeg: bytes) -> JpegHeader:
                 bits=jpeg[at + 4],
                 components=jpeg[at + 9],
                 has_metadata=has_metadata,
+                # Picture data never holds this pair; a thumbnail's stands before the frame.
+                is_complete=jpeg.find(_END_OF_IMAGE, at) > 0,
             )
         if marker == _START_OF_SCAN:
             break

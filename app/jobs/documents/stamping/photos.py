@@ -7,11 +7,12 @@ import io
 from PIL import Image, ImageOps
 
 from app.jobs.documents.stamping.errors import PhotoUnusable
+from app.jobs.documents.stamping.jpeg import read_header
 
 #: Pixels of the print derivative; 3:4 like the passport photo that was asked for.
 PRINT_SIZE = (240, 320)
-#: More than a modern telephone takes, less than what would exhaust the memory.
-MAXIMUM_PIXELS = 80_000_000
+#: Four times what may be uploaded (2000 by 3000, R3.11), less than what would fill the memory.
+MAXIMUM_PIXELS = 24_000_000
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _QUALITY = 88
 #: A photo that is too tall loses its lower edge, never the top of the head.
@@ -24,6 +25,9 @@ def print_derivative(jpeg: bytes) -> bytes:
     The picture is cropped to 3:4, from both sides or from below. Raises `PhotoUnusable` when the
     bytes are not a complete JPEG file.
     """
+    # Decoders fill what is missing with grey, some without a word.
+    if not read_header(jpeg).is_complete:
+        raise PhotoUnusable
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as source:
             if source.width * source.height > MAXIMUM_PIXELS:
