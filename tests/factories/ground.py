@@ -36,7 +36,7 @@ from app.models.settings import (
 from app.rules import policy
 
 #: Keys of the tests; production keys come from the environment.
-KEYRING = Keyring({1: b"t" * 32}, b"d" * 32)
+KEYRING = Keyring({"1": b"t" * 32}, b"d" * 32)
 if keys._keyring is None:
     install_keyring(KEYRING)
 
