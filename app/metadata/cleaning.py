@@ -71,9 +71,9 @@ def _parse(field: Field, value: Any, choices: Mapping[str, str] | None) -> Any:
         values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
         return [_choice(field, item, choices or {}) for item in values if item not in (None, "")]
     if kind in (Kind.CHOICE, Kind.REFERENCE):
-        return (
-            _choice(field, value, choices) if choices is not None else _text(value, multiline=False)
-        )
+        if choices is not None:
+            value = _choice(field, value, choices)
+        return _integer(value) if field.stored_as_number else _text(value, multiline=False)
     parsers: dict[Kind, Any] = {
         Kind.INTEGER: _integer,
         Kind.MONEY: yuan_to_fen,
@@ -139,6 +139,15 @@ class CleanedField(ma.fields.Field[Any]):
             raise ma.ValidationError(str(error)) from None
 
 
+class _Strict(ma.Schema):
+    """Messages of our own: what a user sees is never a framework's English sentence."""
+
+    error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "unknown": N_("没有这个项目，或您不能填写它"),
+        "type": N_("应为一组“名称: 值”"),
+    }
+
+
 def schema_of(
     fields: Iterable[Field], choices: Mapping[str, Mapping[str, str]] | None = None
 ) -> ma.Schema:
@@ -150,7 +159,7 @@ def schema_of(
     members: dict[str, Any] = {
         field.name: CleanedField(field, living.get(field.name)) for field in fields
     }
-    return ma.Schema.from_dict(members)(unknown=ma.RAISE)
+    return _Strict.from_dict(members)(unknown=ma.RAISE)
 
 
 def load(

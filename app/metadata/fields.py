@@ -88,6 +88,8 @@ class Field:
     badges: Mapping[str, str] | None = None
     shown_as: str | None = None
     digest_column: str | None = None
+    #: the column holds a number though the value is chosen (a reference to an id)
+    stored_as_number: bool = False
     width: int | None = None
 
     def __post_init__(self) -> None:
@@ -148,6 +150,8 @@ def col(
 def _kind_of(column: Any, info: Mapping[str, Any]) -> Kind:
     if info.get("kind"):
         return Kind(info["kind"])
+    if type(column.type).__name__ == "Boolean":
+        return Kind.BOOLEAN  # `choices` {"1": …, "0": …} only give it words of its own
     if info.get("options"):
         return Kind.REFERENCE
     if info.get("choices"):
@@ -167,6 +171,13 @@ def _kind_of(column: Any, info: Mapping[str, Any]) -> Kind:
     }.get(name, Kind.TEXT)
 
 
+def _is_number(column: Any) -> bool:
+    try:
+        return bool(column.type.python_type is int)
+    except NotImplementedError:
+        return False
+
+
 def field_of(column: Any, name: str | None = None) -> Field | None:
     """The field of a table column, or None where the column declares none (keys, counters)."""
     info = column.info.get("kaowu")
@@ -178,6 +189,7 @@ def field_of(column: Any, name: str | None = None) -> Field | None:
     if required is None:
         required = not column.nullable and column.default is None
     info.setdefault("max_length", getattr(column.type, "length", None))
+    info.setdefault("stored_as_number", _is_number(column))
     return Field(
         name=name or column.key,
         kind=_kind_of(column, column.info["kaowu"]),

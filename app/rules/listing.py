@@ -22,9 +22,11 @@ from app.metadata.errors import N_, InvalidInput, NotFound
 from app.metadata.fields import Field, Kind, Search, fields_of
 from app.metadata.query import COUNT_BOUND, ListQuery
 from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date
+from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation, below
 
 CHUNK = 2_000
+_LOADS: dict[str, Any] = {"selectinload": selectinload, "joinedload": joinedload}
 
 
 class BadQuery(InvalidInput):
@@ -61,6 +63,12 @@ def searches_of(resource: Resource) -> list[Field]:
     """The fields that the search bar offers, basic ones first."""
     fields = [field for field in fields_of(resource.model).values() if field.search]
     return sorted(fields, key=lambda field: field.more)
+
+
+def is_sortable(resource: Resource, field: Field) -> bool:
+    """May a list be ordered by it? Never by what is hidden: the order would tell (hole 9)."""
+    encrypted = getattr(getattr(resource.model, field.name).type, "encrypted", False)
+    return field.sortable and not encrypted and field.mask is None
 
 
 def _wrong(field: Field, message: str) -> BadQuery:
@@ -124,10 +132,17 @@ def _organisation(session: Session, resource: Resource, code: str) -> Any:
     ).first()
     if found is None:
         raise NotFound()
-    column = {"province": "province_id", "city": "city_id", "site": "site_id"}.get(found.level)
-    if column is None or not hasattr(resource.model, column):
+    if found.level == Level.CENTER.value:
         return None
-    return getattr(resource.model, column) == found.id
+    for column, value in ((f"{found.level}_id", found.id), (f"{found.level}_code", found.code)):
+        if hasattr(resource.model, column):
+            return getattr(resource.model, column) == value
+    raise BadQuery({"organisation": [code]})
+
+
+def is_placed(resource: Resource) -> bool:
+    """Do its rows belong to organisations, so that a superior can filter by them?"""
+    return hasattr(resource.model, "province_id") or hasattr(resource.model, "province_code")
 
 
 def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:
@@ -157,7 +172,8 @@ def _ordered(resource: Resource, query: ListQuery, statement: Select[Any]) -> Se
     if query.order is not None:
         name, direction = query.order
         field = fields.get(name)
-        if field is None or not field.sortable or direction not in ("asc", "desc"):
+        offered = field is not None and is_sortable(resource, field)
+        if not offered or direction not in ("asc", "desc"):
             raise BadQuery({name: [name]})
         order = (query.order, ("id", "asc"))
     elif order[-1][0] != "id":
@@ -174,11 +190,19 @@ def loads_of(resource: Resource) -> list[Any]:
     names = {field.shown_as for field in fields_of(resource.model).values() if field.shown_as}
     names |= {name for column in resource.computed for name in column.loads}
     options = []
-    for name in sorted(filter(None, names)):
-        relationship = mapper.relationships.get(name)
-        if relationship is not None:
-            load = selectinload if relationship.uselist else joinedload
-            options.append(load(getattr(resource.model, name)))
+    for path in sorted(filter(None, names)):
+        owner, option = mapper, None
+        for name in path.split("."):  # "entry.registration" follows two relationships
+            relationship = owner.relationships.get(name)
+            if relationship is None:
+                break
+            load = "selectinload" if relationship.uselist else "joinedload"
+            attribute = getattr(owner.class_, name)
+            start = _LOADS[load] if option is None else getattr(option, load)
+            option = start(attribute)
+            owner = relationship.mapper
+        if option is not None:
+            options.append(option)
     return options
 
 
@@ -208,8 +232,11 @@ def seen(session: Session, resource: Resource, query: ListQuery) -> ListQuery:
     return query.bounded(highest, count)
 
 
-def rows_by_id(session: Session, resource: Resource, ids: list[int]) -> list[Any]:
-    """The rows of these ids in scope, in the order of the ids.
+def rows_by_id(
+    session: Session, resource: Resource, ids: list[int], *, lock: bool = False
+) -> list[Any]:
+    """The rows of these ids in scope, in the order of the ids; `lock` holds them until the end
+    of the transaction and reads them afresh.
 
     Raises NotFound if any is missing: a row outside the scope is not told apart (P1).
     """
@@ -217,11 +244,20 @@ def rows_by_id(session: Session, resource: Resource, ids: list[int]) -> list[Any
     for start in range(0, len(ids), 500):
         chunk = ids[start : start + 500]
         statement = base_statement(session, resource).where(resource.model.id.in_(chunk))
+        if lock:
+            statement = statement.order_by(resource.model.id).with_for_update(of=resource.model)
+            statement = statement.execution_options(populate_existing=True)
         rows = session.scalars(statement.options(*loads_of(resource))).unique()
         found.update({row.id: row for row in rows})
     if len(found) != len(set(ids)):
         raise NotFound()
     return [found[row_id] for row_id in dict.fromkeys(ids)]
+
+
+def ids_of(session: Session, resource: Resource, query: ListQuery) -> list[int]:
+    """The ids of all rows of a query, ascending."""
+    statement = statement_for(session, resource, query).with_only_columns(resource.model.id)
+    return list(session.scalars(statement.order_by(resource.model.id)))
 
 
 def row_by_id(session: Session, resource: Resource, row_id: int) -> Any:

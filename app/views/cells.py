@@ -9,9 +9,9 @@ from typing import Any
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
-from app.metadata.declarations import Resource
-from app.metadata.fields import Computed, Field, Kind
-from app.metadata.text import LOCAL_ZONE, fen_to_yuan
+from app.metadata.fields import Computed, Field
+from app.metadata.presenting import column_of, present, raw
+from app.metadata.text import LOCAL_ZONE
 
 EMPTY = "—"
 
@@ -46,49 +46,31 @@ def _special(value: Mapping[str, Any]) -> Any:
     )
 
 
-def raw(row: Any, column: Field | Computed) -> Any:
-    """The value behind a cell, before labels and masks."""
-    if isinstance(column, Computed):
-        return column.getter(row)
-    return getattr(row, column.name)
-
-
 def plain(
-    row: Any, column: Field | Computed, *, masked: bool = True, for_file: bool = False
+    row: Any,
+    column: Field | Computed,
+    *,
+    masked: bool = True,
+    living: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Any:
-    """The value for people and files: label of a choice, related row's name, mask."""
-    value = raw(row, column)
-    if value is None:
-        return None
-    if column.mask is not None and masked:
-        return column.mask(str(value))
-    if isinstance(column, Computed):
-        return value
-    if column.shown_as:
-        related = getattr(row, column.shown_as)
-        return getattr(related, "display", related)
-    if column.choices:
-        return gettext(column.choices.get(str(value), str(value)))
-    if column.kind is Kind.MONEY:
-        return fen_to_yuan(value)
-    if column.kind is Kind.BOOLEAN and for_file:
-        return gettext("是") if value else gettext("否")
-    return value
+    """The value for people, in the reader's language."""
+    return present(row, column, gettext, masked=masked, living=living)
 
 
-def shown(row: Any, column: Field | Computed, *, masked: bool = True) -> Any:
+def shown(
+    row: Any,
+    column: Field | Computed,
+    *,
+    masked: bool = True,
+    living: Mapping[str, Mapping[str, str]] | None = None,
+) -> Any:
     """The value for `|cell`: with a tag where the column declares badges."""
-    text = plain(row, column, masked=masked)
+    text = plain(row, column, masked=masked, living=living)
     if column.badges and text is not None:
-        return {"text": text, "tone": column.badges.get(str(raw(row, column)), "off")}
+        value = raw(row, column)
+        key = str(int(value)) if isinstance(value, bool) else str(value)
+        return {"text": cell(text), "tone": column.badges.get(key, "off")}
     return text
-
-
-def column_of(resource: Resource, name: str, fields: Mapping[str, Field]) -> Field | Computed:
-    """The field or computed column of that name."""
-    if name in fields:
-        return fields[name]
-    return next(column for column in resource.computed if column.name == name)
 
 
 __all__ = ["EMPTY", "cell", "column_of", "plain", "raw", "shown"]

@@ -1,0 +1,108 @@
+"""A row's value as people and files read it: label of a choice, related row's name, mask.
+
+One place for lists, detail pages, exports and REST; `translate` maps a Chinese msgid to the
+reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from app.metadata.declarations import Resource
+from app.metadata.fields import Computed, Field, Kind, fields_of
+from app.metadata.text import fen_to_yuan
+
+Translate = Callable[[str], str]
+Column = Field | Computed
+
+
+def column_of(resource: Resource, name: str, fields: Mapping[str, Field]) -> Column:
+    """The field or computed column of that name (names are checked when the application starts)."""
+    if name in fields:
+        return fields[name]
+    return next(column for column in resource.computed if column.name == name)
+
+
+def columns_of(resource: Resource, names: Iterable[str], fields: Mapping[str, Field]) -> list[Any]:
+    """The columns of these names, in that order."""
+    return [column_of(resource, name, fields) for name in names]
+
+
+def raw(row: Any, column: Column) -> Any:
+    """The value behind a cell, before labels and masks."""
+    if isinstance(column, Computed):
+        return column.getter(row)
+    return getattr(row, column.name)
+
+
+def masked_text(column: Column, value: Any) -> str | None:
+    """`value` under the column's mask; None where there is no value or no mask."""
+    if value is None or column.mask is None:
+        return None
+    return column.mask(str(value))
+
+
+def present(
+    row: Any,
+    column: Column,
+    translate: Translate,
+    *,
+    masked: bool = True,
+    for_file: bool = False,
+    living: Mapping[str, Mapping[str, str]] | None = None,
+) -> Any:
+    """The value for people and files. Dates stay dates; money is yuan with two decimals.
+
+    `living` are the choices of fields with `options`: {field: {value: label}}.
+    """
+    value = raw(row, column)
+    if value is None:
+        return None
+    if column.mask is not None and masked:
+        return column.mask(str(value))
+    if isinstance(column, Computed):
+        return value
+    if column.shown_as:
+        related = getattr(row, column.shown_as)
+        return getattr(related, "display", related)
+    if living and column.name in living:
+        return living[column.name].get(str(value), value)
+    if column.choices:
+        return _labels(column.choices, value, translate)
+    if column.kind is Kind.MONEY:
+        return fen_to_yuan(value)
+    if column.kind is Kind.BOOLEAN and for_file:
+        return translate("是") if value else translate("否")
+    return value
+
+
+def _labels(choices: Mapping[str, str], value: Any, translate: Translate) -> Any:
+    if isinstance(value, (list, tuple, set)):
+        return [translate(choices.get(str(item), str(item))) for item in value]
+    if isinstance(value, bool):
+        # a boolean column with words of its own: {"1": 已锁定, "0": 未锁定}
+        return translate(choices.get(str(int(value)), choices.get(str(value), str(value))))
+    return translate(choices.get(str(value), str(value)))
+
+
+def living_of(columns: Iterable[Column], session: Any, actor: Any) -> dict[str, Mapping[str, str]]:
+    """The choices of columns that show a label from a living list."""
+    return {
+        column.name: column.options(session, actor)
+        for column in columns
+        if isinstance(column, Field) and column.options is not None and column.shown_as is None
+    }
+
+
+def title_of(resource: Resource, row: Any) -> str:
+    """How a row is called in questions and reports: `display`, or its first listed column
+    without mask, or its number."""
+    display = getattr(row, "display", None)
+    if display:
+        return str(display)
+    fields = fields_of(resource.model)
+    for field in fields.values():
+        if field.listed and field.mask is None and getattr(row, field.name) is not None:
+            return str(present(row, field, str))
+    return str(row.id)

@@ -1,0 +1,325 @@
+"""The context of a list page: search, toolbar, table, pages (kw/pages/list.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.metadata.actor import Actor
+from app.metadata.declarations import On, Operation, Resource
+from app.metadata.fields import Computed, Field, Kind, Search, fields_of
+from app.metadata.presenting import columns_of, living_of, title_of
+from app.metadata.query import COUNT_BOUND
+from app.metadata.vocabulary import Level, Verb
+from app.models.organisation import Organisation, below
+from app.rules import listing
+from app.views import cells
+from app.views.engine.asked import UNTIL, Asked, range_of
+from app.views.engine.forms import SELECT_UP_TO
+from app.views.engine.rights import Rights
+from app.views.engine.tokens import seal
+
+Context = dict[str, Any]
+#: at most so many buttons stand in a row; further operations are on the detail page
+ROW_ACTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """What the functions of this module need together."""
+
+    session: Session
+    resource: Resource
+    actor: Actor
+    rights: Rights
+    asked: Asked
+
+    @property
+    def superior(self) -> bool:
+        """Superiors see rows of several organisations: they get a filter and a column."""
+        return self.actor.level is not Level.SITE and listing.is_placed(self.resource)
+
+
+def organisations(session: Session, actor: Actor, text: str, limit: int) -> list[tuple[str, str]]:
+    """(code, "(code)name") of organisations below the actor, by code; `text` is a part of either."""
+    statement = select(Organisation.code, Organisation.name).where(below(actor))
+    if text:
+        statement = statement.where(
+            Organisation.code.startswith(text, autoescape=True)
+            | Organisation.name.contains(text, autoescape=True)
+        )
+    rows = session.execute(statement.order_by(Organisation.code).limit(limit))
+    return [(code, f"({code}){name}") for code, name in rows]
+
+
+# ---------------------------------------------------------------- search
+
+
+def search(page: ListPage) -> Context | None:
+    """The search card; None where the list offers nothing."""
+    fields = [_search_field(page, field) for field in listing.searches_of(page.resource)]
+    basic = min(page.resource.basic_search, len(fields))
+    if page.superior:
+        fields.insert(basic, _organisation_field(page))
+        basic += basic < page.resource.basic_search
+    if not fields:
+        return None
+    further = {name for field in fields[basic:] for name in (field["name"], field.get("name_to"))}
+    used = set(page.asked.texts) | ({"_org"} if page.asked.query.organisation else set())
+    return {
+        "fields": fields,
+        "basic": basic,
+        "open": bool(further & used),
+        "action": url_for(f"{page.resource.name}.index"),
+        "reset_url": url_for(f"{page.resource.name}.index"),
+        "hidden": [("_size", page.asked.size)] if page.asked.size != 20 else [],
+    }
+
+
+def _search_field(page: ListPage, field: Field) -> Context:
+    texts = page.asked.texts
+    found: Context = {
+        "name": field.name,
+        "label": gettext(field.label),
+        "kind": "text",
+        "value": texts.get(field.name, ""),
+    }
+    if field.search is Search.RANGE:
+        low, high = range_of(field, texts)
+        return found | {
+            "kind": "range",
+            "value": low,
+            "name_to": field.name + UNTIL,
+            "value_to": high,
+        }
+    if field.kind is Kind.BOOLEAN:
+        words = field.choices or {"1": "是", "0": "否"}
+        return found | {"kind": "select", "choices": [(k, gettext(v)) for k, v in words.items()]}
+    if field.options is not None:
+        return found | _living(page, field)
+    if field.choices:
+        choices = [(key, gettext(label)) for key, label in field.choices.items()]
+        return found | {"kind": "select", "choices": choices}
+    if field.kind is Kind.DATE:
+        return found | {"kind": "date"}
+    return found | {"kind": "number" if field.kind is Kind.INTEGER else "text"}
+
+
+def _living(page: ListPage, field: Field) -> Context:
+    assert field.options is not None  # noqa: S101 - asked by the caller
+    options = field.options(page.session, page.actor)
+    if len(options) <= SELECT_UP_TO:
+        return {"kind": "select", "choices": list(options.items())}
+    chosen = page.asked.texts.get(field.name, "")
+    return {
+        "kind": "select",
+        "choices": [(chosen, options[chosen])] if chosen in options else [],
+        "search_url": url_for(f"{page.resource.name}.options", field=field.name),
+    }
+
+
+def _organisation_field(page: ListPage) -> Context:
+    code = page.asked.query.organisation
+    found = organisations(page.session, page.actor, "", SELECT_UP_TO + 1)
+    field: Context = {"name": "_org", "label": gettext("机构"), "kind": "select", "value": code}
+    if len(found) <= SELECT_UP_TO:
+        return field | {"choices": found}
+    chosen = [pair for pair in organisations(page.session, page.actor, code, 1) if code]
+    url = url_for(f"{page.resource.name}.organisations")
+    return field | {"choices": chosen, "search_url": url}
+
+
+# ---------------------------------------------------------------- table
+
+
+def table(page: ListPage, found: listing.Page) -> Context:
+    """The table of one page of rows."""
+    fields = fields_of(page.resource.model)
+    columns = columns_of(page.resource, listing.columns_of(page.resource), fields)
+    living = living_of(columns, page.session, page.actor)
+    places = _places(page, found.rows)
+    heads = [_head(page, column, n) for n, column in enumerate(columns)]
+    if places is not None:
+        heads.append({"name": "_org", "label": gettext("机构")})
+    batch = _batch(page)
+    takes_query = any(On.QUERY in operation.on for operation in batch)
+    return {
+        "columns": heads,
+        "rows": [_row(page, row, columns, places, living) for row in found.rows],
+        "label": gettext(page.resource.label),
+        "selectable": bool(batch),
+        "first_number": (found.number - 1) * found.size + 1,
+        "query_token": seal(page.asked.query, page.actor) if takes_query else None,
+        "empty_text": gettext("没有符合条件的记录"),
+        "empty_hint": _empty_hint(page),
+    }
+
+
+def _empty_hint(page: ListPage) -> str | None:
+    if page.asked.texts or page.asked.query.organisation:
+        return gettext("请修改查询条件，或点击“重置”查看全部记录。")
+    return gettext("可点击“新增”添加第一条记录。") if page.rights.may(Verb.ADD) else None
+
+
+def _head(page: ListPage, column: Field | Computed, number: int) -> Context:
+    head: Context = {
+        "name": column.name,
+        "label": gettext(column.label),
+        "sticky": number < page.resource.sticky,
+    }
+    if isinstance(column, Computed):
+        return head | ({"align": "num"} if column.numeric else {})
+    head["width"] = column.width
+    if column.is_numeric:
+        head["align"] = "num"
+    elif column.kind is Kind.MULTILINE:
+        head["align"] = "wrap"
+    if listing.is_sortable(page.resource, column):
+        order = page.asked.query.order
+        now = order[1] if order and order[0] == column.name else None
+        head["sort"] = now
+        wanted = f"-{column.name}" if now == "asc" else column.name
+        head["sort_url"] = page.asked.address(_order=wanted)
+    return head
+
+
+def _places(page: ListPage, rows: Sequence[Any]) -> dict[Any, str] | None:
+    """{id or code: "(code)name"} of the rows' organisations, in one statement; None without the
+    column."""
+    if not (page.resource.organisation_column and page.superior):
+        return None
+    keys = {_place_of(row) for row in rows}
+    by_id = hasattr(page.resource.model, "province_id")
+    column = Organisation.id if by_id else Organisation.code
+    statement = select(column, Organisation.code, Organisation.name).where(
+        Organisation.exam_id == page.actor.exam_id, column.in_(keys)
+    )
+    return {key: f"({code}){name}" for key, code, name in page.session.execute(statement)}
+
+
+def _place_of(row: Any) -> Any:
+    names = ("site_id", "city_id", "province_id", "site_code", "city_code", "province_code")
+    return next((value for name in names if (value := getattr(row, name, None))), None)
+
+
+def _row(
+    page: ListPage,
+    row: Any,
+    columns: Sequence[Any],
+    places: Mapping[Any, str] | None,
+    living: Mapping[str, Mapping[str, str]],
+) -> Context:
+    shown = {column.name: cells.shown(row, column, living=living) for column in columns}
+    if places is not None:
+        shown["_org"] = places.get(_place_of(row))
+    return {"id": row.id, "cells": shown, "actions": row_actions(page, row)[:ROW_ACTIONS]}
+
+
+# ---------------------------------------------------------------- buttons
+
+
+def row_actions(page: ListPage, row: Any, *, on_detail: bool = False) -> list[Context]:
+    """查看, 修改, 删除 and the operations on this row that the actor may use now."""
+    name, kind = page.resource.name, "dialog" if page.resource.dialog else "link"
+    found: list[Context] = []
+    if page.rights.may(Verb.SHOW) and not on_detail:
+        found.append({"label": gettext("查看"), "url": url_for(f"{name}.show", row_id=row.id)})
+    if page.rights.may(Verb.EDIT):
+        found.append({"label": gettext("修改"), "url": url_for(f"{name}.edit", row_id=row.id)})
+    for operation in page.rights.operations(On.ROW):
+        address = url_for(f"{operation.name}.index", ids=row.id)
+        reason = operation.allowed(row) if operation.allowed else None
+        found.append(
+            {
+                "label": gettext(operation.label),
+                "url": address,
+                "danger": operation.danger,
+                "disabled_reason": gettext(reason) if reason else None,
+            }
+        )
+    if page.rights.may(Verb.DELETE):
+        address = url_for(f"{name}.delete", row_id=row.id)
+        found.append({"label": gettext("删除"), "url": address, "danger": True})
+    return [{"kind": kind} | action for action in found]
+
+
+def _batch(page: ListPage) -> list[Operation]:
+    return page.rights.operations(On.SELECTION)
+
+
+def toolbar(page: ListPage) -> Context:
+    """新增, operations without rows, batch operations, export."""
+    name, kind = page.resource.name, "dialog" if page.resource.dialog else "link"
+    primary: list[Context] = []
+    if page.rights.may(Verb.ADD):
+        address = url_for(f"{name}.add")
+        primary.append({"label": gettext("新增"), "url": address, "kind": kind, "icon": "fa-plus"})
+    batch = _batch(page)
+    for operation in page.rights.operations(On.PAGE, On.QUERY):
+        if operation in batch:
+            continue
+        whole = On.QUERY in operation.on
+        token = {"query": seal(page.asked.query, page.actor)} if whole else {}
+        address = url_for(f"{operation.name}.index", **token)
+        primary.append(_button(operation) | {"url": address, "kind": "dialog"})
+    tools: list[Context] = []
+    if page.rights.may(Verb.EXPORT):
+        address = url_for(f"{name}.export") + page.asked.address(_size=None)
+        tools.append(
+            {
+                "label": gettext("导出查询结果"),
+                "url": address,
+                "kind": "link",
+                "icon": "fa-file-export",
+            }
+        )
+    return {
+        "primary": primary,
+        "batch": [_button(o) | {"url": url_for(f"{o.name}.index")} for o in batch],
+        "tools": tools,
+        "refresh_url": page.asked.address(_page=page.asked.page),
+    }
+
+
+def _button(operation: Operation) -> Context:
+    return {
+        "label": gettext(operation.label),
+        "icon": operation.icon or None,
+        "danger": operation.danger,
+    }
+
+
+def paging(page: ListPage, found: listing.Page) -> Context:
+    """The footer: count (“10000+”), sizes, pages."""
+    base = page.asked.address(_page=None, _size=None)
+    joint = "" if base.endswith("?") else "&"
+    return {
+        "page": found.number,
+        "size": found.size,
+        "total": found.total,
+        "bounded": found.more and found.total >= COUNT_BOUND,
+        "url_pattern": base + joint + "_page={page}&_size={size}",
+    }
+
+
+def heading(resource: Resource, row: Any, words: str) -> str:
+    """“修改考场” or, for questions, with the row's title."""
+    return f"{words}{gettext(resource.label)} {title_of(resource, row)}"
+
+
+__all__ = [
+    "ListPage",
+    "heading",
+    "organisations",
+    "paging",
+    "row_actions",
+    "search",
+    "table",
+    "toolbar",
+]

@@ -1,0 +1,76 @@
+"""What the actor may do on a resource's page now: which buttons, and why not.
+
+Decided once per request for the actor's own place; the server decides again when it is done.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.metadata import registry
+from app.metadata.actor import Actor
+from app.metadata.declarations import Declaration, On, Operation, Resource
+from app.metadata.vocabulary import WRITING, Verb
+from app.rules import availability
+from app.rules.clock import Clock
+from app.rules.policy import Decision, NoVerb, Target, decide, target_for
+from app.views.texts import text
+
+
+class Rights:
+    """Decisions on a resource and its operations, each made once."""
+
+    def __init__(self, session: Session, resource: Resource, actor: Actor, clock: Clock) -> None:
+        self.resource = resource
+        self.actor = actor
+        self.reason = availability.reason_for(session, resource.name, actor)
+        self._at = clock()
+        self._session = session
+        self._targets: dict[str | None, Target] = {}
+        self._made: dict[tuple[str, Verb], Decision] = {}
+
+    def _target(self, declaration: Declaration) -> Target:
+        """The facts do not differ between declarations, but without a window none are read."""
+        key = "gated" if declaration.window is not None else None
+        if key not in self._targets:
+            self._targets[key] = target_for(self._session, self.actor, declaration)
+        return self._targets[key]
+
+    def decision(self, declaration: Declaration, verb: Verb) -> Decision:
+        key = (declaration.name, verb)
+        if key not in self._made:
+            target = self._target(declaration)
+            self._made[key] = decide(declaration, verb, self.actor, target, self._at)
+        return self._made[key]
+
+    def may(self, verb: Verb) -> bool:
+        """Is the verb allowed on the resource here and now?"""
+        return self.reason is None and self.decision(self.resource, verb).allowed
+
+    def operations(self, *places: On) -> list[Operation]:
+        """The allowed operations that work on one of these, in the order of declaration."""
+        if self.reason is not None:
+            return []
+        return [
+            operation
+            for operation in registry.operations_of(self.resource)
+            if operation.on & set(places) and self.decision(operation, Verb.RUN).allowed
+        ]
+
+    def notices(self) -> list[dict[str, Any]]:
+        """Why there are no buttons: not used here, history, before or after the window."""
+        if self.reason is not None:
+            return [{"text": text(self.reason), "tone": "warn"}]
+        asked = [
+            (self.resource, verb) for verb in Verb if verb in WRITING & self.resource.legal_verbs
+        ]
+        asked += [(op, Verb.RUN) for op in registry.operations_of(self.resource)]
+        found: dict[str, dict[str, Any]] = {}
+        for declaration, verb in asked:
+            refusal = self.decision(declaration, verb).refusal
+            if refusal is not None and not isinstance(refusal, NoVerb):
+                sentence = text(refusal)
+                found[sentence] = {"text": sentence, "tone": "warn"}
+        return list(found.values())

@@ -1,0 +1,24 @@
+"""Registers the pages that are made from declarations: one view per resource and operation, and
+REST where it is asked for; then the views of imports, documents, statistics and the matrix."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import Any
+
+from app.metadata import registry
+from app.metadata.declarations import Resource
+from app.views.engine.resource import resource_view
+
+#: modules with a `register(builder)` of their own
+OTHER_ENGINES = ("imports", "documents", "statistics", "jobs", "matrix", "audit")
+
+
+def register(builder: Any) -> None:
+    """Register every declared page. Endpoints are `<declaration>.index`, `.show`, `.edit` …"""
+    for resource in registry.declared(Resource):
+        builder.add_view_no_menu(resource_view(resource), endpoint=resource.name)
+    for name in OTHER_ENGINES:
+        if find_spec(f"app.views.{name}") is not None:
+            importlib.import_module(f"app.views.{name}").register(builder)
