@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -13,9 +14,10 @@ from sqlalchemy import (
     String,
     Time,
     UniqueConstraint,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -28,10 +30,29 @@ from app.database.base import (
     Versioned,
 )
 from app.database.types import Json
+from app.metadata.actor import Actor
+from app.metadata.declarations import LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Search, col
-from app.metadata.vocabulary import Personal
+from app.metadata.fields import Computed, Search, col
+from app.metadata.masking import mask_id
+from app.metadata.vocabulary import Area, Level, Personal, Window
+from app.models.organisation import Organisation
 from app.models.registration import Entry
+
+LOOKERS = {Level.CENTER: LOOK, Level.PROVINCE: LOOK, Level.CITY: LOOK}
+
+
+def _site_name(row: Any) -> str:
+    return row.site.display if row.site else ""
+
+
+SITE = Computed("site_name", N_("考点"), _site_name, loads=("site",))
+
+
+def rooms_of_site(session: Session, actor: Actor) -> dict[str, str]:
+    """Rooms that a sitting may be added to: {id: “07 实训楼 301”}."""
+    rows = session.scalars(select(Room).order_by(Room.number))
+    return {str(row.id): f"{row.number} {row.address}" for row in rows}
 
 
 class Room(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
@@ -39,6 +60,34 @@ class Room(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
 
     __tablename__ = "room"
     __table_args__ = (UniqueConstraint("exam_id", "site_id", "number"),)
+    __admin__ = Resource(
+        name="room",
+        label=N_("考场管理"),
+        menu=Place(Area.ARRANGEMENT, 10),
+        verbs=LOOKERS | {Level.SITE: MANAGE},
+        window=Window.ARRANGEMENT,
+        order=(("number", "asc"),),
+        computed=(
+            SITE,
+            Computed(
+                "sitting_count",
+                N_("批次数"),
+                lambda row: len(row.sittings),
+                numeric=True,
+                loads=("sittings",),
+            ),
+            Computed(
+                "seat_count",
+                N_("总容量"),
+                lambda row: sum(sitting.capacity for sitting in row.sittings),
+                numeric=True,
+                loads=("sittings",),
+            ),
+        ),
+        columns=("site_name", "number", "address", "sitting_count", "seat_count"),
+        organisation_column=True,
+        help=N_("已编排的考场和批次不能删除，须先清除编排结果。"),
+    )
 
     number: Mapped[str] = mapped_column(
         String(2),
@@ -58,6 +107,9 @@ class Room(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
     sittings: Mapped[list[Sitting]] = relationship(
         back_populates="room", order_by="(Sitting.day, Sitting.start)"
     )
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(Room.site_id) == Organisation.id", viewonly=True
+    )
 
 
 class Sitting(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
@@ -70,8 +122,36 @@ class Sitting(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
         CheckConstraint("arranged >= 0 AND arranged <= capacity", name="not_oversold"),
         CheckConstraint("capacity BETWEEN 1 AND 999", name="capacity"),
     )
+    __admin__ = Resource(
+        name="sitting",
+        label=N_("考场批次管理"),
+        menu=Place(Area.ARRANGEMENT, 15),
+        verbs=LOOKERS | {Level.SITE: MANAGE},
+        window=Window.ARRANGEMENT,
+        order=(("day", "asc"), ("start", "asc"), ("room_id", "asc")),
+        computed=(
+            SITE,
+            Computed("title", N_("批次"), lambda row: row.display, loads=("room",)),
+            Computed("left", N_("剩余"), lambda row: row.capacity - row.arranged, numeric=True),
+        ),
+        columns=(
+            "site_name",
+            "title",
+            "day",
+            "start",
+            "end",
+            "capacity",
+            "arranged",
+            "left",
+        ),
+        organisation_column=True,
+        help=N_("批次须在考试日的 8:00–20:00 之内，同一考场的批次不能重叠。"),
+    )
 
-    room_id: Mapped[int] = mapped_column(ForeignKey("room.id"), info=PLUMBING)
+    room_id: Mapped[int] = mapped_column(
+        ForeignKey("room.id"),
+        info=col(N_("考场"), Personal.NONE, immutable=True, options=rooms_of_site),
+    )
     #: order within the room by start; renumbering never changes issued ticket numbers
     number: Mapped[int] = mapped_column(
         Integer, info=col(N_("批次"), Personal.NONE, listed=True, form=False)
@@ -91,11 +171,19 @@ class Sitting(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
     )
 
     room: Mapped[Room] = relationship(back_populates="sittings")
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(Sitting.site_id) == Organisation.id", viewonly=True
+    )
 
     @property
     def display(self) -> str:
         """“07#1”."""
         return f"{self.room.number}#{self.number}"
+
+    @property
+    def period(self) -> str:
+        """“2026-03-28 09:00–11:00”."""
+        return f"{self.day} {self.start:%H:%M}–{self.end:%H:%M}"
 
 
 class Seat(Base, SiteScoped, OwnedByPassport):
@@ -107,6 +195,42 @@ class Seat(Base, SiteScoped, OwnedByPassport):
         UniqueConstraint("sitting_id", "number"),
         Index(None, "exam_id", "site_id"),
     )
+    __admin__ = Resource(
+        name="seat",
+        label=N_("考场编排管理"),
+        menu=Place(Area.ARRANGEMENT, 20),
+        verbs=LOOKERS | {Level.SITE: LOOK},
+        order=(("sitting_id", "asc"), ("number", "asc")),
+        computed=(
+            SITE,
+            Computed(
+                "name",
+                N_("姓名"),
+                lambda row: row.entry.registration.name,
+                personal=Personal.PERSONAL,
+                loads=("entry", "entry.registration"),
+            ),
+            Computed(
+                "id_number",
+                N_("证件号码"),
+                lambda row: row.entry.registration.id_number,
+                personal=Personal.SENSITIVE,
+                mask=mask_id,
+                loads=("entry", "entry.registration"),
+            ),
+            Computed("subject", N_("科目"), lambda row: row.entry.subject_code, loads=("entry",)),
+            Computed(
+                "sitting",
+                N_("考场批次"),
+                lambda row: row.sitting.display,
+                loads=("sitting", "sitting.room"),
+            ),
+            Computed("period", N_("考试时间"), lambda row: row.sitting.period),
+        ),
+        columns=("site_name", "name", "id_number", "subject", "sitting", "period", "number"),
+        organisation_column=True,
+        help=N_("报考多科目考生每科间隔大于15分钟；须全部支付且考点地址不为空才能编排。"),
+    )
 
     entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), info=PLUMBING)
     sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"), info=PLUMBING)
@@ -115,6 +239,10 @@ class Seat(Base, SiteScoped, OwnedByPassport):
     )
 
     entry: Mapped[Entry] = relationship()
+    sitting: Mapped[Sitting] = relationship()
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(Seat.site_id) == Organisation.id", viewonly=True
+    )
 
 
 class ArrangementRun(Base, SiteScoped, AdministratorsOnly, Stamped):
@@ -145,6 +273,32 @@ class AdmissionTicket(Base, SiteScoped, OwnedByPassport, Stamped):
         ),
         Index(None, "exam_id", "site_id", "room_number", "serial"),
     )
+    __admin__ = Resource(
+        name="admission_ticket",
+        label=N_("准考证号生成"),
+        menu=Place(Area.ARRANGEMENT, 30),
+        verbs=LOOKERS | {Level.SITE: LOOK},
+        order=(("number", "asc"),),
+        computed=(
+            SITE,
+            Computed(
+                "name",
+                N_("姓名"),
+                lambda row: row.entry.registration.name,
+                personal=Personal.PERSONAL,
+                loads=("entry", "entry.registration"),
+            ),
+            Computed(
+                "state",
+                N_("状态"),
+                lambda row: N_("已作废") if row.voided_at else N_("有效"),
+                badges={N_("已作废"): "off", N_("有效"): "ok"},
+            ),
+        ),
+        columns=("site_name", "number", "name", "state", "downloads"),
+        organisation_column=True,
+        help=N_("全部编排完成后才能生成；重新编排的考生原准考证号作废。"),
+    )
 
     entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), info=PLUMBING)
     number: Mapped[str] = mapped_column(
@@ -155,6 +309,11 @@ class AdmissionTicket(Base, SiteScoped, OwnedByPassport, Stamped):
     serial: Mapped[int] = mapped_column(Integer, info=PLUMBING)
     voided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     first_downloaded_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
-    downloads: Mapped[int] = mapped_column(Integer, default=0, info=PLUMBING)
+    downloads: Mapped[int] = mapped_column(
+        Integer, default=0, info=col(N_("下载次数"), Personal.NONE, listed=True, form=False)
+    )
 
     entry: Mapped[Entry] = relationship()
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(AdmissionTicket.site_id) == Organisation.id", viewonly=True
+    )
