@@ -4,7 +4,6 @@ SHELL := /bin/sh
 
 VENV       ?= .venv
 PYTHON     ?= python3
-UV_VERSION := 0.13.9
 BIN        := $(VENV)/bin
 READY      := $(VENV)/.ready
 UV         := $(shell command -v uv 2>/dev/null || echo $(VENV)-tools/bin/uv)
@@ -13,7 +12,7 @@ ARGS       ?=
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard translations/*/LC_MESSAGES/*.po))
 COMPILE    := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate $(ARGS)
 
-export PYTHON VENV UV_VERSION
+export PYTHON VENV
 
 .PHONY: help run test lint bench format lock migrate i18n clean
 
@@ -21,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp is newer than everything that says what the environment holds.
-$(READY): pyproject.toml requirements.lock tools/build.lock tools/bootstrap.sh
+$(READY): pyproject.toml requirements.lock tools/build.lock tools/uv.lock tools/bootstrap.sh
 	@sh tools/bootstrap.sh
 	@touch $@
 
@@ -54,6 +53,7 @@ lock: $(READY) ## pin the dependencies (newer ones: ARGS=--upgrade)
 	$(UV) $(COMPILE) --group dev --all-extras pyproject.toml -o requirements.lock
 	$(UV) $(COMPILE) --all-extras pyproject.toml -c requirements.lock -o deploy/requirements.lock
 	echo hatchling | $(UV) $(COMPILE) - -c requirements.lock -o tools/build.lock
+	grep -o '^uv==[0-9.]*' tools/uv.lock | $(UV) $(COMPILE) - -o tools/uv.lock
 
 migrate: $(READY) ## bring the database of DATABASE_URL up to date
 	$(BIN)/kaowu db upgrade

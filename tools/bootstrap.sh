@@ -5,7 +5,8 @@
 # uv does the work: the one on PATH, else one in an environment of its own ($VENV-tools), which
 # keeps it out of the way of what it installs.
 set -eu
-: "${PYTHON:=python3}" "${VENV:=.venv}" "${UV_VERSION:?}"
+: "${PYTHON:=python3}" "${VENV:=.venv}"
+uv_pin=$(grep -o '^uv==[0-9.]*' tools/uv.lock)
 
 if ! command -v "$PYTHON" >/dev/null 2>&1; then
     echo "$PYTHON was not found. On Debian and Ubuntu: sudo apt-get install -y python3 python3-venv" >&2
@@ -21,11 +22,12 @@ if command -v uv >/dev/null 2>&1; then
     UV=uv
 else
     tools=$VENV-tools
-    if ! "$tools/bin/uv" --version 2>/dev/null | grep -qF "uv $UV_VERSION"; then
+    if ! "$tools/bin/uv" --version 2>/dev/null | grep -qF "uv ${uv_pin#uv==}"; then
         PYTHON="$PYTHON" sh tools/system_packages.sh python
-        echo "installing uv $UV_VERSION into $tools"
+        echo "installing $uv_pin into $tools"
         "$PYTHON" -m venv --clear "$tools"
-        "$tools/bin/python" -m pip install -q --disable-pip-version-check "uv==$UV_VERSION"
+        "$tools/bin/python" -m pip install -q --disable-pip-version-check \
+            --require-hashes -r tools/uv.lock
     fi
     UV=$tools/bin/uv
 fi

@@ -171,14 +171,14 @@ def test_python_without_venv_cannot_go_on(machine: Machine) -> None:
 
 def test_bootstrap_needs_python(machine: Machine) -> None:
     (machine.bin / "python3").unlink()
-    status, said = machine.run("bootstrap.sh", UV_VERSION="0")
+    status, said = machine.run("bootstrap.sh")
     assert status == 1
     assert said.startswith("python3 was not found.")
 
 
 def test_bootstrap_refuses_an_old_python(machine: Machine) -> None:
     machine.has("python3", '[ "$1" = -V ] && echo Python 3.10.9; exit 1')
-    status, said = machine.run("bootstrap.sh", UV_VERSION="0")
+    status, said = machine.run("bootstrap.sh")
     assert status == 1
     assert "Python 3.11 to 3.14 is needed; python3 is Python 3.10.9." in said
     assert "make PYTHON=python3.12 run" in said
@@ -186,7 +186,7 @@ def test_bootstrap_refuses_an_old_python(machine: Machine) -> None:
 
 def test_bootstrap_uses_the_uv_of_the_machine(machine: Machine, tmp_path: Path) -> None:
     machine.has("uv", f'echo "$UV_PYTHON_DOWNLOADS uv $*" >>{machine.log}')
-    status, _ = machine.run("bootstrap.sh", UV_VERSION="0", VENV=str(tmp_path / "venv"))
+    status, _ = machine.run("bootstrap.sh", VENV=str(tmp_path / "venv"))
     assert status == 0
     made, locked, own = machine.installed
     assert made.startswith("never uv venv -q --clear --python ")
@@ -206,7 +206,7 @@ def test_help_names_every_target() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "deploy/requirements.lock", "tools/build.lock"]
+    "name", ["requirements.lock", "deploy/requirements.lock", "tools/build.lock", "tools/uv.lock"]
 )
 def test_every_package_is_pinned_by_hash_and_names_no_index(name: str) -> None:
     text = (ROOT / name).read_text()
