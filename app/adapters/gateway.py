@@ -77,9 +77,22 @@ class Gateway(Protocol):
         """Check the signature of a call-back. Raises ForgedCallback."""
 
 
+class BankRecord(Protocol):
+    """The bank's own record of an order; `state` is "open", "paid" or "closed"."""
+
+    @property
+    def order_number(self) -> str: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def transaction_number(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """The bank's own record of an order."""
+    """A record kept in memory."""
 
     order_number: str
     amount: int
@@ -90,15 +103,15 @@ class LedgerRow:
 class Ledger(Protocol):
     """The bank's records; each call is atomic. Raises OSError when it cannot be reached."""
 
-    def open(self, order_number: str, amount: int) -> LedgerRow:
+    def open(self, order_number: str, amount: int) -> BankRecord:
         """Make the record unless there is one; return the one that counts."""
 
-    def find(self, order_number: str) -> LedgerRow | None: ...
+    def find(self, order_number: str) -> BankRecord | None: ...
 
-    def settle(self, order_number: str, transaction_number: str, amount: int) -> LedgerRow:
+    def settle(self, order_number: str, transaction_number: str, amount: int) -> BankRecord:
         """Take the money unless paid or closed; return what is true afterwards."""
 
-    def close(self, order_number: str) -> LedgerRow:
+    def close(self, order_number: str) -> BankRecord:
         """Close unless paid (also an order never seen); return what is true afterwards."""
 
 
@@ -208,7 +221,7 @@ class SandboxGateway:
             raise PaymentClosed()
         number = f"SB{secrets.token_hex(12)}"
         row = self._ledger.settle(order_number, number, row.amount if amount is None else amount)
-        if row.state is not GatewayState.PAID:
+        if row.state != GatewayState.PAID:
             raise PaymentClosed()
         return self.callback(row.order_number, row.transaction_number or "", row.amount)
 
@@ -230,7 +243,8 @@ class SandboxGateway:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _answer(row: LedgerRow) -> Answer:
-    if row.state is GatewayState.PAID:
-        return Answer(row.state, row.transaction_number, row.amount)
-    return Answer(row.state)
+def _answer(row: BankRecord) -> Answer:
+    state = GatewayState(row.state)
+    if state is GatewayState.PAID:
+        return Answer(state, row.transaction_number, row.amount)
+    return Answer(state)

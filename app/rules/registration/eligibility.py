@@ -1,0 +1,99 @@
+"""Who may register where (R3.4, R15, R16–R17, R19)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.policy import actor_of, elevated
+from app.metadata.actor import Actor
+from app.metadata.errors import N_, KaowuError, PolicyDenied
+from app.metadata.vocabulary import Level
+from app.models.account import AdminBinding
+from app.models.registration import Registration
+from app.models.settings import RosterPolicy
+from app.rules.registration.states import LIVE
+from app.rules.site import Site, notices_of
+
+
+class CandidatesOnly(PolicyDenied):
+    """An administrator's passport is no candidate's (R3.4)."""
+
+    code = "registration.candidates_only"
+    template = N_("管理员通行证不能报考。请使用您本人的考生通行证登录。")
+
+
+class AlreadyRegistered(KaowuError):
+    """One registration per passport and session (R14.5)."""
+
+    code = "registration.already"
+    template = N_("您在本考次已有报名，不能重复报名。如需更换考点，请先取消原报名。")
+    status = 409
+
+
+class NoticesChanged(KaowuError):
+    """The notices that were accepted are not those in force (R16, R17)."""
+
+    code = "registration.notices_changed"
+    template = N_("报名通告已更新，请重新阅读并确认。")
+    status = 409
+
+
+class NotAdmitted(KaowuError):
+    """The site's 学籍报考设置 does not admit this person (R19.4)."""
+
+    code = "registration.not_admitted"
+    template = N_("考点“{name}”仅接受学籍库中的考生报考。请选择其他考点，或咨询考点。")
+
+
+def require_candidate(session: Session) -> Actor:
+    """The session's candidate. Raises CandidatesOnly (R3.4)."""
+    actor = actor_of(session)
+    if actor.level is not Level.CANDIDATE or actor.passport_id is None:
+        raise CandidatesOnly()
+    with elevated(session, "an administrator may not register", AdminBinding):
+        bound = session.scalar(
+            select(AdminBinding.id).where(AdminBinding.passport_id == actor.passport_id)
+        )
+    if bound is not None:
+        raise CandidatesOnly()
+    return actor
+
+
+def live_registration(session: Session) -> Registration | None:
+    """The candidate's own registration of the current session, or None."""
+    actor = actor_of(session)
+    return session.scalars(
+        select(Registration).where(
+            Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
+        )
+    ).one_or_none()
+
+
+def require_none_yet(session: Session) -> None:
+    """Raises AlreadyRegistered."""
+    if live_registration(session) is not None:
+        raise AlreadyRegistered()
+
+
+def require_accepted(session: Session, site: Site, notice_version: str) -> None:
+    """The candidate has read what is in force now. Raises NoticesChanged."""
+    if notices_of(session, site).version != notice_version:
+        raise NoticesChanged()
+
+
+def admits(session: Session, site: Site, id_digest: str) -> None:
+    """Does the site's 学籍报考设置 admit this person? Raises NotAdmitted.
+
+    The one place for R19.4 and R19.5. Without student records everybody is a 社会考生: admitted
+    unless the site takes 学籍 candidates only, be it of the province or its own (R19.4, R19.4c).
+    """
+    policy = session.scalars(
+        select(RosterPolicy).where(
+            RosterPolicy.exam_id == site.exam_id, RosterPolicy.site_id == site.site_id
+        )
+    ).one_or_none()
+    if policy is None or not policy.roster_enabled:
+        return
+    if policy.own_province_only or policy.own_site_only:
+        raise NotAdmitted(name=site.display)

@@ -1,0 +1,234 @@
+"""Choosing, changing and giving up subjects: every path through the one gate for seats."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy.orm import Session
+
+from app.metadata.errors import N_, KaowuError
+from app.metadata.vocabulary import Verb
+from app.models.registration import Entry, EntryState, Life, Registration, Review
+from app.rules import capacity
+from app.rules.clock import Clock, system_clock
+from app.rules.fees import FeeUnset
+from app.rules.policy import permit
+from app.rules.registration import permits
+from app.rules.registration.person import check_age_in_exam
+from app.rules.registration.states import (
+    Held,
+    end_entries,
+    end_registration,
+    hold,
+    refresh,
+    review_in_force,
+)
+from app.rules.site import Offer, Site, load_site, offer_of
+
+#: {subject code: preference day or None}
+Choices = Mapping[str, dt.date | None]
+
+
+class TooManySubjects(KaowuError):
+    """报考最大科次数量 (R10.4)."""
+
+    code = "registration.too_many_subjects"
+    template = N_("考点最多允许报考{maximum}科，您选择了{count}科。")
+
+
+class SubjectUnavailable(KaowuError):
+    """The site does not offer the subject in this session (R11)."""
+
+    code = "registration.subject_unavailable"
+    template = N_("考点未开考科目{subject}，请选择其他科目。")
+
+
+class PreferenceUnavailable(KaowuError):
+    """R14.6: the site takes no preferences, or not this day for this subject."""
+
+    code = "registration.preference_unavailable"
+    template = N_("科目{subject}不能选择意向考试日期{day}。请选择其他日期，或不选日期。")
+
+
+class NothingToWithdraw(KaowuError):
+    """Only unpaid entries may be given up; paid ones are cancelled by the site (R25.20)."""
+
+    code = "registration.nothing_to_withdraw"
+    template = N_("科目{subject}没有未支付的报考，不能取消。已支付的科目请联系考点办理。")
+
+
+class PaidAlready(KaowuError):
+    """A registration with paid entries is not withdrawn by the candidate."""
+
+    code = "registration.paid_already"
+    template = N_("已有支付成功的科目，不能取消报名。如需取消，请联系考点办理。")
+    status = 409
+
+
+def choose_subjects(
+    session: Session,
+    registration_id: int,
+    choices: Choices,
+    *,
+    clock: Clock = system_clock,
+) -> Registration:
+    """Make `choices` the whole set of unpaid subjects; paid ones always stay.
+
+    What is not listed is given up, what is new takes a seat, all or nothing. Raises
+    TooManySubjects, SubjectUnavailable, FeeUnset, PreferenceUnavailable, CapacityExceeded,
+    PoolMissing, OrderInFlight, BatchLocked, OnlyThroughSite, AgeOutOfRange, causes of
+    `Site.require_online`.
+    """
+    now = clock()
+    with permit(session, permits.CHOOSE_SUBJECTS, Verb.RUN, clock=clock):
+        held = hold(session, registration_id)
+        held.require_individual()
+        held.require_no_payment()
+        site = load_site(session, held.registration.site_id or 0)
+        site.require_online(now)
+        paid = {entry.subject_code for entry in held.paid}
+        wanted = {code: day for code, day in choices.items() if code not in paid}
+        _check_choices(session, held, site, wanted)
+        _first_submission(session, held, now)
+        _start_clock(held, site, wanted, now)
+        seats = _apply(session, held, wanted)
+        refresh(held)
+        capacity.move(session, held.registration, seats)
+    return held.registration
+
+
+def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) -> None:
+    present = {entry.subject_code: entry for entry in held.entries}
+    new = wanted.keys() - present.keys()
+    count = len(wanted) + len(held.paid)
+    if new and count > site.settings.max_subjects:
+        raise TooManySubjects(maximum=site.settings.max_subjects, count=count)
+    moved = {
+        code
+        for code, day in wanted.items()
+        if day is not None and (code in new or present[code].preference_day != day)
+    }
+    if not new and not moved:
+        return
+    offer = offer_of(session, site)
+    for code in sorted(new):
+        _check_offered(offer, code)
+    for code in sorted(moved):
+        _check_preference(offer, code, wanted[code])
+
+
+def _check_offered(offer: Offer, code: str) -> None:
+    subject = offer.subjects.get(code)
+    if subject is None:
+        raise SubjectUnavailable(subject=code)
+    if subject.fee is None:
+        raise FeeUnset(what=f"科目{code}的费用")
+    if offer.person_fee is None:
+        raise FeeUnset(what="人次费")
+
+
+def _check_preference(offer: Offer, code: str, day: dt.date | None) -> None:
+    subject = offer.subjects.get(code)
+    days = {choice.day for choice in offer.days}
+    if day is None or subject is None:
+        return
+    if day not in days or not subject.first_day <= day <= subject.last_day:
+        raise PreferenceUnavailable(subject=code, day=day.isoformat())
+
+
+def _first_submission(session: Session, held: Held, now: dt.datetime) -> None:
+    """The age counts on the day of the first submission (domain §3.9)."""
+    row = held.registration
+    if row.submitted_at is None:
+        check_age_in_exam(session, row.exam_id, row.birth, now)
+        row.submitted_at = now
+
+
+def _start_clock(held: Held, site: Site, wanted: Choices, now: dt.datetime) -> None:
+    """The clock starts with the first unpaid entry, not with a changed choice (R22.8a)."""
+    row = held.registration
+    if review_in_force(row, site.settings) is Review.OPEN:
+        row.review = Review.OPEN.value
+    if wanted and not held.having(EntryState.UNPAID):
+        row.state_changed_at = now
+
+
+def _apply(session: Session, held: Held, wanted: Choices) -> dict[str, int]:
+    """Add, drop and change entries; return the change of every pool."""
+    unpaid = {entry.subject_code: entry for entry in held.having(EntryState.UNPAID)}
+    before = capacity.seats_of(_seat(unpaid.values()))
+    for code, entry in unpaid.items():
+        if code not in wanted:
+            entry.state = EntryState.DELETED.value
+    for code in sorted(wanted):
+        if code in unpaid:
+            unpaid[code].preference_day = wanted[code]
+        else:
+            held.entries.append(_entry(session, held.registration, code, wanted[code]))
+    change = Counter(capacity.seats_of(wanted.items()))
+    change.subtract(before)
+    return {pool: count for pool, count in change.items() if count}
+
+
+def _seat(entries: Iterable[Entry]) -> list[tuple[str, dt.date | None]]:
+    return [(entry.subject_code, entry.preference_day) for entry in entries]
+
+
+def _entry(session: Session, registration: Registration, code: str, day: dt.date | None) -> Entry:
+    row = Entry(
+        exam_id=registration.exam_id,
+        province_id=registration.province_id,
+        city_id=registration.city_id,
+        site_id=registration.site_id,
+        passport_id=registration.passport_id,
+        registration_id=registration.id,
+        subject_code=code,
+        state=EntryState.UNPAID.value,
+        preference_day=day,
+    )
+    session.add(row)
+    return row
+
+
+# ---------------------------------------------------------------- giving up
+
+
+def withdraw_entry(
+    session: Session, registration_id: int, subject_code: str, *, clock: Clock = system_clock
+) -> Registration:
+    """The candidate gives up one unpaid subject; at any time, for it frees a seat.
+
+    Raises NothingToWithdraw, OrderInFlight, BatchLocked, OnlyThroughSite.
+    """
+    with permit(session, permits.WITHDRAW, Verb.RUN, clock=clock):
+        held = hold(session, registration_id)
+        held.require_individual()
+        held.require_no_payment()
+        given_up = [
+            entry for entry in held.having(EntryState.UNPAID) if entry.subject_code == subject_code
+        ]
+        if not given_up:
+            raise NothingToWithdraw(subject=subject_code)
+        seats = end_entries(held, given_up, EntryState.DELETED)
+        capacity.release(session, held.registration, seats)
+    return held.registration
+
+
+def withdraw_registration(
+    session: Session, registration_id: int, *, clock: Clock = system_clock
+) -> None:
+    """The candidate gives the whole unpaid registration up and may register elsewhere.
+
+    Raises PaidAlready, OrderInFlight, BatchLocked, OnlyThroughSite.
+    """
+    with permit(session, permits.WITHDRAW, Verb.RUN, clock=clock):
+        held = hold(session, registration_id)
+        held.require_individual()
+        held.require_no_payment()
+        if held.paid:
+            raise PaidAlready()
+        seats = end_entries(held, held.entries, EntryState.DELETED)
+        end_registration(session, held.registration, Life.DELETED)
+        capacity.release(session, held.registration, seats)
