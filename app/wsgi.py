@@ -21,7 +21,9 @@ from config import Settings
 def create_application(runtime: Runtime) -> Any:
     """WSGI callable of the whole product. `/static` is served by the web server in front where
     there is one; this fallback serves development and tests."""
-    mounted = DispatcherMiddleware(create_portal_app(runtime), {MOUNT: create_admin_app(runtime)})
+    mounted = DispatcherMiddleware(
+        create_portal_app(runtime.settings, runtime.factory), {MOUNT: create_admin_app(runtime)}
+    )
     return SharedDataMiddleware(mounted, {"/static": str(STATIC)}, cache_timeout=31_536_000)
 
 

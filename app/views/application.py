@@ -67,7 +67,7 @@ def create_admin_app(runtime: Runtime) -> AdminFlask:
     inner = app.wsgi_app
     if runtime.settings.trusted_proxies:
         hops = runtime.settings.trusted_proxies
-        inner = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[assignment]
+        inner = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops)
     numbers = _SessionNumbers(runtime)
     app.wsgi_app = ExamPrefix(inner, numbers.all, numbers.current)  # type: ignore[assignment]
     return app

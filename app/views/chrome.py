@@ -59,7 +59,8 @@ _ENTRY = (Verb.LIST, Verb.VIEW, Verb.RUN)
 
 def address_of(declaration: Declaration) -> str:
     """Address of a declaration's page; endpoints are `<name>.index` for every kind."""
-    return url_for(f"{declaration.name}.index")
+    address: str = url_for(f"{declaration.name}.index")
+    return address
 
 
 def menu() -> list[dict[str, Any]]:

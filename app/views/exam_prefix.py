@@ -10,13 +10,22 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 
 NUMBER_KEY = "kaowu.exam_number"
 ROOT_KEY = "kaowu.root"
 _NUMBER = re.compile(r"/([1-9]\d{0,3})(/.*|$)")
 #: pages that belong to no session
-_PLAIN = ("/login/", "/logout/", "/healthz", "/readyz", "/static/", "/unsupported")
+_PLAIN = (
+    "/login/",
+    "/logout/",
+    "/second-factor/",
+    "/password/",
+    "/lang/",
+    "/healthz",
+    "/readyz",
+    "/static/",
+)
 
 StartResponse = Callable[..., Any]
 
@@ -66,7 +75,7 @@ class AdminFlask(Flask):
 
     def url_for(self, endpoint: str, **values: Any) -> str:
         url = super().url_for(endpoint, **values)
-        environ = request.environ if request else {}
+        environ = request.environ if has_request_context() else {}
         if endpoint.endswith("static") and NUMBER_KEY in environ:
             prefix = f"{environ['SCRIPT_NAME']}/"
             url = url.replace(prefix, f"{environ[ROOT_KEY]}/", 1)

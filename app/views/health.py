@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.views import request as context
 
 
-class Health(BaseView):  # type: ignore[misc] # the framework has no types
+class Health(BaseView):
     """Is the process alive, can it work?"""
 
     route_base = ""

@@ -21,7 +21,7 @@ from app.views.exam_prefix import plain_root
 from app.views.texts import text
 
 
-class Home(IndexView):  # type: ignore[misc] # the framework has no types
+class Home(IndexView):
     """What a person sees first in a session."""
 
     default_view = "index"

@@ -27,10 +27,10 @@ from app.views import request as context
 PASSPORT_KEY = "_user_id"
 VERSION_KEY = "v"
 TOTP_KEY = "totp"
-SEEN_KEY = "seen"
+CHANGE_KEY = "change"
 
 
-class Administrator(UserMixin):  # type: ignore[misc] # Flask-Login has no types
+class Administrator(UserMixin):
     """The logged-in person, for the framework's sake."""
 
     def __init__(self, passport: Passport, name: str) -> None:
@@ -44,7 +44,7 @@ class Administrator(UserMixin):  # type: ignore[misc] # Flask-Login has no types
         return self.name
 
 
-class KaowuSecurity(SecurityManager):  # type: ignore[misc] # the framework has no types
+class KaowuSecurity(SecurityManager):
     """Verifies the passport's session version on every request; grants by the matrix."""
 
     def create_login_manager(self, app: Any) -> LoginManager:
@@ -94,10 +94,10 @@ class KaowuSecurity(SecurityManager):  # type: ignore[misc] # the framework has 
 
     def _before_authenticated(self) -> Any:
         exam = context.exam()
-        free = getattr(self.appbuilder, "kaowu_free_endpoints", frozenset())
-        if session.get(TOTP_KEY) == "wait":
+        free: frozenset[str] = getattr(self.appbuilder, "kaowu_free_endpoints", frozenset())
+        if session.get(TOTP_KEY):
             return None if request.endpoint in free else redirect(url_for("Entry.totp"))
-        if current_user.must_change:
+        if current_user.must_change or session.get(CHANGE_KEY):
             return None if request.endpoint in free else redirect(url_for("Entry.password"))
         if exam is not None:
             database = context.read_session()
