@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
 
+from app.database import types
 from app.database.schema import metadata
 from app.database.session import WRITES, make_engine
 
@@ -23,6 +26,18 @@ def run() -> None:
         connection.commit()
 
 
+def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Our column types by their own names; as text they would be what they are made of."""
+    if kind != "type":
+        return False
+    for name in ("Big", "Json"):
+        if item is getattr(types, name):
+            return f"types.{name}"
+    if isinstance(item, types.Encrypted):
+        return f"types.Encrypted({item.length})"
+    return False
+
+
 def _migrate(connection: object) -> None:
     is_sqlite = connection.dialect.name == "sqlite"  # type: ignore[attr-defined]
     context.configure(
@@ -33,6 +48,7 @@ def _migrate(connection: object) -> None:
         compare_server_default=not is_sqlite,
         render_as_batch=True,
         user_module_prefix="types.",
+        render_item=_render,
     )
     with context.begin_transaction():
         context.run_migrations()
