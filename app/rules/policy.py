@@ -22,7 +22,10 @@ from app.metadata.declarations import Declaration
 from app.metadata.errors import N_, PolicyDenied
 from app.metadata.vocabulary import FILING, READING, ExamState, Level, Verb, Window
 from app.models.exam import Exam
-from app.rules import windows
+from app.rules import (
+    audit,  # noqa: F401 - whoever can open a permit is logged: its observer comes along
+    windows,
+)
 from app.rules.clock import Clock, system_clock
 from app.rules.windows import Interval, WindowState
 
