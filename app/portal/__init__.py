@@ -81,6 +81,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
 
 def _blueprints() -> tuple[Blueprint, ...]:
     """All pages of the portal; a new area adds its blueprint here."""
-    from app.portal import home, passport  # noqa: PLC0415 - they import this package's context
+    # here, because they import this package's context; the last two add pages to `passport`
+    from app.portal import home, passport, passport_own, passport_pending  # noqa: F401, PLC0415
 
     return (home.blueprint, passport.blueprint)

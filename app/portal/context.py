@@ -157,6 +157,11 @@ def stage() -> str:
     return cast(str, session.get(STAGE_KEY, "")) if person() else ""
 
 
+def version() -> int:
+    """The session version of this cookie."""
+    return cast(int, session.get(VERSION_KEY, 0))
+
+
 def current_visitor() -> Visitor | None:
     """Who is logged in completely; None for strangers and those in between."""
     return None if stage() else person()
@@ -205,11 +210,26 @@ def candidate_required(view: View) -> View:
     return guarded
 
 
+_PENDING = {"first": "passport.first", "totp": "passport.totp", "expired": "passport.password"}
+
+
 def to_login() -> WerkzeugResponse:
-    """The page that a visitor without a complete log-in is sent to."""
-    pending = {"first": "passport.first", "totp": "passport.totp", "expired": "passport.password"}
-    here = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for(pending.get(stage(), "passport.login"), next=here))
+    """Where a visitor without a complete log-in is sent to; he comes back to this page, or to
+    the page of origin that a form carries."""
+    origin = request.full_path.rstrip("?") if request.method == "GET" else _carried()
+    return redirect(url_for(_PENDING.get(stage(), "passport.login"), next=origin))
+
+
+def elsewhere() -> WerkzeugResponse:
+    """Where a visitor belongs who is not at the stage of the page that he asked for."""
+    if current_visitor() is not None:
+        return redirect(url_for("home.index"))
+    return redirect(url_for(_PENDING.get(stage(), "passport.login"), next=_carried()))
+
+
+def _carried() -> str | None:
+    """The page of origin as it was sent; `addresses.origin` judges it when it is used."""
+    return request.values.get("next") or None
 
 
 # ---------------------------------------------------------------- the database

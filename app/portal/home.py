@@ -19,8 +19,7 @@ blueprint = Blueprint("home", __name__)
 def index() -> ResponseReturnValue:
     """What is open now, and the visitor's next step."""
     with reading(context.portal().factory, system("portal home")) as database:
-        exam = current_exam(database)
-    return render_template("portal/home.html", exam=exam)
+        return render_template("portal/home.html", exam=current_exam(database))
 
 
 @blueprint.get("/healthz")

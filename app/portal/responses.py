@@ -180,6 +180,7 @@ def _helpers() -> dict[str, object]:
         "visitor": context.current_visitor,
         "stage": context.stage,
         "message_of": context.message_of,
+        "request_id": context.request_id,
         "page_language": str(locale).replace("_", "-") if locale else "zh-CN",
         "languages": context.portal().settings.languages,
         "is_production": context.portal().settings.is_production,

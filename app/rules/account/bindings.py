@@ -169,6 +169,40 @@ def administrator_in_scope(session: Session, passport_id: int) -> AdminBinding:
     return binding
 
 
+def binding_in_scope(session: Session, binding_id: int) -> AdminBinding:
+    """The binding of this id, if the actor may see it (R8.3). Raises NotFound."""
+    binding = session.scalars(
+        select(AdminBinding).where(AdminBinding.id == binding_id)
+    ).one_or_none()
+    if binding is None:
+        raise NotFound()
+    return binding
+
+
+def change_binding(
+    session: Session,
+    binding_id: int,
+    passport_id: int,
+    name: str,
+    *,
+    declaration: Declaration = BINDING,
+    clock: Clock = system_clock,
+) -> None:
+    """修改用户: another name, or another passport in the same organisation (R8.6).
+
+    Another passport is bound as `bind_administrator` does and takes the place of the former,
+    which nobody can do to himself. Raises what the two raise.
+    """
+    binding = binding_in_scope(session, binding_id)
+    if passport_id != binding.passport_id:
+        code = binding.organisation_code
+        bind_administrator(session, passport_id, code, name, declaration=declaration, clock=clock)
+        unbind(session, binding_id, declaration=declaration, clock=clock)
+        return
+    with policy.permit(session, declaration, Verb.EDIT, clock=clock, models=(AdminBinding,)):
+        binding.name = name
+
+
 def unbind(
     session: Session,
     binding_id: int,
@@ -181,11 +215,7 @@ def unbind(
     The passport stays and may be used by a candidate. Raises NotFound, NotYourself,
     LastAdministrator.
     """
-    binding = session.scalars(
-        select(AdminBinding).where(AdminBinding.id == binding_id)
-    ).one_or_none()
-    if binding is None:
-        raise NotFound()
+    binding = binding_in_scope(session, binding_id)
     if binding.passport_id == actor_of(session).passport_id:
         raise LastAdministrator() if _count(session, binding) == 1 else NotYourself()
     passport_id = binding.passport_id

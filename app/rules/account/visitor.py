@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from app.metadata.errors import NotFound
 from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport
 from app.models.exam import Exam
@@ -59,4 +61,29 @@ def visitor(session: Session, passport_id: int, session_version: int) -> Visitor
         administrator=bool(row.administrator),
         must_change=row.must_change,
         has_totp=row.totp_confirmed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPassport:
+    """What the owner sees of his passport; pages mask the contacts."""
+
+    number: str
+    name: str
+    email: str
+    mobile: str
+    created_at: dt.datetime
+
+
+def own_passport(session: Session, passport_id: int) -> OwnPassport:
+    """The owner's view. Raises NotFound."""
+    row = session.execute(
+        select(
+            Passport.number, Passport.name, Passport.email, Passport.mobile, Passport.created_at
+        ).where(Passport.id == passport_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    return OwnPassport(
+        row.number, row.name or "", row.email or "", row.mobile or "", row.created_at
     )

@@ -30,7 +30,8 @@ function tell(button, text, bad) {
 async function sendCode(event) {
   event.preventDefault();
   const button = event.currentTarget;
-  const body = new FormData(button.form, button);
+  const body = new FormData(button.form);
+  body.set('send', '1');
   for (const name of [...body.keys()]) {
     if (name.startsWith('password')) body.delete(name); // not needed to send a code
   }
