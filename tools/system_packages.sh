@@ -5,7 +5,8 @@
 #
 #   python  the venv module of PYTHON (Debian keeps it apart)
 #   run     the libraries that PDF needs, and a Chinese font
-#   test    the same, and Chromium and poppler for the tests that look at pages and documents
+#   test    the same, and what the tests that look at pages and documents need: Chromium, a library
+#           of its driver, and poppler
 #
 # What is there is left alone, silently. Missing packages are installed by apt-get where this user
 # is root or may use sudo without a password; otherwise one line says what to type, and the rest
@@ -46,6 +47,7 @@ look_for_pdf() {
 
 look_for_viewers() {
     command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || want chromium
+    has_library libatomic || want libatomic1 # Playwright's driver is linked against it
     command -v pdftoppm >/dev/null 2>&1 || want poppler-utils
 }
 

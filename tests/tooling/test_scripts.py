@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_COMPLETE = "libpango-1.0.so.0 libpangoft2-1.0.so.0 libharfbuzz-subset.so.0"
+_COMPLETE = "libpango-1.0.so.0 libpangoft2-1.0.so.0 libharfbuzz-subset.so.0 libatomic.so.1"
 
 
 class Machine:
@@ -95,7 +95,7 @@ def test_root_installs_what_is_missing_and_says_so(machine: Machine) -> None:
     status, said = machine.run("system_packages.sh", "test")
     packages = (
         "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig fonts-noto-cjk "
-        "chromium poppler-utils"
+        "chromium libatomic1 poppler-utils"
     )
     line = f"apt-get install -y --no-install-recommends {packages}"
     assert (status, said) == (0, f"installing system packages: {line}\n")
