@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request, session, url_for
+from flask import current_app, g, request, session, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import select
@@ -81,7 +81,8 @@ def menu() -> list[dict[str, Any]]:
                 ),
             }
             for page in pages
-            if any(granted(page, verb, actor) for verb in _ENTRY)
+            if f"{page.name}.index" in current_app.view_functions
+            and any(granted(page, verb, actor) for verb in _ENTRY)
         ]
         if children:
             on = any(child["on"] for child in children)

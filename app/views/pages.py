@@ -14,7 +14,14 @@ def index_view() -> type:
 
 def register(builder: Any) -> None:
     """Register every page with the framework. Order matters for nothing."""
-    from app.views import account, entry, health, resources  # noqa: PLC0415
+    from app.views import (  # noqa: PLC0415
+        account,
+        entry,
+        health,
+        organisations,
+        resources,
+        windows,
+    )
 
-    for module in (entry, account, health, resources):
+    for module in (entry, account, health, organisations, windows, resources):
         module.register(builder)
