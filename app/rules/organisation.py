@@ -9,12 +9,24 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.database.policy import actor_of
+from app.metadata.declarations import Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.fields import fields_of
-from app.metadata.vocabulary import Level, Verb
+from app.metadata.registry import register
+from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.organisation import Organisation, ReviewedState, below
 from app.rules.crud import Context, before
 
+USER_ORGANISATION = register(
+    Declaration(
+        name="user_organisation",
+        label=N_("用户与机构管理"),
+        menu=Place(Area.BASIC, 10),
+        verbs=dict.fromkeys(ADMINISTRATORS, frozenset({Verb.VIEW})),
+        super_verbs=frozenset({Verb.VIEW}),
+        per_exam=False,
+    )
+)
 #: length of a code by level: (99) province, (9907) city, (990701) site (§3.3)
 CODE_LENGTHS = {2: Level.PROVINCE, 4: Level.CITY, 6: Level.SITE}
 _CHILDREN = {

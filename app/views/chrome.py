@@ -39,7 +39,8 @@ def locale_of(code: str) -> str:
 
 def http_text(status: int) -> str:
     """The sentence for a bare HTTP status."""
-    return gettext(_HTTP_TEXTS.get(status, _HTTP_TEXTS[500 if status >= 500 else 400]))
+    sentence: str = gettext(_HTTP_TEXTS.get(status, _HTTP_TEXTS[500 if status >= 500 else 400]))
+    return sentence
 
 
 def message(status: int, text: str) -> dict[str, Any]:

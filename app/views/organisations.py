@@ -12,13 +12,12 @@ from sqlalchemy import select
 
 from app.database.session import KaowuSession
 from app.metadata.cleaning import load
-from app.metadata.declarations import Declaration, Place, Resource
+from app.metadata.declarations import Resource
 from app.metadata.errors import N_, KaowuError
 from app.metadata.fields import Field
 from app.metadata.masking import mask_email
 from app.metadata.registry import find
-from app.metadata.registry import register as declare
-from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Personal, Verb
+from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.account import AdminBinding
 from app.models.organisation import REVIEWED_STATES, Organisation
 from app.rules import crud
@@ -31,16 +30,7 @@ from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
 
-PAGE = declare(
-    Declaration(
-        name="user_organisation",
-        label=N_("用户与机构管理"),
-        menu=Place(Area.BASIC, 10),
-        verbs=dict.fromkeys(ADMINISTRATORS, frozenset({Verb.VIEW})),
-        super_verbs=frozenset({Verb.VIEW}),
-        per_exam=False,
-    )
-)
+PAGE = organisations.USER_ORGANISATION
 _BOUND = N_(
     "一个通行证ID只能绑定一个机构, 通行证ID为空时可以进行查找通行证, "
     "不为空时可以进行查看该通行证的信息。"
