@@ -8,8 +8,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from app.metadata import registry
-from app.metadata.declarations import Resource
+from app.metadata.declarations import Operation, Resource
+from app.views.engine.operation import operation_view
 from app.views.engine.resource import resource_view
+from app.views.engine.rest import rest_view
 
 #: modules with a `register(builder)` of their own
 OTHER_ENGINES = ("imports", "documents", "statistics", "jobs", "matrix", "audit")
@@ -19,6 +21,10 @@ def register(builder: Any) -> None:
     """Register every declared page. Endpoints are `<declaration>.index`, `.show`, `.edit` …"""
     for resource in registry.declared(Resource):
         builder.add_view_no_menu(resource_view(resource), endpoint=resource.name)
+        if resource.api:
+            builder.add_view_no_menu(rest_view(resource), endpoint=f"api_{resource.name}")
+    for operation in registry.declared(Operation):
+        builder.add_view_no_menu(operation_view(operation), endpoint=operation.name)
     for name in OTHER_ENGINES:
         if find_spec(f"app.views.{name}") is not None:
             importlib.import_module(f"app.views.{name}").register(builder)

@@ -56,7 +56,7 @@ def _log(resource: Resource, query: ListQuery, count: int) -> None:
     """Exports leave an entry of their own; the filters may be personal, so only their names."""
     name = f"{audit.area_of(resource.model)}.{resource.model.__name__.lower()}.export"
     asked_for = "、".join(sorted(query.filters)) or None
-    changes = {
+    changes: audit.Changes = {
         "count": {"label": "条数", "old": None, "new": count},
         "filters": {"label": "查询条件", "old": None, "new": asked_for},
     }

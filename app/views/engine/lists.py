@@ -47,7 +47,7 @@ class ListPage:
 
 
 def organisations(session: Session, actor: Actor, text: str, limit: int) -> list[tuple[str, str]]:
-    """(code, "(code)name") of organisations below the actor, by code; `text` is a part of either."""
+    """(code, "(code)name") of the organisations below the actor that `text` is a part of."""
     statement = select(Organisation.code, Organisation.name).where(below(actor))
     if text:
         statement = statement.where(
@@ -162,9 +162,12 @@ def table(page: ListPage, found: listing.Page) -> Context:
 
 
 def _empty_hint(page: ListPage) -> str | None:
+    hint: str | None = None
     if page.asked.texts or page.asked.query.organisation:
-        return gettext("请修改查询条件，或点击“重置”查看全部记录。")
-    return gettext("可点击“新增”添加第一条记录。") if page.rights.may(Verb.ADD) else None
+        hint = gettext("请修改查询条件，或点击“重置”查看全部记录。")
+    elif page.rights.may(Verb.ADD):
+        hint = gettext("可点击“新增”添加第一条记录。")
+    return hint
 
 
 def _head(page: ListPage, column: Field | Computed, number: int) -> Context:
@@ -265,8 +268,8 @@ def toolbar(page: ListPage) -> Context:
         if operation in batch:
             continue
         whole = On.QUERY in operation.on
-        token = {"query": seal(page.asked.query, page.actor)} if whole else {}
-        address = url_for(f"{operation.name}.index", **token)
+        token = seal(page.asked.query, page.actor) if whole else None
+        address = url_for(f"{operation.name}.index", query=token)
         primary.append(_button(operation) | {"url": address, "kind": "dialog"})
     tools: list[Context] = []
     if page.rights.may(Verb.EXPORT):

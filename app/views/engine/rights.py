@@ -63,7 +63,7 @@ class Rights:
         """Why there are no buttons: not used here, history, before or after the window."""
         if self.reason is not None:
             return [{"text": text(self.reason), "tone": "warn"}]
-        asked = [
+        asked: list[tuple[Declaration, Verb]] = [
             (self.resource, verb) for verb in Verb if verb in WRITING & self.resource.legal_verbs
         ]
         asked += [(op, Verb.RUN) for op in registry.operations_of(self.resource)]

@@ -1,0 +1,181 @@
+"""REST for resources with `api=True`: /api/v1/<name>/ under the number of the session.
+
+The same rules, schema and masks as the pages; log-in by cookie, writes with the CSRF token.
+Ids are text, money is yuan, moments are local time, as the forms write them: what is read can be
+sent back. Unknown names are refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from flask import Response, jsonify, request, url_for
+from flask_appbuilder import BaseView, expose
+from flask_babel import gettext
+
+from app.metadata.declarations import Resource
+from app.metadata.errors import N_, InvalidInput
+from app.metadata.fields import Computed, Field, Kind, fields_of
+from app.metadata.presenting import masked_text, raw
+from app.metadata.text import LOCAL_ZONE, fen_to_yuan
+from app.metadata.vocabulary import Verb
+from app.rules import availability, crud, listing
+from app.views import request as context
+from app.views.engine.answers import verb
+from app.views.engine.asked import OWN, asked
+from app.views.engine.forms import without_untouched
+from app.views.engine.resource import ROW
+
+VERSION = "version"
+
+
+class BadBody(InvalidInput):
+    """The body is no JSON object."""
+
+    code = "rest.body"
+    template = N_("请求内容应为 JSON 对象。")
+
+
+def value_of(row: Any, column: Field | Computed) -> Any:
+    """One value as JSON: masked, codes instead of labels, text as the forms take it."""
+    value = raw(row, column)
+    if value is None:
+        return None
+    if column.mask is not None:
+        return masked_text(column, value)
+    if isinstance(column, Field) and column.kind is Kind.MONEY:
+        return fen_to_yuan(value)
+    if isinstance(column, Field) and column.kind is Kind.REFERENCE:
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return value.get("text")
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)  # readers of JSON would round a snowflake
+    return value
+
+
+def document_of(resource: Resource, row: Any) -> dict[str, Any]:
+    """A row as JSON: id, version, every shown field."""
+    found = {"id": str(row.id)}
+    if hasattr(row, VERSION):
+        found[VERSION] = row.version
+    columns: list[Any] = [f for f in fields_of(resource.model).values() if f.shown]
+    columns += [column for column in resource.computed if column.shown]
+    return found | {column.name: value_of(row, column) for column in columns}
+
+
+class RestView(BaseView):
+    """Base of the generated views; `rest_view` makes one per declaration. Not the framework's
+    API class: that one is exempt from CSRF protection and shares its schema between threads."""
+
+    declaration: ClassVar[Resource]
+
+    @expose("/")
+    @verb(Verb.LIST)
+    def index(self) -> Response:
+        """One page of rows; filters by field name, `_page`, `_size`, `_order`, `_org`."""
+        unknown = {name for name in request.args if name.startswith("_") and name not in OWN}
+        if unknown:
+            raise listing.BadQuery({name: [name] for name in sorted(unknown)})
+        session = self._session()
+        wanted = asked(self.declaration, request.args)
+        found = listing.page(
+            session, self.declaration, wanted.query, number=wanted.page, size=wanted.size
+        )
+        return jsonify(
+            {
+                "count": found.total,
+                "more": found.more,
+                "page": found.number,
+                "size": found.size,
+                "rows": [document_of(self.declaration, row) for row in found.rows],
+            }
+        )
+
+    def _session(self) -> Any:
+        session = context.read_session()
+        availability.require(session, self.declaration.name, context.actor())
+        return session
+
+    @expose(f"/{ROW}")
+    @verb(Verb.SHOW)
+    def show(self, row_id: int) -> Response:
+        """One row."""
+        return self._document(row_id)
+
+    def _document(self, row_id: int, status: int = 200) -> Response:
+        row = listing.row_by_id(self._session(), self.declaration, row_id)
+        answer = jsonify(document_of(self.declaration, row))
+        answer.status_code = status
+        return answer
+
+    @expose("/", methods=["POST"])
+    @verb(Verb.ADD)
+    def add(self) -> Response:
+        """Add a row; 201 with the row and its address."""
+        values = self._body()
+        clock = context.clock()
+        row_id = context.run(lambda s: crud.create(s, self.declaration, values, clock=clock).id)
+        answer = self._document(row_id, 201)
+        answer.headers["Location"] = url_for(f"api_{self.declaration.name}.show", row_id=row_id)
+        return answer
+
+    @expose(f"/{ROW}", methods=["PATCH"])
+    @verb(Verb.EDIT)
+    def edit(self, row_id: int) -> Response:
+        """Change the given values. Resources with versions want the `version` that was read."""
+        values = self._body()
+        version = self._version(values)
+        row = listing.row_by_id(self._session(), self.declaration, row_id)
+        fields = crud.form_fields(self.declaration, Verb.EDIT, context.actor())
+        values = without_untouched(fields, values, row)
+        clock = context.clock()
+        context.run(
+            lambda s: crud.update(s, self.declaration, row_id, values, version=version, clock=clock)
+        )
+        return self._document(row_id)
+
+    @expose(f"/{ROW}", methods=["DELETE"])
+    @verb(Verb.DELETE)
+    def delete(self, row_id: int) -> Response:
+        """Delete a row; 204."""
+        clock = context.clock()
+        context.run(lambda s: crud.remove(s, self.declaration, row_id, clock=clock))
+        return Response(status=204)
+
+    def _version(self, values: dict[str, Any]) -> int | None:
+        if not hasattr(self.declaration.model, VERSION):
+            return None
+        version = values.pop(VERSION, None)
+        if not isinstance(version, int) or isinstance(version, bool):
+            message = gettext("请给出读取该记录时的 version")
+            raise InvalidInput({VERSION: [message]})
+        return version
+
+    def _body(self) -> dict[str, Any]:
+        """The JSON object of the request. Raises BadBody; 400 and 415 are the server's."""
+        body = request.get_json()
+        if not isinstance(body, Mapping):
+            raise BadBody({})
+        return {str(name): value for name, value in body.items()}
+
+
+def rest_view(resource: Resource) -> type[RestView]:
+    """The view class of a resource's REST; its endpoint is `api_<name>`."""
+    return type(
+        f"{resource.name.title().replace('_', '')}Rest",
+        (RestView,),
+        {
+            "declaration": resource,
+            "route_base": f"/api/v1/{resource.name}",
+            "class_permission_name": resource.name,
+            "default_view": "index",
+            "__doc__": f"REST of the resource {resource.name}.",
+        },
+    )
