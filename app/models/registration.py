@@ -30,10 +30,13 @@ from app.database.base import (
     Versioned,
 )
 from app.database.types import Json
+from app.metadata.actor import Actor
+from app.metadata.declarations import LOOK, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Kind, Search, col
+from app.metadata.fields import Computed, Kind, Search, col
 from app.metadata.masking import mask_email, mask_id, mask_mobile
-from app.metadata.vocabulary import Personal
+from app.metadata.vocabulary import Area, Level, Personal, Verb
+from app.models.codes import EDUCATIONS, ETHNIC_GROUPS, ID_TYPES, OCCUPATIONS
 from app.models.organisation import Organisation
 
 
@@ -132,6 +135,12 @@ REJECTIONS = {
 }
 
 
+def _live_rows(_actor: Actor) -> Any:
+    """Drafts and active ones; expired, deleted and cancelled registrations have pages of their
+    own."""
+    return Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value])
+
+
 class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
     """One person at one site in one session. Lock, review and payment are independent axes."""
 
@@ -149,6 +158,101 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
         Index(None, "exam_id", "province_id", "id"),
         Index(None, "exam_id", "id_digest"),
         Index(None, "exam_id", "site_id", "name"),
+    )
+    __admin__ = Resource(
+        name="registration",
+        label=N_("考生管理"),
+        menu=Place(Area.REGISTRATION, 40),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: LOOK,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        super_verbs=frozenset({Verb.LIST, Verb.SHOW}),
+        row_filter=_live_rows,
+        order=(("id", "desc"),),
+        sticky=2,
+        columns=(
+            "name",
+            "id_number",
+            "payment",
+            "review",
+            "locked",
+            "mode",
+            "sex",
+            "birth",
+            "id_type",
+            "photo_state",
+            "site_name",
+            "subject_count",
+            "subject_codes",
+            "preference_days",
+            "ethnic",
+        ),
+        computed=(
+            Computed(
+                "site_name",
+                N_("考点"),
+                lambda row: row.site.display if row.site else "",
+                loads=("site",),
+            ),
+            Computed(
+                "photo_state",
+                N_("照片"),
+                lambda row: N_("有") if row.photo_id else N_("无"),
+                badges={N_("有"): "ok", N_("无"): "off"},
+            ),
+            Computed(
+                "preference_days",
+                N_("意向考试日期"),
+                lambda row: "、".join(
+                    sorted({str(e.preference_day) for e in row.entries if e.preference_day})
+                ),
+                loads=("entries",),
+            ),
+        ),
+        fieldsets=(
+            (
+                N_("报名信息"),
+                (
+                    "mode",
+                    "locked",
+                    "review",
+                    "reject_type",
+                    "reject_reason",
+                    "payment",
+                    "submitted_at",
+                ),
+            ),
+            (
+                N_("报名个人信息"),
+                (
+                    "name",
+                    "sex",
+                    "birth",
+                    "id_type",
+                    "id_number",
+                    "ethnic",
+                    "education",
+                    "occupation",
+                    "department",
+                    "major",
+                    "class_name",
+                    "student_number",
+                ),
+            ),
+            (
+                N_("联系方式"),
+                ("mobile", "email", "postcode", "address", "guardian_mobile"),
+            ),
+            (
+                N_("报考科目"),
+                ("subject_count", "subject_codes", "preference_days", "extra", "remark"),
+            ),
+        ),
+        organisation_column=True,
+        api=True,
     )
 
     mode: Mapped[str] = mapped_column(
@@ -188,6 +292,7 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
         info=col(
             N_("报名信息锁定"),
             Personal.NONE,
+            choices=LOCKS,
             listed=True,
             search=Search.CHOICE,
             form=False,
@@ -248,7 +353,8 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
         Date, info=col(N_("出生日期"), Personal.PERSONAL, listed=True)
     )
     id_type: Mapped[str] = mapped_column(
-        String(1), info=col(N_("证件类型"), Personal.PERSONAL, listed=True)
+        String(1),
+        info=col(N_("证件类型"), Personal.PERSONAL, choices=ID_TYPES.choices, listed=True),
     )
     id_number: Mapped[str] = mapped_column(
         Encrypted(30),
@@ -264,13 +370,14 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
     )
     id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
     ethnic: Mapped[str | None] = mapped_column(
-        String(2), info=col(N_("民族"), Personal.PERSONAL, listed=True)
+        String(2),
+        info=col(N_("民族"), Personal.PERSONAL, choices=ETHNIC_GROUPS.choices, listed=True),
     )
     education: Mapped[str | None] = mapped_column(
-        String(2), info=col(N_("文化程度"), Personal.PERSONAL)
+        String(2), info=col(N_("文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices)
     )
     occupation: Mapped[str | None] = mapped_column(
-        String(2), info=col(N_("职业"), Personal.PERSONAL)
+        String(2), info=col(N_("职业"), Personal.PERSONAL, choices=OCCUPATIONS.choices)
     )
     department: Mapped[str | None] = mapped_column(
         String(50), info=col(N_("院系"), Personal.NONE, search=Search.PREFIX, more=True)
