@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     once = parser.parse_args(arguments).once
     try:
         settings = Settings.from_environment(os.environ)
-        deliver = deliverer(settings.mail_url, settings.sms_url, settings.mail_sender)
+        deliver = deliverer(settings.mail_url, settings.mail_sender, settings.sms_url)
         runtime = start(settings)
     except (SettingsError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
