@@ -116,7 +116,7 @@ def welcome(settings: Settings, accounts: list[str]) -> str:
         "Kaowu (考务) is ready. Ctrl-C stops it.",
         "",
         f"  candidates      {at}/",
-        f"  passport        {at}/passport/",
+        f"  passport        {at}/passport/login",
         f"  administrators  {at}/admin/",
         "",
         *(f"  {line}".rstrip() for line in accounts),

@@ -114,7 +114,7 @@ def test_everything_starts_in_order_and_the_addresses_come_last(
             "web pid",
             "is ready",
             f"http://127.0.0.1:{port}/\n",
-            f"http://127.0.0.1:{port}/passport/",
+            f"http://127.0.0.1:{port}/passport/login",
             f"http://127.0.0.1:{port}/admin/",
             "centre 990000 / secret",
         )
