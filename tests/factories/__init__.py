@@ -8,6 +8,7 @@ relationships). All people are generated, of province 99.
 ``populate(url)`` does the same in a database of its own and commits.
 """
 
+from tests.factories.flow import choose, enter, jpeg
 from tests.factories.ground import (
     EXAM_DAYS,
     KEYRING,
@@ -41,7 +42,10 @@ __all__ = [
     "Tree",
     "add_site",
     "bind_administrator",
+    "choose",
+    "enter",
     "id_number",
+    "jpeg",
     "make_passport",
     "make_registration",
     "make_tree",

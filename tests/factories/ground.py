@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import app.models  # noqa: F401 - maps every table
 from app.database import keys
-from app.database.base import Base
+from app.database.base import Base, OwnedByPassport
 from app.database.keys import Keyring, install_keyring
 from app.database.policy import become, state_of
 from app.database.session import KaowuSession, make_engine, make_session_factory
@@ -120,6 +120,10 @@ class Tree:
     def candidate(self, passport: Passport) -> Actor:
         """The candidate of that passport in this session."""
         return candidate(passport.id, self.exam.id)
+
+    def owner_of(self, row: OwnedByPassport) -> Actor:
+        """The candidate whose registration, entry, photo or order it is."""
+        return candidate(row.passport_id, self.exam.id)
 
     def path(self, site: Organisation) -> dict[str, int | None]:
         """Scope columns of a row of that site (or province, or city)."""
