@@ -1,0 +1,244 @@
+"""Log-in: by e-mail in any case or mobile, counted, locked, never telling who exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import event, select
+
+from app.metadata.errors import KaowuError
+from app.models.audit import AuditEntry
+from app.rules import rate_limit
+from app.rules.account import login
+from app.rules.account.access import Limits
+from app.rules.account.codes import Purpose
+from app.rules.account.errors import CodeRefused, LoginRefused
+from app.rules.account.login import Totp, authenticate, authenticate_by_code
+from app.rules.account.visitor import visitor
+from tests.factories import bind_administrator, make_registration, seeding
+from tests.rules.account_world import HASH, PASSWORD, World, open_world
+
+
+@pytest.fixture
+def world(fresh_database: str) -> Iterator[World]:
+    with open_world(fresh_database) as made:
+        yield made
+
+
+@pytest.mark.parametrize("spelling", ["zhang@example.com", " Zhang@Example.COM ", "13800990001"])
+def test_r5_0_login_name_is_email_in_any_case_or_mobile(world: World, spelling: str) -> None:
+    owner = world.passport(email="zhang@example.com", mobile="13800990001")
+    identity = authenticate(world.access(), spelling, PASSWORD)
+    assert identity.passport_id == owner.id
+    assert (identity.must_change, identity.totp, identity.administrator) == (
+        False,
+        Totp.NONE,
+        False,
+    )
+
+
+def test_login_is_logged_with_passport_and_address(world: World) -> None:
+    owner = world.passport()
+    authenticate(world.access(), owner.email or "", PASSWORD)
+    with world.looking() as session:
+        entry = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "account.passport.log_in")
+        ).one()
+        assert (entry.passport_id, entry.address, entry.outcome) == (
+            owner.id,
+            "203.0.113.7",
+            "done",
+        )
+
+
+def test_eight_parallel_wrong_passwords_count_five_and_lock(world: World) -> None:
+    owner = world.passport(email="lock@example.com")
+
+    def attempt(number: int) -> str:
+        try:
+            authenticate(world.access(), "LOCK@example.com", f"wrong {number}")
+        except KaowuError as error:
+            return error.code
+        return "in"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(attempt, range(8)))
+    assert answers == ["account.login_refused"] * 8
+    stored = world.reload(owner.id)
+    assert stored.failures == 5
+    assert stored.locked_until == world.clock.now + login.LOCK
+
+
+def test_locked_account_refuses_the_right_password_until_the_time_is_over(world: World) -> None:
+    owner = world.passport()
+    name = owner.email or ""
+    for _ in range(5):
+        with pytest.raises(LoginRefused):
+            authenticate(world.access(), name, "wrong")
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), name, PASSWORD)
+    world.clock.forward(minutes=15)
+    assert authenticate(world.access(), name, PASSWORD).passport_id == owner.id
+    assert world.reload(owner.id).failures == 0
+
+
+def test_after_a_lock_is_over_counting_begins_again(world: World) -> None:
+    owner = world.passport(failures=5, locked_until=world.clock.now)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), owner.email or "", "wrong")
+    stored = world.reload(owner.id)
+    assert (stored.failures, stored.locked_until) == (1, None)
+
+
+def test_success_resets_the_counter(world: World) -> None:
+    owner = world.passport()
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), owner.email or "", "wrong")
+    assert world.reload(owner.id).failures == 1
+    authenticate(world.access(), owner.email or "", PASSWORD)
+    assert world.reload(owner.id).failures == 0
+
+
+def test_unknown_wrong_locked_and_disabled_are_told_the_same(world: World) -> None:
+    known = world.passport(email="known@example.com")
+    world.passport(email="disabled@example.com", active=False)
+    world.passport(
+        email="locked@example.com", failures=5, locked_until=world.clock.now + login.LOCK
+    )
+    answers = set()
+    for name, password in (
+        (known.email, "wrong"),
+        ("nobody@example.com", PASSWORD),
+        ("disabled@example.com", PASSWORD),
+        ("locked@example.com", PASSWORD),
+        ("not an address", PASSWORD),
+    ):
+        with pytest.raises(LoginRefused) as refusal:
+            authenticate(world.access(), name or "", password)
+        answers.add((refusal.value.code, refusal.value.message(), refusal.value.status))
+    assert len(answers) == 1
+
+
+def test_known_and_unknown_accounts_meet_the_same_limit(world: World) -> None:
+    world.passport(email="known@example.com")
+    limits = Limits(login_account=(3, 900))
+    answers: dict[str, list[str]] = {"known@example.com": [], "nobody@example.com": []}
+    for name, codes in answers.items():
+        for _ in range(5):
+            with pytest.raises(KaowuError) as refusal:
+                authenticate(world.access(limits=limits), name, "wrong")
+            codes.append(refusal.value.code)
+    assert answers["known@example.com"] == answers["nobody@example.com"]
+    assert answers["known@example.com"][3:] == ["rate.too_many"] * 2
+
+
+def test_one_address_is_limited_over_all_accounts(world: World) -> None:
+    owner = world.passport()
+    limits = Limits(login_address=(2, 60))
+    for number in range(2):
+        with pytest.raises(LoginRefused):
+            authenticate(world.access(limits=limits), f"n{number}@example.com", "wrong")
+    with pytest.raises(rate_limit.TooMany):
+        authenticate(world.access(limits=limits), owner.email or "", PASSWORD)
+    world.clock.forward(seconds=60)
+    assert authenticate(world.access(limits=limits), owner.email or "", PASSWORD)
+
+
+def test_no_transaction_is_open_while_the_password_is_hashed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = world.passport()
+    engine = world.factory.kw["bind"]
+    open_now, seen = [0], []
+    event.listen(engine, "checkout", lambda *_: open_now.__setitem__(0, open_now[0] + 1))
+    event.listen(engine, "checkin", lambda *_: open_now.__setitem__(0, open_now[0] - 1))
+    verify = login.verify_password
+
+    def watched(stored: str | None, password: str) -> bool:
+        seen.append(open_now[0])
+        return verify(stored, password)
+
+    monkeypatch.setattr(login, "verify_password", watched)
+    authenticate(world.access(), owner.email or "", PASSWORD)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), "nobody@example.com", PASSWORD)
+    assert seen == [0, 0]  # exactly one hash per attempt, known or not
+
+
+def test_login_by_code_also_opens_a_locked_account_and_works_once(world: World) -> None:
+    owner = world.passport(failures=5, locked_until=world.clock.now + login.LOCK)
+    target = owner.email or ""
+    code = world.code_for(Purpose.LOGIN, target)
+    assert authenticate_by_code(world.access(), target, code).passport_id == owner.id
+    assert world.reload(owner.id).locked_until is None
+    with pytest.raises(CodeRefused):
+        authenticate_by_code(world.access(), target, code)
+
+
+def test_logout_ends_every_cookie_of_the_passport(world: World) -> None:
+    owner = world.passport()
+    with world.looking() as session:
+        assert visitor(session, owner.id, 1) is not None
+    login.log_out(world.access(), owner.id)
+    with world.looking() as session:
+        assert visitor(session, owner.id, 1) is None
+        assert visitor(session, owner.id, 2) is not None
+
+
+def test_r5_4_initial_password_opens_only_the_first_page_of_a_bound_administrator(
+    world: World,
+) -> None:
+    with world.writing() as session:
+        owner, _ = bind_administrator(session, world.tree, must_change=True)
+    identity = authenticate(world.access(), owner.email or "", "123456")
+    assert identity.first
+    assert identity.must_change
+    stranger = world.passport(password_hash="!", must_change=True)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), stranger.email or "", "123456")
+
+
+def test_8_3_initial_password_of_a_candidate_ends_with_the_session(world: World) -> None:
+    owner = world.passport(password_hash="!", must_change=True)
+    with world.writing() as session:
+        registration = make_registration(
+            session, world.tree, passport=owner, collective=True, subjects=()
+        )
+    assert authenticate(world.access(), owner.email or "", "123456").first
+    with world.writing() as session, seeding(session):
+        session.merge(registration).life = "expired"
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), owner.email or "", "123456")
+
+
+def test_8_3_administrators_passwords_expire_after_ninety_days(world: World) -> None:
+    with world.writing() as session:
+        administrator, _ = bind_administrator(
+            session,
+            world.tree,
+            password_hash=HASH,
+            password_changed_at=world.clock.now,
+        )
+    candidate = world.passport()
+    world.clock.forward(days=91)
+    identity = authenticate(world.access(), administrator.email or "", PASSWORD)
+    assert (identity.must_change, identity.first) == (True, False)
+    assert not authenticate(world.access(), candidate.email or "", PASSWORD).must_change
+
+
+def test_second_factor_is_asked_for_where_it_is_confirmed_or_required(world: World) -> None:
+    with world.writing() as session:
+        plain, _ = bind_administrator(session, world.tree, password_hash=HASH)
+        secured, _ = bind_administrator(
+            session,
+            world.tree,
+            password_hash=HASH,
+            totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+            totp_confirmed=True,
+        )
+    access = world.access(totp_required=True)
+    assert authenticate(access, plain.email or "", PASSWORD).totp is Totp.SETUP
+    assert authenticate(access, secured.email or "", PASSWORD).totp is Totp.REQUIRED
+    assert authenticate(world.access(), plain.email or "", PASSWORD).totp is Totp.NONE
