@@ -54,7 +54,7 @@ def template_workbook(declaration: Import, choices: Choices) -> bytes:
             rule.showErrorMessage = False  # names and codes are accepted as well as the pair
             rule.add(f"{letter}{_FIRST_ROW}:{letter}{last}")
             data.add_data_validation(rule)
-    data.freeze_panes = data.cell(_FIRST_ROW, 1)
+    data.freeze_panes = f"A{_FIRST_ROW}"
     _sample(book, declaration)
     stream = io.BytesIO()
     book.save(stream)
