@@ -113,11 +113,11 @@ def welcome(settings: Settings, accounts: list[str]) -> str:
     at = address(settings)
     lines = [
         "",
-        "Kaowu (考务) is ready. Ctrl-C stops it.",
+        "考务已就绪，按 Ctrl-C 停止。 Kaowu is ready; Ctrl-C stops it.",
         "",
-        f"  candidates      {at}/",
-        f"  passport        {at}/passport/login",
-        f"  administrators  {at}/admin/",
+        f"  前台 candidates      {at}/",
+        f"  通行证 passport      {at}/passport/login",
+        f"  后台 administrators  {at}/admin/",
         "",
         *(f"  {line}".rstrip() for line in accounts),
         "",
