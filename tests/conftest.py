@@ -160,6 +160,8 @@ def session(engine: Engine) -> Iterator[KaowuSession]:
     """A session that may write and belongs to nobody yet (``become`` gives it an actor).
 
     The test runs inside one transaction that is rolled back: ``commit()`` ends a savepoint only.
+    On SQLite it holds the one writer's place: code that opens a writing connection of its own
+    would wait for ever. Test such code on ``fresh_database``.
     """
     from app.database.session import WRITES, KaowuSession
 
