@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -35,6 +37,8 @@ def find_chromium() -> str | None:
 
 def launch() -> Iterator[Browser]:
     """Chromium; skipped where there is none, but a failure where CI=true."""
+    from playwright.sync_api import sync_playwright  # 0.4 s, which most processes never need
+
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium on this machine (apt-get install chromium)"
