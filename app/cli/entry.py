@@ -11,6 +11,7 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.cli.database import database
+from app.cli.demo import demo
 from app.cli.permissions import permissions
 from app.cli.shell import ChapteredGroup, Shell, complain
 from app.cli.texts import _
@@ -34,7 +35,7 @@ def kaowu(shell: Shell, verbose: bool) -> None:
     shell.verbose = verbose
 
 
-kaowu.add_chapter(_("安装与维护"), database, permissions)
+kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
