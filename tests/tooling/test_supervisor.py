@@ -57,8 +57,8 @@ def supervised() -> Iterator[Supervised]:
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
 
 
 def _pids(said: str) -> list[int]:
@@ -114,6 +114,8 @@ def test_a_killed_child_starts_again_and_its_own_children_go(supervised: Supervi
     again, _ = _pids(_until(process, "pid"))
     assert again != first
     eventually(lambda: not alive(inner), "the end of the killed child's own child")
+    process.send_signal(signal.SIGINT)  # in order: a kill would leave the new one's own child
+    _rest(process)
 
 
 def test_a_command_that_does_not_exist_is_told(supervised: Supervised) -> None:
