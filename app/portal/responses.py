@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 from flask_babel import Babel, get_locale, gettext
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from app.metadata.errors import N_, KaowuError
 from app.metadata.masking import mask_email, mask_mobile
@@ -48,6 +48,7 @@ def install(app: Flask) -> None:
     app.after_request(_headers)
     app.register_error_handler(KaowuError, _refused)
     app.register_error_handler(CSRFError, _expired)
+    app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _failure)
     app.context_processor(_helpers)
@@ -144,6 +145,11 @@ def _refused(error: KaowuError) -> ResponseReturnValue:
 
 def _expired(_error: CSRFError) -> ResponseReturnValue:
     return _answer(400, "csrf", gettext(_EXPIRED))
+
+
+def _foreign_host(_error: SecurityError) -> ResponseReturnValue:
+    """A host that is not ours: no page, because none of its links could be built."""
+    return Response(gettext(_SENTENCES[400]), 400, mimetype="text/plain")
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""Codes: pace, tries, one use, one purpose; registration, contacts and imports that rest on them."""
+"""Codes: pace, tries, one use, one purpose; registration, contacts, imports that use them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,393 @@
+"""The passport pages over HTTP: cookies, tokens, headers, equal answers, the way back."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyotp
+import pytest
+from sqlalchemy import event
+from werkzeug.test import TestResponse
+
+from app.portal import create_portal_app
+from app.rules.account.codes import Purpose
+from app.rules.account.second_factor import begin_totp, confirm_totp
+from config import Mode, Settings
+from tests.factories import bind_administrator, make_registration
+from tests.portal.passport_world import ADDRESS, Portal, Visit, open_portal, settings
+from tests.rules.account_world import HASH, OTHER_PASSWORD, PASSWORD
+
+
+@pytest.fixture
+def portal(fresh_database: str, instance: Path) -> Iterator[Portal]:
+    with open_portal(fresh_database, instance) as made:
+        yield made
+
+
+# ---------------------------------------------------------------- log-in and out
+
+
+def test_r5_0_login_leads_back_to_the_page_of_origin(portal: Portal) -> None:
+    owner = portal.passport()
+    visit = portal.visit()
+    asked = visit.get("/passport/me")
+    assert asked.location == "/passport/login?next=/passport/me"
+    answer = visit.log_in((owner.email or "").upper(), PASSWORD, next="/passport/me")
+    assert answer.location == "/passport/me"
+    assert owner.number in visit.get("/passport/me").text
+
+
+@pytest.mark.parametrize(
+    ("target", "own"),
+    [
+        ("/registration?step=2", True),
+        ("http://127.0.0.1:5000/admin/58/", True),
+        ("//evil.example.com/", False),
+        ("/\\evil.example.com", False),
+        ("https://evil.example.com/", False),
+        ("http://127.0.0.1:5000@evil.example.com/", False),
+        ("http://127.0.0.1:50001/", False),
+        ("javascript:alert(1)", False),
+        ("/a\r\nSet-Cookie: x", False),
+        ("/\tevil", False),
+    ],
+)
+def test_r5_0_only_own_paths_and_hosts_are_led_back_to(
+    portal: Portal, target: str, own: bool
+) -> None:
+    owner = portal.passport()
+    answer = portal.visit().log_in(owner.email or "", PASSWORD, next=target)
+    assert answer.status_code == 302
+    assert (answer.location == target) is own
+    assert own or answer.location == "/"
+
+
+def test_wrong_unknown_and_locked_get_the_same_page(portal: Portal) -> None:
+    portal.passport(email="known@example.com")
+    portal.passport(
+        email="locked@example.com", failures=5, locked_until=portal.clock.now.replace(minute=15)
+    )
+    pages = set()
+    for name in ("known@example.com", "nobody@example.com", "locked@example.com"):
+        answer = portal.visit().log_in(name, "wrong")
+        assert answer.status_code == 401
+        page = re.sub(
+            r'(csrf_token" value|nonce|login" type="text" value)="[^"]*"', "", answer.text
+        )
+        pages.add(page)
+    assert len(pages) == 1
+
+
+def test_a_replayed_cookie_is_dead_after_logout(portal: Portal) -> None:
+    owner = portal.passport()
+    visit, thief = portal.visit(), portal.visit()
+    visit.log_in(owner.email or "", PASSWORD)
+    thief.client.set_cookie("kaowu_portal", visit.cookie, domain="127.0.0.1")
+    assert thief.get("/passport/me").status_code == 200
+    assert visit.post("/passport/logout", form="/passport/me").location == "/passport/login"
+    assert thief.get("/passport/me").status_code == 302
+    assert visit.get("/passport/logout").status_code == 405
+
+
+def test_a_changed_password_ends_other_browsers_and_keeps_this_one(portal: Portal) -> None:
+    owner = portal.passport()
+    first, second = portal.visit(), portal.visit()
+    for visit in (first, second):
+        visit.log_in(owner.email or "", PASSWORD)
+    answer = first.post(
+        "/passport/password",
+        old_password=PASSWORD,
+        password=OTHER_PASSWORD,
+        password_again=OTHER_PASSWORD,
+    )
+    assert answer.location == "/passport/me"
+    assert first.get("/passport/me").status_code == 200
+    assert second.get("/passport/me").status_code == 302
+
+
+def test_nothing_of_the_session_before_survives_the_login(portal: Portal) -> None:
+    owner = portal.passport()
+    visit = portal.visit()
+    token = visit.token()
+    visit.client.post(
+        "/passport/login",
+        base_url=ADDRESS,
+        data={"csrf_token": token, "login": owner.email, "password": PASSWORD},
+    )
+    answer = visit.client.post("/passport/logout", base_url=ADDRESS, data={"csrf_token": token})
+    assert answer.status_code == 400
+    assert visit.get("/passport/me").status_code == 200
+
+
+def test_a_session_ends_after_twelve_hours(portal: Portal) -> None:
+    owner = portal.passport()
+    visit = portal.visit()
+    visit.log_in(owner.email or "", PASSWORD)
+    portal.clock.forward(hours=12)
+    assert visit.get("/passport/me").status_code == 302
+
+
+def test_login_by_code_sends_it_with_and_without_scripts(portal: Portal) -> None:
+    owner = portal.passport()
+    visit, name = portal.visit(), owner.email or ""
+    page = "/passport/login?way=code"
+    answer = visit.post("/passport/login", form=page, way="code", target=name, send="1")
+    assert answer.status_code == 200
+    assert "验证码已发送" in answer.text
+    assert 'data-wait="60"' in answer.text
+    assert f'value="{name}"' in answer.text
+    script = visit.client.post(
+        "/passport/login",
+        base_url=ADDRESS,
+        data={"csrf_token": visit.token(), "way": "code", "target": name, "send": "1"},
+        headers={"Accept": "application/json"},
+    )
+    assert script.status_code == 429
+    assert script.json == {"message": "验证码刚刚发送过，请在60秒后再获取。", "wait": 60}
+    code = portal.last_code()
+    values = {"way": "code", "target": name, "code": code}
+    assert visit.post("/passport/login", form=page, **values).location == "/"
+    again = portal.visit().post("/passport/login", form=page, **values)
+    assert again.status_code == 422
+
+
+# ---------------------------------------------------------------- registration and reset
+
+
+def register(portal: Portal, **changes: str) -> tuple[Visit, TestResponse]:
+    visit = portal.visit()
+    values = {
+        "mobile": "13800990001",
+        "email": "Zhang@example.com",
+        "prove": "mobile",
+        "password": PASSWORD,
+        "password_again": PASSWORD,
+        "consent": "1",
+    } | changes
+    visit.post("/passport/register", send="1", **values)
+    return visit, visit.post("/passport/register", code=portal.last_code(), **values)
+
+
+def test_r5_1_registration_logs_in_and_shows_the_way_back(portal: Portal) -> None:
+    visit, answer = register(portal, next="/admin/58/")
+    assert answer.status_code == 302
+    page = visit.get(answer.location)
+    assert "返回原页面" in page.text
+    assert 'href="/admin/58/"' in page.text
+
+
+def test_r5_1_mistakes_stand_beside_their_fields_and_passwords_are_not_echoed(
+    portal: Portal,
+) -> None:
+    _, answer = register(portal, email="abc", password_again="other", consent="")
+    assert answer.status_code == 422
+    text = answer.text
+    assert "两次输入的密码不一致" in text
+    assert PASSWORD not in text
+    _, answer = register_again(portal)
+    assert "请填写如 name@example.com 的地址" in answer.text
+    assert "请阅读并同意用户协议与隐私政策" in answer.text
+
+
+def register_again(portal: Portal) -> tuple[Visit, TestResponse]:
+    portal.clock.forward(minutes=2)
+    return register(portal, email="abc", consent="")
+
+
+def test_forgotten_password_is_reset_with_equal_answers_for_strangers(portal: Portal) -> None:
+    owner = portal.passport()
+    name = owner.email or ""
+    visit = portal.visit()
+    pages = []
+    for target in (name, "nobody@example.com"):
+        answer = visit.post("/passport/forgot", send="1", target=target)
+        text = answer.text.replace(target, "")
+        pages.append(re.sub(r'(csrf_token" value|nonce)="[^"]*"', "", text))
+    assert pages[0] == pages[1]
+    assert portal.message_count() == 1
+    answer = visit.post(
+        "/passport/forgot",
+        target=name,
+        code=portal.last_code(),
+        password=OTHER_PASSWORD,
+        password_again=OTHER_PASSWORD,
+    )
+    assert answer.location == "/passport/login"
+    assert visit.log_in(name, OTHER_PASSWORD).location == "/"
+
+
+def test_r5_1a_contacts_are_changed_with_a_code_to_the_new_one(portal: Portal) -> None:
+    owner = portal.passport(email="old@example.com")
+    visit = portal.visit()
+    visit.log_in("old@example.com", PASSWORD)
+    visit.post("/passport/email", send="1", email="New@example.com")
+    code = portal.last_code()
+    answer = visit.post("/passport/email", email="New@example.com", code=code)
+    assert answer.location == "/passport/me"
+    assert "n***@example.com" in visit.get("/passport/me").text
+    assert portal.reload(owner.id).email == "new@example.com"
+
+
+# ---------------------------------------------------------------- between log-in and entry
+
+
+def test_r5_4_the_initial_password_opens_one_page_only(portal: Portal) -> None:
+    owner = portal.passport(password_hash="!", must_change=True)
+    with portal.writing() as session:
+        make_registration(session, portal.tree, passport=owner, collective=True)
+    visit = portal.visit()
+    assert visit.log_in(owner.email or "", "123456").location == "/passport/first"
+    for path in ("/passport/me", "/passport/password", "/passport/email", "/passport/totp"):
+        assert visit.get(path).location.startswith("/passport/first")
+    page = visit.get("/passport/first").text
+    assert (owner.email or "") not in page
+    visit.post("/passport/first", way="email", send="1")
+    answer = visit.post(
+        "/passport/first",
+        way="email",
+        proof=portal.last_code(),
+        password=PASSWORD,
+        password_again=PASSWORD,
+    )
+    assert answer.location == "/passport/me"
+    assert visit.get("/passport/first").location == "/"
+
+
+def test_the_second_factor_stands_before_an_administrator_s_account(portal: Portal) -> None:
+    with portal.writing() as session:
+        owner, _ = bind_administrator(session, portal.tree, password_hash=HASH)
+    secret = begin_totp(portal.access(), owner.id).secret
+    confirm_totp(portal.access(), owner.id, pyotp.TOTP(secret).at(portal.clock.now))
+    portal.clock.forward(seconds=30)
+    visit = portal.visit()
+    visit.log_in(owner.email or "", PASSWORD)
+    assert visit.get("/passport/me").location.startswith("/passport/totp")
+    assert visit.post("/passport/totp", totp="000000x").status_code == 422
+    code = pyotp.TOTP(secret).at(portal.clock.now)
+    assert visit.post("/passport/totp", totp=code).location == "/"
+    assert "考务管理员" in visit.get("/passport/me").text
+    other = portal.visit()
+    other.log_in(owner.email or "", PASSWORD)
+    assert other.post("/passport/totp", totp=code).status_code == 422
+
+
+def test_8_3_an_expired_administrator_changes_the_password_first(portal: Portal) -> None:
+    with portal.writing() as session:
+        owner, _ = bind_administrator(
+            session, portal.tree, password_hash=HASH, password_changed_at=portal.clock.now
+        )
+    portal.clock.forward(days=90)
+    visit = portal.visit()
+    assert visit.log_in(owner.email or "", PASSWORD).location == "/passport/password"
+    assert visit.get("/passport/me").location.startswith("/passport/password")
+    assert "90天" in visit.get("/passport/password").text
+
+
+# ---------------------------------------------------------------- every answer
+
+
+def test_forms_without_token_and_foreign_hosts_are_refused(portal: Portal) -> None:
+    visit = portal.visit()
+    answer = visit.client.post("/passport/login", base_url=ADDRESS, data={"login": "x"})
+    assert answer.status_code == 400
+    assert "页面停留过久" in answer.text
+    assert visit.client.get("/", base_url="http://evil.example.com").status_code == 400
+
+
+def test_headers_keep_other_sites_and_scripts_out(portal: Portal) -> None:
+    answer = portal.visit().get("/passport/login")
+    policy = answer.headers["Content-Security-Policy"]
+    nonce = re.search(r"script-src 'nonce-([^']+)';", policy)
+    assert nonce is not None
+    assert f'nonce="{nonce[1]}"' in answer.text
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("kaowu_portal=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    # a second answer has another nonce
+    assert nonce[1] not in portal.visit().get("/passport/login").text
+
+
+def test_cookies_are_secure_where_the_site_is(fresh_database: str, instance: Path) -> None:
+    with open_portal(fresh_database, instance, PUBLIC_URL="https://exam.example.com/") as portal:
+        client = portal.app.test_client()
+        answer = client.get("/passport/login", base_url="https://exam.example.com")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_r1_2_old_browsers_are_told_which_ones_work(portal: Portal) -> None:
+    old = {"User-Agent": "Mozilla/5.0 (Windows NT 6.1; Trident/7.0; rv:11.0) like Gecko"}
+    visit = portal.visit()
+    assert visit.get("/", headers=old).location == "/unsupported"
+    assert "请使用推荐浏览器" in visit.get("/unsupported", headers=old).text
+
+
+def test_pages_are_small_and_cost_few_statements(portal: Portal) -> None:
+    owner = portal.passport()
+    visit = portal.visit()
+    visit.log_in(owner.email or "", PASSWORD)
+    statements: list[str] = []
+    engine = portal.factory.kw["bind"]
+    event.listen(engine, "before_cursor_execute", lambda *found: statements.append(found[2]))
+    for path in ("/", "/passport/me", "/passport/email"):
+        statements.clear()
+        answer = visit.get(path)
+        assert answer.status_code == 200
+        asked = [text for text in statements if text.startswith("SELECT")]
+        assert len(asked) <= 6, asked
+        static = re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text)
+        weight = len(gzip.compress(answer.data))
+        for name in static:
+            with visit.get(name) as file:  # it is streamed from disk
+                weight += len(gzip.compress(file.data))
+        assert len(static) >= 2
+        assert weight < 30_000
+
+
+def test_health_and_readiness(portal: Portal, instance: Path) -> None:
+    assert portal.visit().get("/healthz").json == {"status": "ok"}
+    assert portal.visit().get("/readyz").status_code == 200
+    app = create_portal_app(
+        settings(instance), portal.factory, readiness=lambda: {"queue": False, "migrations": True}
+    )
+    answer = app.test_client().get("/readyz", base_url=ADDRESS)
+    assert answer.status_code == 503
+    assert answer.json["checks"] == {"database": True, "queue": False, "migrations": True}
+
+
+def test_the_outbox_page_shows_codes_outside_production(portal: Portal) -> None:
+    code = portal.code_for(Purpose.REGISTER, "13800990001")
+    assert code in portal.visit().get("/passport/outbox").text
+    production = settings_of_production(portal.app.extensions["kaowu_portal"].settings)
+    app = create_portal_app(production, portal.factory)
+    assert app.test_client().get("/passport/outbox", base_url=ADDRESS).status_code == 404
+
+
+def settings_of_production(made: Settings) -> Settings:
+    return replace(made, mode=Mode.PRODUCTION)
+
+
+def test_errors_are_pages_without_details_and_json_for_scripts(portal: Portal) -> None:
+    visit = portal.visit()
+    assert visit.get("/nothing").status_code == 404
+    answer = visit.get("/nothing", headers={"Accept": "application/json"})
+    assert answer.json == {"error": "http.404", "message": "没有找到这个页面，链接可能已失效。"}
+
+
+def test_language_is_chosen_by_the_visitor_and_survives_the_login(portal: Portal) -> None:
+    owner = portal.passport()
+    visit = portal.visit()
+    assert visit.get("/language/en?next=/passport/login").location == "/passport/login"
+    assert '<html lang="en">' in visit.get("/passport/login").text
+    visit.log_in(owner.email or "", PASSWORD)
+    assert '<html lang="en">' in visit.get("/").text
+    assert visit.get("/language/xx").location == "/"
