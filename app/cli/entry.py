@@ -10,8 +10,12 @@ from collections.abc import Mapping, Sequence
 import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.cli.check import check
 from app.cli.database import database
 from app.cli.demo import demo
+from app.cli.documents import document
+from app.cli.imports import import_file
+from app.cli.jobs import jobs
 from app.cli.permissions import permissions
 from app.cli.shell import ChapteredGroup, Shell, complain
 from app.cli.texts import _
@@ -36,6 +40,8 @@ def kaowu(shell: Shell, verbose: bool) -> None:
 
 
 kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
+kaowu.add_chapter(_("业务（代某人操作）"), import_file, document)
+kaowu.add_chapter(_("运行"), jobs, check)
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -21,7 +21,7 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import reading
 from app.jobs.machine import Machine, machine_of
 from app.metadata.actor import Actor, system
-from app.metadata.errors import N_, KaowuError, NotFound
+from app.metadata.errors import N_, KaowuError
 from app.metadata.text import Bad, normalise_email
 from app.metadata.vocabulary import Level
 from app.models.account import Passport
@@ -178,16 +178,6 @@ def _on_behalf(shell: Shell, actor: Actor, code: str) -> Actor:
     if found is None or actor.level is Level.SITE:
         raise WrongOrganisation()
     return actor.behalf(code)
-
-
-def organisation_in(session: KaowuSession, code: str) -> Organisation:
-    """An organisation below the session's actor. Raises NotFound."""
-    from app.rules import organisation  # noqa: PLC0415 - loaded with the declarations
-
-    try:
-        return organisation.by_code(session, code)
-    except NotFound:
-        raise WrongOrganisation() from None
 
 
 # ---------------------------------------------------------------- output
