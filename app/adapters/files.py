@@ -120,9 +120,9 @@ class FileStore:
 
     def local_path(self, key: str) -> Path | None:
         """Where the file lies on this machine's disk; None for other stores."""
-        protocol = self._filesystem.protocol
+        path, protocol = self._path(key), self._filesystem.protocol
         names = (protocol,) if isinstance(protocol, str) else tuple(protocol)
-        return Path(self._path(key)) if "file" in names else None
+        return Path(path) if "file" in names else None
 
     def _path(self, key: str) -> str:
         if not _KEY.fullmatch(key):
