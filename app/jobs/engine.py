@@ -21,6 +21,7 @@ from app.database.policy import actor_of, elevated
 from app.database.session import KaowuSession
 from app.database.unit_of_work import after_commit, reading, run_unit
 from app.jobs import ledger
+from app.jobs.declarations import JOBS  # noqa: F401 - declared wherever jobs can be asked for
 from app.jobs.ledger import Order
 from app.jobs.machine import Machine
 from app.jobs.pulse import Pulse

@@ -15,7 +15,7 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from app.adapters.queue import QUEUE_NAME
-from app.jobs import engine, ledger
+from app.jobs import bulk, engine, ledger  # noqa: F401 - bulk registers its handlers
 from app.jobs.machine import Machine, machine_of
 from app.runtime import Runtime, start
 from config import Settings, SettingsError

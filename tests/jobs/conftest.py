@@ -176,6 +176,10 @@ class Processes:
             os.kill(horse, signal.SIGKILL)
         process.wait()
 
+    def logs(self) -> str:
+        """What all of them have said, for a test that fails."""
+        return "\n".join(path.read_text() for path in self.ground.folder.glob("*.log"))
+
     def end(self) -> None:
         for number in self.reached():
             try:
@@ -193,6 +197,7 @@ def processes(ground: Ground) -> Iterator[Processes]:
     made = Processes(ground)
     yield made
     made.end()
+    sys.stdout.write(made.logs())
 
 
 __all__ = ["Ground", "Processes", "replace"]

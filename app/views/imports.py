@@ -1,0 +1,185 @@
+"""One page per import: template, upload, progress, verdict, errors, report (R0.5 I)."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, ClassVar
+
+from flask import request, send_file, url_for
+from flask_appbuilder import BaseView, expose
+from flask_babel import gettext
+from sqlalchemy import select
+
+from app.jobs.imports import engine as imports
+from app.jobs.imports.container import UploadRefused
+from app.jobs.imports.report import MEDIA_TYPE
+from app.jobs.imports.template import template_workbook
+from app.metadata.declarations import Import
+from app.metadata.errors import N_, InvalidInput
+from app.metadata.fields import Field, Kind
+from app.metadata.registry import declared
+from app.metadata.vocabulary import Personal, Verb
+from app.models.job import JobRun
+from app.rules import availability, policy
+from app.rules.crud import choices_for
+from app.views import request as context
+from app.views.engine import answers, forms
+from app.views.engine.answers import verb
+from app.views.engine.jobs import machine
+from app.views.jobs import run_context
+from app.views.texts import text
+
+FILE = Field(name="_file", label=N_("导入文件"), personal=Personal.NONE, kind=Kind.FILE)
+CHECK_ONLY = Field(
+    name="_check_only", label=N_("仅校验，不导入"), personal=Personal.NONE, kind=Kind.BOOLEAN
+)
+_HELP = (
+    N_("请下载模板填写，不要修改表头；单元格设为文本格式。"),
+    N_("支持 {formats}，最多 {rows} 行，不超过 {size} MB；不支持 .rar 和带宏的工作簿。"),
+)
+_ATOMIC = N_("任一行有错时全部不导入，可下载报告修改后重新提交。")
+_PARTIAL = N_("正确的行会导入，错误的行不导入，可下载报告修改后重新提交。")
+
+
+class ImportPage(BaseView):
+    """Base of the generated views; `import_view` makes one per declaration."""
+
+    declaration: ClassVar[Import]
+    default_view = "index"
+
+    @expose("/", methods=["GET"])
+    @verb(Verb.VIEW)
+    def index(self) -> Any:
+        """The form, and the running or last run of one's own organisation."""
+        return self._page()
+
+    @expose("/", methods=["POST"])
+    @verb(Verb.RUN)
+    def upload(self) -> Any:
+        """Take the upload, then show its run on the same page."""
+        declaration, upload = self.declaration, request.files.get(FILE.name)
+        values = forms.read_form(declaration.options, request.form, {})
+        if upload is None or not upload.filename:
+            return self._page({FILE.name: [gettext("请选择要导入的文件")]}, 422)
+        context.close_read_session()
+        try:
+            run = imports.submit(
+                machine(),
+                context.actor(),
+                declaration,
+                upload.read(),
+                upload.filename,
+                options=values,
+                apply=request.form.get(CHECK_ONLY.name) != "1",
+                request_id=context.request_id(),
+                address=request.remote_addr or "",
+            )
+        except UploadRefused as error:
+            return self._page({FILE.name: [text(error)]}, 422)
+        except InvalidInput as error:
+            return self._page({name: list(found) for name, found in error.errors.items()}, 422)
+        return answers.saved(
+            gettext("文件已上传，正在处理"), url_for(f"{declaration.name}.index", run=run.id)
+        )
+
+    @expose("/template")
+    @verb(Verb.VIEW)
+    def template(self) -> Any:
+        """The workbook to fill in."""
+        session, declaration = context.read_session(), self.declaration
+        choices = choices_for(session, declaration.columns, context.actor())
+        content = template_workbook(declaration, choices)
+        return send_file(
+            io.BytesIO(content),
+            mimetype=MEDIA_TYPE,
+            as_attachment=True,
+            download_name=f"{gettext(declaration.label)}{gettext('模板')}.xlsx",
+            max_age=0,
+        )
+
+    def _page(self, errors: dict[str, list[str]] | None = None, status: int = 200) -> Any:
+        session, declaration, acting = context.read_session(), self.declaration, context.actor()
+        refusal = self._refusal()
+        run = self._run()
+        return answers.page(
+            "import",
+            status,
+            title=gettext(declaration.label),
+            notices=[{"text": refusal, "tone": "warn"}] if refusal else [],
+            form=None if refusal else self._form(session, acting, errors or {}),
+            template_url=url_for(f"{declaration.name}.template"),
+            help=self._help(),
+            run=run_context(run) if run else None,
+        )
+
+    def _refusal(self) -> str | None:
+        """Why nothing can be uploaded here and now."""
+        session, acting = context.read_session(), context.actor()
+        reason = availability.reason_for(session, self.declaration.name, acting)
+        if reason is not None:
+            return text(reason)
+        decision = policy.check(session, self.declaration, Verb.RUN, acting, context.clock())
+        return text(decision.refusal) if decision.refusal else None
+
+    def _form(self, session: Any, acting: Any, errors: dict[str, list[str]]) -> dict[str, Any]:
+        declaration = self.declaration
+        choices = choices_for(session, declaration.options, acting)
+        fields = [FILE, *declaration.options, CHECK_ONLY]
+        texts = {option.name: forms.as_text(option, option.default) for option in fields}
+        made = [
+            forms.form_field(
+                field,
+                request.form.get(field.name, texts[field.name]),
+                errors=errors.get(field.name, ()),
+                choices=choices.get(field.name),
+            )
+            for field in fields
+        ]
+        made[0]["accept"] = ",".join(declaration.formats)
+        return {"action": url_for(f"{declaration.name}.upload"), "fields": made}
+
+    def _help(self) -> list[str]:
+        declaration = self.declaration
+        lines = [
+            gettext(line).format(
+                formats="、".join(declaration.formats),
+                rows=imports.row_limit(machine(), declaration),
+                size=imports.byte_limit(machine(), declaration) // (1024 * 1024),
+            )
+            for line in _HELP
+        ]
+        lines.append(gettext(_ATOMIC if declaration.atomic else _PARTIAL))
+        return lines + ([gettext(declaration.help)] if declaration.help else [])
+
+    def _run(self) -> JobRun | None:
+        """The run that is asked for, else the newest of the organisation."""
+        session, acting = context.read_session(), context.actor()
+        statement = select(JobRun).where(JobRun.declaration == self.declaration.name)
+        wanted = request.args.get("run", type=int)
+        if wanted is not None:
+            statement = statement.where(JobRun.id == wanted)
+        else:
+            statement = statement.where(JobRun.organisation_code == acting.organisation_code)
+        return session.scalars(statement.order_by(JobRun.id.desc()).limit(1)).first()
+
+
+def import_view(declaration: Import) -> type[ImportPage]:
+    """The view class of an import."""
+    return type(
+        f"{declaration.name.title().replace('_', '')}Import",
+        (ImportPage,),
+        {
+            "declaration": declaration,
+            "route_base": f"/{declaration.name.replace('_', '-')}",
+            "class_permission_name": declaration.name,
+        },
+    )
+
+
+def register(builder: Any) -> None:
+    """One page per declared import."""
+    for declaration in declared(Import):
+        builder.add_view_no_menu(import_view(declaration), endpoint=declaration.name)
+
+
+__all__ = ["import_view", "register"]
