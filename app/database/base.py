@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ForeignKey, Integer, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
+from app.database.executing import elevation
 from app.database.identifiers import new_id
 from app.database.types import Big, Encrypted, Fen, UtcDateTime
 from app.metadata.registry import register
@@ -38,9 +39,13 @@ class Base(DeclarativeBase):
     #: True for tables that rules write without a permit (log, job bookkeeping, outbox).
     __unguarded__: ClassVar[bool] = False
     __admin__: ClassVar[Any] = None
+    #: true while the model is elevated (`policy.elevated`); part of its criteria
+    kaowu_elevated: ClassVar[Any] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if not cls.__dict__.get("__abstract__"):
+            cls.kaowu_elevated = elevation(cls)
         admin = cls.__dict__.get("__admin__")
         if admin is not None:
             object.__setattr__(admin, "model", cls)  # the declaration is frozen for everybody else
@@ -72,7 +77,20 @@ class Versioned:
         return {"version_id_col": cls.version}
 
 
-class ExamScoped:
+class _Never:
+    """Stands in criteria where a mapped class has its parameter: never elevated."""
+
+    def __or__(self, other: Any) -> Any:
+        return other
+
+
+class Scoped:
+    """Base of the scope mixins. A mapped class replaces `kaowu_elevated` by its own parameter."""
+
+    kaowu_elevated: ClassVar[Any] = _Never()
+
+
+class ExamScoped(Scoped):
     """Belongs to one exam session; never moves to another."""
 
     exam_id: Mapped[int] = mapped_column(
@@ -103,7 +121,7 @@ class SiteScoped(OrganisationPath):
     """Belongs to one site; a row without a site is refused. (A site may have no city.)"""
 
 
-class SiteCodeScoped:
+class SiteCodeScoped(Scoped):
     """Across sessions: belongs to organisation codes (student records, bindings)."""
 
     province_code: Mapped[str | None] = mapped_column(
@@ -117,7 +135,7 @@ class SiteCodeScoped:
     )
 
 
-class OwnedByPassport:
+class OwnedByPassport(Scoped):
     """A candidate sees and writes only his own rows."""
 
     passport_id: Mapped[int] = mapped_column(
@@ -129,7 +147,7 @@ class PublicInExam:
     """Candidates may read every row of the session: settings, capacity, notices."""
 
 
-class AdministratorsOnly:
+class AdministratorsOnly(Scoped):
     """No candidate ever sees a row."""
 
 

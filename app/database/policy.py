@@ -15,16 +15,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import String, bindparam, event, false, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
-from sqlalchemy.sql.selectable import Exists, TextualSelect
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.sql.selectable import TextualSelect
 
-from app.database import base
-from app.database.types import Big
+from app.database import base, criteria
+from app.database.criteria import NoActor
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Resource
 from app.metadata.errors import N_, KaowuError, PolicyDenied
@@ -32,14 +31,6 @@ from app.metadata.fields import field_of
 from app.metadata.vocabulary import Level, Verb
 
 logger = logging.getLogger("kaowu.policy")
-#: The actor of the statement being executed; set by the listener of its session.
-_executing: ContextVar[Actor | None] = ContextVar("kaowu_executing", default=None)
-
-
-class NoActor(PolicyDenied):
-    """A statement on a session that belongs to nobody."""
-
-    code = "policy.no_actor"
 
 
 class RawStatement(PolicyDenied):
@@ -73,55 +64,6 @@ class ColumnDenied(PolicyDenied):
 
     code = "policy.column"
     template = N_("“{label}”需由{level}及以上管理员修改。")
-
-
-def _executing_actor() -> Actor:
-    actor = _executing.get()
-    if actor is None:  # pragma: no cover - the listener always sets it first
-        raise NoActor()
-    return actor
-
-
-def _value(name: str, read: Callable[[Actor], Any], type_: Any = Big) -> Any:
-    return bindparam(f"kaowu_{name}", callable_=lambda: read(_executing_actor()), type_=type_)
-
-
-_EXAM = _value("exam", lambda actor: actor.exam_id)
-_PROVINCE = _value("province", lambda actor: actor.province_id)
-_CITY = _value("city", lambda actor: actor.city_id)
-_SITE = _value("site", lambda actor: actor.site_id)
-_PASSPORT = _value("passport", lambda actor: actor.passport_id)
-_PROVINCE_CODE = _value("province_code", lambda actor: actor.province_code, String)
-_CITY_CODE = _value("city_code", lambda actor: actor.city_code, String)
-_SITE_CODE = _value("site_code", lambda actor: actor.site_code, String)
-
-
-def _criteria(mixin: type, condition: Callable[[Any], Any]) -> Any:
-    return with_loader_criteria(mixin, condition, include_aliases=True, propagate_to_loaders=True)
-
-
-_IN_EXAM = _criteria(base.ExamScoped, lambda cls: cls.exam_id == _EXAM)
-_IN_PROVINCE = _criteria(base.OrganisationPath, lambda cls: cls.province_id == _PROVINCE)
-_IN_CITY = _criteria(base.OrganisationPath, lambda cls: cls.city_id == _CITY)
-_IN_SITE = _criteria(base.OrganisationPath, lambda cls: cls.site_id == _SITE)
-_CODE_PROVINCE = _criteria(base.SiteCodeScoped, lambda cls: cls.province_code == _PROVINCE_CODE)
-_CODE_CITY = _criteria(base.SiteCodeScoped, lambda cls: cls.city_code == _CITY_CODE)
-_CODE_SITE = _criteria(base.SiteCodeScoped, lambda cls: cls.site_code == _SITE_CODE)
-_OWN = _criteria(base.OwnedByPassport, lambda cls: cls.passport_id == _PASSPORT)
-_NO_ADMINISTRATION = _criteria(base.AdministratorsOnly, lambda cls: false())
-_NO_CODES = _criteria(base.SiteCodeScoped, lambda cls: false())
-_NOTHING = (
-    _criteria(base.ExamScoped, lambda cls: false()),
-    _NO_CODES,
-    _criteria(base.OwnedByPassport, lambda cls: false()),
-)
-_BY_LEVEL: dict[Level, tuple[Any, ...]] = {
-    Level.CENTER: (_IN_EXAM,),
-    Level.PROVINCE: (_IN_EXAM, _IN_PROVINCE, _CODE_PROVINCE),
-    Level.CITY: (_IN_EXAM, _IN_CITY, _CODE_CITY),
-    Level.SITE: (_IN_EXAM, _IN_SITE, _CODE_SITE),
-    Level.CANDIDATE: (_IN_EXAM, _OWN, _NO_ADMINISTRATION, _NO_CODES),
-}
 
 
 @dataclass(slots=True)
@@ -215,57 +157,30 @@ def install(session_class: type[Session]) -> None:
 def _scope_statement(execution: ORMExecuteState) -> None:
     state = state_of(execution.session)
     actor = state.actor
+    criteria.execute_as(actor, state.elevated[-1] if state.elevated else frozenset())
     if execution.is_column_load:
         return  # refresh of a row that was loaded through the scope
     if actor is not None and actor.is_system and actor.exam_id is None:
         return
     statement = execution.statement
     if not execution.is_orm_statement:
-        if _is_framework(statement):
-            return
-        raise RawStatement()
-    if state.elevated and _within(execution, state.elevated[-1]):
+        if criteria.names_managed(statement):
+            raise RawStatement()
         return
     if (
         isinstance(statement, TextualSelect)
         or type(statement).__name__ == "FromStatement"
         or execution.is_insert
         or (execution.is_executemany and not execution.is_select)
+        # loads of relationships are built by the mapper itself
+        or (not execution.is_relationship_load and criteria.names_raw_tables(statement))
     ):
         raise RawStatement()
-    _executing.set(actor)
-    options = _options_for(actor)
+    options = criteria.options_for(actor, elevated=bool(state.elevated))
     present = statement._with_options
     missing = [option for option in options if option not in present]
     if missing:
         execution.statement = statement.options(*missing)
-
-
-def _options_for(actor: Actor | None) -> tuple[Any, ...]:
-    """Chosen in plain Python: a branch inside a criterion would be cached for everybody."""
-    if actor is None:
-        return _NOTHING
-    if actor.is_system:
-        return (_IN_EXAM,)
-    return _BY_LEVEL[actor.level]
-
-
-def _within(execution: ORMExecuteState, models: frozenset[type]) -> bool:
-    return all(mapper.class_ in models for mapper in execution.all_mappers)
-
-
-def _is_framework(statement: Any) -> bool:
-    """`SELECT 1` and EXISTS of the framework's own tables: no managed table in the text."""
-    if isinstance(statement, Exists):
-        statement = statement.select()
-    froms = getattr(statement, "get_final_froms", None)
-    if froms is None:
-        return False
-    managed = base.Base.metadata.tables
-    return all(
-        getattr(table, "name", "") not in managed and not hasattr(table, "element")
-        for table in froms()
-    )
 
 
 # ---------------------------------------------------------------- writes
@@ -301,7 +216,9 @@ def _guard_flush(session: Session, _context: Any, _instances: Any) -> None:
     actor = actor_of(session)
     with session.no_autoflush:
         for verb, row in changes:
-            if permit is None or not _covers(permit, verb, row):
+            # a permit was decided for one person: another one's session may not use it
+            mine = permit is not None and permit.actor == actor
+            if permit is None or not mine or not _covers(permit, verb, row):
                 logger.warning("no permit for %s of %s", verb, type(row).__name__)
                 raise NoPermit()
             _check_scope(state, actor, row)
@@ -348,11 +265,16 @@ def _check_scope(state: SessionState, actor: Actor, row: Any) -> None:
 
 
 def _compare(actor: Actor, row: Any, province: str, city: str, site: str) -> None:
-    name = {Level.PROVINCE: province, Level.CITY: city, Level.SITE: site}.get(actor.level)
-    if name is None:
-        return  # the centre, or a candidate (bounded by exam session and passport)
-    if _old_and_new(row, name) != {getattr(actor, name)}:
-        raise OutOfScope()
+    """The row's path is the actor's down to his own level: a row of the own site under another
+    province would be seen by that province."""
+    names = {
+        Level.PROVINCE: (province,),
+        Level.CITY: (province, city),
+        Level.SITE: (province, city, site),
+    }.get(actor.level, ())  # the centre, or a candidate (bounded by exam session and passport)
+    for name in names:
+        if {value or None for value in _old_and_new(row, name)} != {getattr(actor, name) or None}:
+            raise OutOfScope()
 
 
 def _check_columns(permit: Permit, actor: Actor, verb: Verb, row: Any) -> None:

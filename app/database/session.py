@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database import policy
@@ -27,19 +29,28 @@ class _FairQueue:
     """Writers of one process in order of arrival: SQLite's own busy handler is not fair
     (design: proofs §4, 2.7 s without, 0.4 s with the queue)."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = BUSY_TIMEOUT_MILLISECONDS / 1000) -> None:
+        self.timeout = timeout
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._busy = False
 
     def acquire(self) -> None:
+        """Wait for the turn; OperationalError (the unit is retried) when it does not come in
+        time: somebody forgot a session, or a unit of work was opened inside another."""
         with self._lock:
             if not self._busy:
                 self._busy = True
                 return
             turn = threading.Event()
             self._waiting.append(turn)
-        turn.wait()
+        if turn.wait(self.timeout):
+            return
+        with self._lock:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+                cause = sqlite3.OperationalError("database is locked")
+                raise OperationalError("BEGIN IMMEDIATE", None, cause)
 
     def release(self) -> None:
         with self._lock:

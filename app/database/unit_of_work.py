@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.database.policy import become, state_of
@@ -113,21 +113,34 @@ def after_commit(session: Session, call: Callable[[], None]) -> None:
     The truth of what is to be done is a row of the same transaction; `call` only hurries it
     (upkeep finds what was not sent). So an exception in it is logged and forgotten.
     """
-    session.info.setdefault("after_commit", []).append(call)
+    inside = session.get_nested_transaction() or session.get_transaction()
+    session.info.setdefault("after_commit", []).append((inside, call))
 
 
 @event.listens_for(KaowuSession, "after_commit")
 def _release(session: Session) -> None:
     if session.in_nested_transaction():
         return  # RELEASE SAVEPOINT announces itself as a commit too
-    for call in session.info.pop("after_commit", ()):
+    for _, call in session.info.pop("after_commit", ()):
         try:
             call()
         except Exception:
             logger.exception("work after the commit failed; upkeep will do it")
 
 
-@event.listens_for(KaowuSession, "after_rollback")
-def _forget(session: Session) -> None:
-    if not session.in_nested_transaction():
-        session.info.pop("after_commit", None)
+@event.listens_for(KaowuSession, "after_soft_rollback")
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    """Drop what was asked for inside the transaction (or savepoint) that was rolled back, and
+    nothing else: an outer transaction goes on."""
+    kept = session.info.get("after_commit", ())
+    session.info["after_commit"] = [
+        (inside, call) for inside, call in kept if not _is_within(inside, ended)
+    ]
+
+
+def _is_within(inside: SessionTransaction | None, ended: SessionTransaction) -> bool:
+    while inside is not None:
+        if inside is ended:
+            return True
+        inside = inside.parent
+    return False

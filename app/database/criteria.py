@@ -1,0 +1,207 @@
+"""What the scope adds to a statement: constant loader criteria, values bound at execution.
+
+A criterion is compiled once for all actors; who asks is read when the statement executes. The
+branches (which criteria, elevated or not) are taken in plain Python: a branch inside a criterion
+would be cached for everybody (design: proofs §2 lists the forms that leak).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import String, bindparam, false
+from sqlalchemy.orm import with_loader_criteria
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause, TextClause
+from sqlalchemy.sql.schema import Table
+from sqlalchemy.sql.selectable import Exists, SelectBase, TableClause
+from sqlalchemy.sql.visitors import HasTraverseInternals
+
+from app.database import base
+from app.database.executing import execute_as, executing_actor
+from app.database.types import Big
+from app.metadata.actor import Actor
+from app.metadata.errors import PolicyDenied
+from app.metadata.vocabulary import Level
+
+
+class NoActor(PolicyDenied):
+    """A statement on a session that belongs to nobody."""
+
+    code = "policy.no_actor"
+
+
+def _executing_actor() -> Actor:
+    actor = executing_actor()
+    if actor is None:  # pragma: no cover - without an actor no criterion binds a value
+        raise NoActor()
+    return actor
+
+
+def _value(name: str, read: Callable[[Actor], Any], type_: Any = Big) -> Any:
+    return bindparam(f"kaowu_{name}", callable_=lambda: read(_executing_actor()), type_=type_)
+
+
+_EXAM = _value("exam", lambda actor: actor.exam_id)
+_PROVINCE = _value("province", lambda actor: actor.province_id)
+_CITY = _value("city", lambda actor: actor.city_id)
+_SITE = _value("site", lambda actor: actor.site_id)
+_PASSPORT = _value("passport", lambda actor: actor.passport_id)
+_PROVINCE_CODE = _value("province_code", lambda actor: actor.province_code, String)
+_CITY_CODE = _value("city_code", lambda actor: actor.city_code, String)
+_SITE_CODE = _value("site_code", lambda actor: actor.site_code, String)
+
+
+def _pair(mixin: type, condition: Callable[[Any], Any], lifted: Callable[[Any], Any]) -> Any:
+    """The criterion, and the one to use while models are elevated."""
+    options: dict[str, Any] = {"include_aliases": True, "propagate_to_loaders": True}
+    return (
+        with_loader_criteria(mixin, condition, **options),
+        with_loader_criteria(mixin, lifted, **options),
+    )
+
+
+# Each condition is written twice: a lambda may not call a function (see the module's head).
+_IN_EXAM = _pair(
+    base.ExamScoped,
+    lambda cls: cls.exam_id == _EXAM,
+    lambda cls: cls.kaowu_elevated | (cls.exam_id == _EXAM),
+)
+_IN_PROVINCE = _pair(
+    base.OrganisationPath,
+    lambda cls: cls.province_id == _PROVINCE,
+    lambda cls: cls.kaowu_elevated | (cls.province_id == _PROVINCE),
+)
+_IN_CITY = _pair(
+    base.OrganisationPath,
+    lambda cls: cls.city_id == _CITY,
+    lambda cls: cls.kaowu_elevated | (cls.city_id == _CITY),
+)
+_IN_SITE = _pair(
+    base.OrganisationPath,
+    lambda cls: cls.site_id == _SITE,
+    lambda cls: cls.kaowu_elevated | (cls.site_id == _SITE),
+)
+_CODE_PROVINCE = _pair(
+    base.SiteCodeScoped,
+    lambda cls: cls.province_code == _PROVINCE_CODE,
+    lambda cls: cls.kaowu_elevated | (cls.province_code == _PROVINCE_CODE),
+)
+_CODE_CITY = _pair(
+    base.SiteCodeScoped,
+    lambda cls: cls.city_code == _CITY_CODE,
+    lambda cls: cls.kaowu_elevated | (cls.city_code == _CITY_CODE),
+)
+_CODE_SITE = _pair(
+    base.SiteCodeScoped,
+    lambda cls: cls.site_code == _SITE_CODE,
+    lambda cls: cls.kaowu_elevated | (cls.site_code == _SITE_CODE),
+)
+_OWN = _pair(
+    base.OwnedByPassport,
+    lambda cls: cls.passport_id == _PASSPORT,
+    lambda cls: cls.kaowu_elevated | (cls.passport_id == _PASSPORT),
+)
+_NO_ADMINISTRATION = _pair(
+    base.AdministratorsOnly, lambda cls: false(), lambda cls: cls.kaowu_elevated | false()
+)
+_NO_EXAM = _pair(base.ExamScoped, lambda cls: false(), lambda cls: cls.kaowu_elevated | false())
+_NO_CODES = _pair(
+    base.SiteCodeScoped, lambda cls: false(), lambda cls: cls.kaowu_elevated | false()
+)
+_NO_OWNED = _pair(
+    base.OwnedByPassport, lambda cls: false(), lambda cls: cls.kaowu_elevated | false()
+)
+
+_NOBODY = (_NO_EXAM, _NO_CODES, _NO_OWNED, _NO_ADMINISTRATION)
+_SYSTEM = (_IN_EXAM,)
+_BY_LEVEL: dict[Level, tuple[Any, ...]] = {
+    Level.CENTER: (_IN_EXAM,),
+    Level.PROVINCE: (_IN_EXAM, _IN_PROVINCE, _CODE_PROVINCE),
+    Level.CITY: (_IN_EXAM, _IN_CITY, _CODE_CITY),
+    Level.SITE: (_IN_EXAM, _IN_SITE, _CODE_SITE),
+    Level.CANDIDATE: (_IN_EXAM, _OWN, _NO_ADMINISTRATION, _NO_CODES),
+}
+
+
+@lru_cache(maxsize=32)
+def _chosen(kind: Level | str, elevated: bool) -> tuple[Any, ...]:
+    pairs = {"nobody": _NOBODY, "system": _SYSTEM}.get(kind) or _BY_LEVEL[Level(kind)]
+    return tuple(pair[elevated] for pair in pairs)
+
+
+def options_for(actor: Actor | None, *, elevated: bool) -> tuple[Any, ...]:
+    """The criteria of this actor's statements."""
+    if actor is None:
+        return _chosen("nobody", elevated)
+    return _chosen("system" if actor.is_system else actor.level, elevated)
+
+
+# ---------------------------------------------------------------- statements that criteria miss
+
+
+@lru_cache(maxsize=4)
+def _scoped_tables(_mappers: int) -> frozenset[Any]:
+    """Tables of models that carry a scope; found anew when further models were mapped."""
+    mixins = (
+        base.ExamScoped,
+        base.SiteCodeScoped,
+        base.OwnedByPassport,
+        base.AdministratorsOnly,
+    )
+    return frozenset(
+        mapper.local_table
+        for mapper in base.Base.registry.mappers
+        if issubclass(mapper.class_, mixins)
+    )
+
+
+#: what names tables without reading them: correlation, and the columns that an UPDATE sets
+_OMITTED = ("_correlate", "_correlate_except", "_values", "_multi_values", "_ordered_values")
+
+
+def _elements(statement: Any) -> Iterator[Any]:
+    """Every element of a statement, but not the inside of what an entity stands for."""
+    stack = [statement]
+    while stack:
+        element = stack.pop()
+        yield element
+        if "parententity" in getattr(element, "_annotations", ()):
+            continue
+        # past Select's own method, which adds the bare tables behind annotated columns
+        children = HasTraverseInternals.get_children(element, omit_attrs=_OMITTED)
+        stack.extend(children)
+        values = getattr(element, "_values", None) or {}
+        stack.extend(value for value in values.values() if isinstance(value, ClauseElement))
+
+
+def names_managed(statement: Any) -> bool:
+    """Does a statement without entities read anything but literals and functions? It has no
+    place that criteria could be put in, even if an entity stands somewhere inside it."""
+    if not isinstance(statement, (SelectBase, Exists)):
+        return True
+    for element in _elements(statement):
+        if isinstance(element, (TableClause, TextClause)):
+            return True
+        if isinstance(element, ColumnClause) and element.table is not None:
+            return True
+    return False
+
+
+def names_raw_tables(statement: Any) -> bool:
+    """Does a statement with entities also read a scoped table past its entity? Criteria are put
+    on entities only. Columns of relationships are annotated by the mapper and pass."""
+    tables = _scoped_tables(len(base.Base.registry.mappers))
+    for element in _elements(statement):
+        annotated = getattr(element, "_annotations", None)
+        if annotated:
+            continue
+        if isinstance(element, Table) and element in tables:
+            return True
+        if isinstance(element, ColumnClause) and element.table in tables:
+            return True
+    return False
+
+
+__all__ = ["NoActor", "execute_as", "names_managed", "names_raw_tables", "options_for"]
