@@ -13,6 +13,8 @@ from sqlalchemy import (
     Integer,
     String,
     UniqueConstraint,
+    false,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -26,10 +28,12 @@ from app.database.base import (
     Versioned,
 )
 from app.database.types import Big, Encrypted, Json
+from app.metadata.actor import Actor
+from app.metadata.declarations import Place, Resource
 from app.metadata.errors import N_
 from app.metadata.fields import Search, col
 from app.metadata.masking import mask_email, mask_mobile
-from app.metadata.vocabulary import Personal
+from app.metadata.vocabulary import Area, Level, Personal, Verb
 
 PASSPORT_ORIGINS = {"self": N_("自行注册"), "import": N_("导入"), "demo": N_("演示")}
 
@@ -140,12 +144,27 @@ MESSAGE_CHANNELS = {"mail": N_("邮件"), "sms": N_("短信")}
 MESSAGE_STATES = {"queued": N_("待发送"), "sent": N_("已发送"), "failed": N_("发送失败")}
 
 
+def _centre_only(actor: Actor) -> Any:
+    """Messages go to people of every organisation; only the centre looks after them."""
+    return true() if actor.level is Level.CENTER else false()
+
+
 class OutboxMessage(Base, Stamped):
     """A mail or SMS to be sent; written in the transaction that causes it, sent after it."""
 
     __tablename__ = "outbox_message"
     __table_args__ = (Index(None, "state", "id"),)
     __unguarded__ = True
+    __admin__ = Resource(
+        name="outbox_message",
+        label=N_("邮件与短信"),
+        menu=Place(Area.SYSTEM, 50),
+        verbs={Level.CENTER: frozenset({Verb.LIST, Verb.SHOW})},
+        super_verbs=frozenset({Verb.LIST, Verb.SHOW}),
+        row_filter=_centre_only,
+        per_exam=False,
+        help=N_("收件人以遮盖形式显示；内容可能含有一次性验证码，只能在非生产环境查看。"),
+    )
 
     channel: Mapped[str] = mapped_column(
         String(4),

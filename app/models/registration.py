@@ -479,6 +479,16 @@ class Entry(Base, SiteScoped, OwnedByPassport, Stamped):
 
     registration: Mapped[Registration] = relationship(back_populates="entries")
 
+    @property
+    def holds_seat(self) -> bool:
+        """Is a seat kept for it: not expired, deleted or cancelled?"""
+        return self.state in HOLDING
+
+    @property
+    def is_paid(self) -> bool:
+        """Paid, and perhaps arranged and numbered since."""
+        return self.state in PAID_STATES
+
 
 class PersonClaim(Base):
     """A person registers once per session, at one site (uniqueness across sites, §4.10)."""

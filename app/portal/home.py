@@ -10,16 +10,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database.unit_of_work import reading
 from app.metadata.actor import system
 from app.portal import addresses, context
+from app.portal.registration import next_step
+from app.rules import site as sites
 from app.rules.actors import current_exam
+from app.rules.registration import eligibility
 
 blueprint = Blueprint("home", __name__)
 
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """What is open now, and the visitor's next step."""
+    """What is open now, and the visitor's next step: exactly one primary action."""
+    visitor = context.current_visitor()
+    if visitor is not None and not visitor.administrator and visitor.exam_id is not None:
+        database = context.read_session()
+        row = eligibility.live_registration(database)
+        site = sites.load_site(database, row.site_id or 0) if row else None
+        return render_template(
+            "portal/home.html",
+            exam=current_exam(database),
+            row=row,
+            site=site,
+            next=next_step(row, site),
+        )
     with reading(context.portal().factory, system("portal home")) as database:
-        return render_template("portal/home.html", exam=current_exam(database))
+        return render_template("portal/home.html", exam=current_exam(database), next=None)
 
 
 @blueprint.get("/healthz")

@@ -9,16 +9,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import nh3
 from flask import Flask, g, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 from flask_babel import Babel, get_locale, gettext
 from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from app.metadata.errors import N_, KaowuError
-from app.metadata.masking import mask_email, mask_mobile
-from app.metadata.text import LOCAL_ZONE
+from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.portal import addresses, context
 from config_values import ROOT
 
@@ -53,7 +55,12 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _failure)
     app.context_processor(_helpers)
     app.jinja_env.filters.update(
-        mask_email=mask_email, mask_mobile=mask_mobile, local_time=local_time
+        mask_email=mask_email,
+        mask_id=mask_id,
+        mask_mobile=mask_mobile,
+        local_time=local_time,
+        rich=rich,
+        yuan=fen_to_yuan,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -176,6 +183,11 @@ def static_url(name: str) -> str:
     """The address of a static file, with its digest: it may be cached for ever."""
     path = ROOT / "app" / "static" / name
     return url_for("static", filename=name, v=_fingerprint(str(path), path.stat().st_mtime))
+
+
+def rich(html: str) -> Markup:
+    """A notice: sanitised again where it is shown, whatever was stored (N18)."""
+    return Markup(nh3.clean(html))  # noqa: S704 - nh3 leaves harmless tags only
 
 
 def _helpers() -> dict[str, object]:

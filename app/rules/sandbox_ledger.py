@@ -6,6 +6,7 @@ not part of ours: never call it inside a unit of work (on SQLite it would wait f
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,6 +68,30 @@ class DatabaseLedger:
                 row.state = "closed"
 
         return self._write(order_number, 0, close)
+
+    def notify_later(self, order_number: str, at: dt.datetime) -> None:
+        """Have the call-back of a payment delivered by upkeep at `at` (aware UTC)."""
+
+        def remember(row: SandboxPayment) -> None:
+            row.notify_at = at
+
+        self._write(order_number, 0, remember)
+
+    def take_due_notices(self, now: dt.datetime) -> list[Record]:
+        """Paid orders whose late notice is due; each is taken once."""
+
+        def work(session: KaowuSession) -> list[Record]:
+            rows = session.scalars(
+                select(SandboxPayment)
+                .where(SandboxPayment.state == "paid", SandboxPayment.notify_at <= now)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row in rows:
+                row.notify_at = None
+                row.notify_times += 1
+            return [_record(row) for row in rows]
+
+        return run_unit(self._factory, system(TASK), work)
 
     def _write(
         self, order_number: str, amount: int, change: Callable[[SandboxPayment], None]

@@ -81,6 +81,11 @@ class Timeouts:
     pay: dt.timedelta = dt.timedelta(hours=24)
     submit: dt.timedelta = dt.timedelta(hours=72)
 
+    @classmethod
+    def of_hours(cls, pay: int, submit: int) -> Timeouts:
+        """As configured, in whole hours."""
+        return cls(dt.timedelta(hours=pay), dt.timedelta(hours=submit))
+
 
 @dataclass(slots=True)
 class Held:
