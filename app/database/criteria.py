@@ -7,7 +7,7 @@ would be cached for everybody (design: proofs §2 lists the forms that leak).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import String, bindparam, false
 from sqlalchemy.orm import with_loader_criteria
 from sqlalchemy.sql.elements import ClauseElement, ColumnClause, TextClause
 from sqlalchemy.sql.schema import Table
-from sqlalchemy.sql.selectable import Exists, SelectBase, TableClause
+from sqlalchemy.sql.selectable import Exists, Select, SelectBase, TableClause
 from sqlalchemy.sql.visitors import HasTraverseInternals
 
 from app.database import base
@@ -161,19 +161,18 @@ def _scoped_tables(_mappers: int) -> frozenset[Any]:
 _OMITTED = ("_correlate", "_correlate_except", "_values", "_multi_values", "_ordered_values")
 
 
-def _elements(statement: Any) -> Iterator[Any]:
-    """Every element of a statement, but not the inside of what an entity stands for."""
-    stack = [statement]
-    while stack:
-        element = stack.pop()
-        yield element
-        if "parententity" in getattr(element, "_annotations", ()):
-            continue
-        # past Select's own method, which adds the bare tables behind annotated columns
-        children = HasTraverseInternals.get_children(element, omit_attrs=_OMITTED)
-        stack.extend(children)
-        values = getattr(element, "_values", None) or {}
-        stack.extend(value for value in values.values() if isinstance(value, ClauseElement))
+def _is_entity(element: Any) -> bool:
+    """Did the mapper make it: an entity, its column, or a column of a relationship?"""
+    return "parentmapper" in getattr(element, "_annotations", ())
+
+
+def _children(element: Any) -> list[Any]:
+    if isinstance(element, ColumnClause) or _is_entity(element):
+        return []
+    # past Select's own method, which adds the bare tables behind annotated columns
+    children = list(HasTraverseInternals.get_children(element, omit_attrs=_OMITTED))
+    values = getattr(element, "_values", None) or {}
+    return children + [value for value in values.values() if isinstance(value, ClauseElement)]
 
 
 def names_managed(statement: Any) -> bool:
@@ -181,25 +180,44 @@ def names_managed(statement: Any) -> bool:
     place that criteria could be put in, even if an entity stands somewhere inside it."""
     if not isinstance(statement, (SelectBase, Exists)):
         return True
-    for element in _elements(statement):
+    stack: list[Any] = [statement]
+    while stack:
+        element = stack.pop()
         if isinstance(element, (TableClause, TextClause)):
             return True
         if isinstance(element, ColumnClause) and element.table is not None:
             return True
+        stack.extend(_children(element))
     return False
 
 
 def names_raw_tables(statement: Any) -> bool:
-    """Does a statement with entities also read a scoped table past its entity? Criteria are put
-    on entities only. Columns of relationships are annotated by the mapper and pass."""
+    """Does a statement with entities also read a scoped table past its entity?
+
+    Criteria are put on entities only. A bare column is harmless where its table's entity stands
+    in the same SELECT (`Session.get` is written so).
+    """
     tables = _scoped_tables(len(base.Base.registry.mappers))
-    for element in _elements(statement):
-        annotated = getattr(element, "_annotations", None)
-        if annotated:
-            continue
-        if isinstance(element, Table) and element in tables:
-            return True
-        if isinstance(element, ColumnClause) and element.table in tables:
+    selects: list[Any] = [statement]
+    while selects:
+        first = selects.pop()
+        bare: set[Any] = set()
+        entities: set[Any] = set()
+        stack = [first]
+        while stack:
+            element = stack.pop()
+            if isinstance(element, Select) and element is not first:
+                selects.append(element)
+                continue
+            if isinstance(element, ColumnClause):
+                (entities if _is_entity(element) else bare).add(element.table)
+            elif isinstance(element, Table):
+                if _is_entity(element):
+                    entities.add(element)
+                elif element in tables:
+                    return True
+            stack.extend(_children(element))
+        if (bare & tables) - entities:
             return True
     return False
 

@@ -1,0 +1,554 @@
+"""The actor's scope is on every way of reading, and nothing leaks through the cache."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, exists, func, insert, literal, or_, select, text, union, update
+from sqlalchemy.orm import (
+    Session,
+    aliased,
+    joinedload,
+    selectinload,
+    sessionmaker,
+    subqueryload,
+)
+
+from app.database.policy import RawStatement, become, elevated
+from app.database.session import KaowuSession
+from app.database.unit_of_work import reading, unit_of_work
+from app.metadata.actor import Actor, system
+from app.metadata.vocabulary import ADMINISTRATORS, Level
+from app.models.account import AdminBinding, Passport
+from app.models.exam import Exam, OperationWindow
+from app.models.organisation import Organisation
+from app.models.registration import Entry, Registration
+from app.models.settings import CapacityPool, SiteSettings
+from tests.factories import Tree, make_passport, make_registration, make_tree, populate
+
+Statement = Callable[[Tree], Any]
+TABLE = Registration.__table__
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    """Two sites with two and one registrations, and one registration in a history session."""
+    made = make_tree(session, sites=2)
+    for number, subjects in ((0, ("14", "24")), (0, ("14",)), (1, ("26",))):
+        make_registration(session, made, made.sites[number], subjects=subjects)
+    history = make_tree(session, number=57, state="history", sites=1)
+    make_registration(session, history, history.site)
+    return made
+
+
+def _foreign(tree: Tree) -> Any:
+    return Registration.site_id == tree.sites[1].id
+
+
+other = aliased(Registration)
+_numbers = select(Registration.id).cte("numbers")
+_tree_cte = select(Organisation.id).where(Organisation.level == "site").cte("below", recursive=True)
+
+#: name -> (statement of the tree, number of rows a site sees, number the centre sees)
+COUNTED: dict[str, tuple[Statement, int, int]] = {
+    "entity": (lambda t: select(Registration), 2, 3),
+    "column": (lambda t: select(Registration.id), 2, 3),
+    "alias": (lambda t: select(other), 2, 3),
+    "alias column": (lambda t: select(other.site_id), 2, 3),
+    "join": (lambda t: select(Entry).join(Registration.entries), 3, 4),
+    "join on": (
+        lambda t: select(Entry.id).join(Registration, Registration.id == Entry.registration_id),
+        3,
+        4,
+    ),
+    "self join": (
+        lambda t: select(Registration.id).join(other, other.exam_id == Registration.exam_id),
+        4,
+        9,
+    ),
+    "outer join": (
+        lambda t: (
+            select(Organisation.id)
+            .outerjoin(Registration, Registration.site_id == Organisation.id)
+            .where(Registration.id.is_not(None))
+        ),
+        2,
+        3,
+    ),
+    "join from unscoped": (
+        lambda t: select(Exam.id).join(Registration, Registration.exam_id == Exam.id),
+        2,
+        3,
+    ),
+    "subquery": (lambda t: select(select(Registration.id).subquery()), 2, 3),
+    "aliased subquery": (
+        lambda t: select(aliased(Registration, select(Registration).subquery())),
+        2,
+        3,
+    ),
+    "cte": (lambda t: select(_numbers.c.id), 2, 3),
+    "recursive cte": (
+        lambda t: (
+            select(Registration.id).join(
+                _tree_cte.union_all(select(_tree_cte.c.id).where(False)),
+                Registration.site_id.is_not(None),
+            )
+            if False
+            else select(Registration.id).where(Registration.site_id.in_(select(_tree_cte.c.id)))
+        ),
+        2,
+        3,
+    ),
+    "in subquery": (
+        lambda t: select(Exam.id).where(
+            Exam.id.in_(select(Registration.exam_id).where(_foreign(t)))
+        ),
+        0,
+        1,
+    ),
+    "where exists": (
+        lambda t: select(Exam.id).where(select(Registration.id).where(_foreign(t)).exists()),
+        0,
+        2,
+    ),
+    "not exists": (
+        lambda t: select(Exam.id).where(~select(Registration.id).where(_foreign(t)).exists()),
+        2,
+        0,
+    ),
+    "any": (lambda t: select(Registration.id).where(Registration.entries.any()), 2, 3),
+    "has": (
+        lambda t: select(Entry.id).where(Entry.registration.has(_foreign(t))),
+        0,
+        1,
+    ),
+    "or": (
+        lambda t: select(Registration.id).where(or_(_foreign(t), literal(1) == 1)),
+        2,
+        3,
+    ),
+    "union": (
+        lambda t: union(select(Registration.id), select(Registration.id).where(_foreign(t))),
+        2,
+        3,
+    ),
+    "window function": (
+        lambda t: select(Registration.id, func.row_number().over(order_by=Registration.id)),
+        2,
+        3,
+    ),
+    "group by": (
+        lambda t: select(Registration.site_id, func.count()).group_by(Registration.site_id),
+        1,
+        2,
+    ),
+    "distinct": (lambda t: select(Registration.site_id).distinct(), 1, 2),
+    "for update": (lambda t: select(Registration.id).with_for_update(), 2, 3),
+}
+
+SCALARS: dict[str, tuple[Statement, Any, Any]] = {
+    "count of column": (lambda t: select(func.count(Registration.id)), 2, 3),
+    "count of entity": (lambda t: select(func.count()).select_from(Registration), 2, 3),
+    "count of subquery": (
+        lambda t: select(func.count()).select_from(select(Registration.id).subquery()),
+        2,
+        3,
+    ),
+    "scalar subquery": (
+        lambda t: select(select(func.count(Registration.id)).scalar_subquery()),
+        2,
+        3,
+    ),
+    "selected exists": (
+        lambda t: select(select(Registration.id).where(_foreign(t)).exists()),
+        False,
+        True,
+    ),
+    "sum": (lambda t: select(func.sum(Registration.subject_count)), 3, 4),
+    "maximum": (lambda t: select(func.max(Registration.site_id)), None, None),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_rows_of_a_statement_are_the_actors(session: KaowuSession, tree: Tree, name: str) -> None:
+    statement, own, every = COUNTED[name]
+    for actor, expected in (
+        (tree.actor(Level.CENTER), every),
+        (tree.actor(), own),
+        (tree.actor(Level.CENTER), every),
+    ):
+        become(session, actor)
+        assert len(session.execute(statement(tree)).all()) == expected
+    become(session, None)
+    rows = session.execute(statement(tree)).all()
+    assert len(rows) == (2 if name == "not exists" else 0)
+
+
+@pytest.mark.parametrize("name", [name for name in SCALARS if name != "maximum"])
+def test_numbers_of_a_statement_are_the_actors(
+    session: KaowuSession, tree: Tree, name: str
+) -> None:
+    statement, own, every = SCALARS[name]
+    for actor, expected in ((tree.actor(Level.CENTER), every), (tree.actor(), own)):
+        become(session, actor)
+        assert session.scalar(statement(tree)) == expected
+
+
+def test_the_query_interface_is_scoped_too(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    query = session.query(Registration)
+    assert query.count() == 2
+    assert session.query(query.filter(_foreign(tree)).exists()).scalar() is False
+
+
+# ---------------------------------------------------------------- single rows and relationships
+
+
+def _ids(session: KaowuSession, tree: Tree) -> tuple[int, int]:
+    """(own, foreign) registration ids of the first site."""
+    become(session, system("test"))
+    rows = session.execute(select(Registration.id, Registration.site_id)).all()
+    own = next(number for number, site in rows if site == tree.site.id)
+    foreign = next(number for number, site in rows if site == tree.sites[1].id)
+    return own, foreign
+
+
+def test_get_of_a_foreign_key_finds_nothing(session: KaowuSession, tree: Tree) -> None:
+    own, foreign = _ids(session, tree)
+    become(session, tree.actor())
+    assert session.get(Registration, own) is not None
+    assert session.get(Registration, foreign) is None
+    assert session.get(Registration, foreign, populate_existing=True) is None
+
+
+def test_a_session_given_to_another_forgets_what_it_loaded(
+    session: KaowuSession, tree: Tree
+) -> None:
+    _, foreign = _ids(session, tree)
+    become(session, tree.actor(Level.CENTER))
+    assert session.get(Registration, foreign) is not None
+    become(session, tree.actor())
+    assert session.get(Registration, foreign) is None
+
+
+@pytest.mark.parametrize(
+    "loader", [None, selectinload, joinedload, subqueryload], ids=lambda f: f and f.__name__
+)
+def test_collections_of_a_scoped_parent_hold_only_rows_in_scope(
+    session: KaowuSession, tree: Tree, loader: Any
+) -> None:
+    own, _ = _ids(session, tree)
+    foreign_site = tree.sites[1].id
+    become(session, system("test"))
+    entry = session.scalars(select(Entry).where(Entry.registration_id == own)).first()
+    session.connection().execute(
+        update(Entry.__table__).where(Entry.id == entry.id).values(site_id=foreign_site)
+    )
+    count = session.scalar(select(func.count(Entry.id)).where(Entry.registration_id == own))
+    become(session, tree.actor())
+    statement = select(Registration).where(Registration.id == own)
+    if loader is not None:
+        statement = statement.options(loader(Registration.entries))
+    row = session.scalars(statement).unique().one()
+    assert len(row.entries) == count - 1
+
+
+@pytest.mark.parametrize(
+    "loader", [None, selectinload, joinedload, subqueryload], ids=lambda f: f and f.__name__
+)
+def test_a_parent_outside_the_scope_is_none(session: KaowuSession, tree: Tree, loader: Any) -> None:
+    own, foreign = _ids(session, tree)
+    become(session, system("test"))
+    session.connection().execute(
+        update(TABLE).where(TABLE.c.id == own).values(site_id=tree.sites[1].id)
+    )
+    become(session, tree.actor())
+    statement = select(Entry).where(Entry.registration_id == own)
+    if loader is not None:
+        statement = statement.options(loader(Entry.registration))
+    rows = session.scalars(statement).all()
+    assert rows
+    assert all(row.registration is None for row in rows)
+
+
+def test_superiors_stay_visible_through_relationships(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    site = session.get(Organisation, tree.site.id)
+    assert site is not None
+    assert site.parent is not None
+    assert site.parent.id == tree.city.id
+
+
+def test_yield_per_streams_rows_in_scope(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    rows = session.scalars(select(Registration).execution_options(yield_per=1))
+    assert sum(1 for _ in rows) == 2
+
+
+def test_refresh_of_a_row_in_scope_works(session: KaowuSession, tree: Tree) -> None:
+    own, _ = _ids(session, tree)
+    become(session, tree.actor())
+    row = session.get(Registration, own)
+    session.refresh(row)
+    assert row is not None
+    assert row.id == own
+
+
+# ---------------------------------------------------------------- bulk statements
+
+
+def test_bulk_update_touches_rows_in_scope_only(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    result = session.execute(update(Registration).values(remark="x"))
+    assert result.rowcount == 2
+    become(session, system("test"))
+    assert session.scalar(select(func.count()).where(Registration.remark == "x")) == 2
+
+
+def test_bulk_update_with_a_subquery_condition(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    result = session.execute(
+        update(Registration)
+        .where(Registration.id.in_(select(Registration.id).where(_foreign(tree))))
+        .values(remark="x")
+    )
+    assert result.rowcount == 0
+
+
+def test_bulk_update_returning(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    rows = session.execute(
+        update(Registration).values(remark="x").returning(Registration.site_id)
+    ).all()
+    assert {site for (site,) in rows} == {tree.site.id}
+
+
+def test_bulk_delete_touches_rows_in_scope_only(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    assert session.execute(delete(Entry)).rowcount == 3
+    become(session, system("test", tree.exam.id))
+    assert session.scalar(select(func.count(Entry.id))) == 1
+
+
+# ---------------------------------------------------------------- what the scope cannot reach
+
+RAW: dict[str, Statement] = {
+    "table": lambda t: select(TABLE),
+    "column of a table": lambda t: select(TABLE.c.id),
+    "alias of a table": lambda t: select(TABLE.alias()),
+    "cte of a table": lambda t: select(select(TABLE.c.id).cte().c.id),
+    "union of tables": lambda t: union(select(TABLE.c.id), select(TABLE.c.id)),
+    "scalar subquery of a table": lambda t: select(
+        select(func.count(TABLE.c.id)).scalar_subquery()
+    ),
+    "function of a scalar subquery": lambda t: select(
+        func.coalesce(select(func.count(TABLE.c.id)).scalar_subquery(), 0)
+    ),
+    "exists on a table": lambda t: select(literal(1)).where(exists().where(TABLE.c.id > 0)),
+    "exists without entity": lambda t: exists().where(_foreign(t)).select(),
+    "window function without entity": lambda t: select(
+        func.row_number().over(order_by=Registration.id)
+    ),
+    "correlated table inside": lambda t: select(Registration.id).where(
+        select(TABLE.c.id).where(TABLE.c.id > 0).correlate(None).exists()
+    ),
+    "entity joined to a table": lambda t: select(Exam.id).join(TABLE, TABLE.c.exam_id == Exam.id),
+    "entity with exists on a table": lambda t: select(Exam.id).where(
+        exists().where(TABLE.c.id > 0)
+    ),
+    "entity with in on a table": lambda t: select(Exam.id).where(
+        Exam.id.in_(select(TABLE.c.exam_id))
+    ),
+    "entity and column of a table": lambda t: select(Exam.id, TABLE.c.name),
+    "text": lambda t: text("SELECT id FROM registration"),
+    "text as columns": lambda t: text("SELECT id FROM registration").columns(Registration.id),
+    "from statement": lambda t: select(Registration).from_statement(
+        text("SELECT * FROM registration")
+    ),
+    "from statement of a select": lambda t: select(Registration).from_statement(
+        union(select(Registration), select(Registration))
+    ),
+    "update of a table": lambda t: update(TABLE).values(name="x"),
+    "delete of a table": lambda t: delete(TABLE),
+    "insert of a table": lambda t: insert(TABLE).values(id=1),
+    "insert of an entity": lambda t: insert(CapacityPool).values(pool="X"),
+    "insert from select": lambda t: insert(CapacityPool).from_select(
+        ["id"], select(Registration.id)
+    ),
+    "update setting from a table": lambda t: update(Registration).values(
+        name=select(TABLE.c.name).limit(1).scalar_subquery()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_statements_past_the_scope_are_refused(
+    session: KaowuSession, tree: Tree, name: str
+) -> None:
+    for actor in (tree.actor(), tree.actor(Level.CENTER), None):
+        become(session, actor)
+        with pytest.raises(RawStatement):
+            session.execute(RAW[name](tree))
+
+
+def test_bulk_update_by_key_is_refused(session: KaowuSession, tree: Tree) -> None:
+    _, foreign = _ids(session, tree)
+    become(session, tree.actor())
+    with pytest.raises(RawStatement):
+        session.execute(update(Registration), [{"id": foreign, "remark": "x"}])
+    with pytest.raises(RawStatement):
+        session.execute(insert(CapacityPool), [{"pool": "X"}, {"pool": "Y"}])
+
+
+def test_literals_and_functions_need_no_scope(session: KaowuSession) -> None:
+    assert session.scalar(select(literal(1))) == 1
+    assert session.scalar(select(func.length("abc"))) == 3
+
+
+# ---------------------------------------------------------------- levels and owners
+
+
+@pytest.mark.parametrize("level", ADMINISTRATORS)
+def test_each_level_sees_what_is_below(session: KaowuSession, tree: Tree, level: Level) -> None:
+    become(session, tree.actor(level))
+    expected = 1 if level is Level.SITE else 2
+    assert len(session.scalars(select(SiteSettings)).all()) == expected
+
+
+def test_a_candidate_sees_his_own_and_what_is_public(session: KaowuSession, tree: Tree) -> None:
+    passport = make_passport(session)
+    own = make_registration(session, tree, tree.sites[1], passport=passport)
+    become(session, tree.candidate(passport))
+    assert session.scalars(select(Registration.id)).all() == [own.id]
+    assert len(session.scalars(select(SiteSettings)).all()) == 2
+    assert session.scalars(select(OperationWindow)).all() == []
+    assert session.scalars(select(AdminBinding)).all() == []
+
+
+def test_a_system_task_of_a_session_sees_that_session(session: KaowuSession, tree: Tree) -> None:
+    become(session, system("sweep", tree.exam.id))
+    assert session.scalar(select(func.count(Registration.id))) == 3
+    become(session, system("sweep"))
+    assert session.scalar(select(func.count(Registration.id))) == 4
+
+
+def test_no_actor_sees_no_scoped_row(session: KaowuSession, tree: Tree) -> None:
+    become(session, None)
+    for model in (Registration, Entry, SiteSettings, CapacityPool, OperationWindow, AdminBinding):
+        assert session.scalars(select(model)).all() == []
+
+
+# ---------------------------------------------------------------- elevation
+
+
+def test_elevation_lifts_the_scope_of_the_named_models_alone(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor())
+    inner = select(Registration.id).subquery()
+    windows = select(func.count(OperationWindow.id))
+    joined = select(OperationWindow.id).join(
+        Registration, Registration.exam_id == OperationWindow.exam_id
+    )
+    before = session.scalar(windows)
+    with elevated(session, "test", OperationWindow):
+        assert session.scalar(windows) > before
+        assert session.scalar(select(func.count()).select_from(inner)) == 2
+        assert session.scalar(select(func.count(Registration.id))) == 2
+        # each registration of the own site beside the four windows of its session
+        assert len(session.execute(joined).all()) == 2 * 4
+    assert session.scalar(windows) == before
+
+
+def test_elevation_does_not_reach_rows_through_relationships(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor())
+    with elevated(session, "test", Registration):
+        rows = session.scalars(select(Registration).options(selectinload(Registration.entries)))
+        found = {row.site_id: len(row.entries) for row in rows}
+    assert found[tree.sites[1].id] == 0
+
+
+def test_elevation_ends_for_lazy_loads(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    with elevated(session, "test", Registration, Entry):
+        rows = session.scalars(select(Registration)).all()
+        foreign = next(row for row in rows if row.site_id == tree.sites[1].id)
+    assert foreign.entries == []
+
+
+def test_elevation_without_actor_shows_the_named_model_alone(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, None)
+    with elevated(session, "test", OperationWindow):
+        assert session.scalars(select(OperationWindow)).all()
+        assert session.scalars(select(Registration)).all() == []
+
+
+def test_unscoped_people_do_not_bring_scoped_rows(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    joined = select(Passport.id).join(Registration, Registration.passport_id == Passport.id)
+    assert len(session.execute(joined).all()) == 2
+
+
+# ---------------------------------------------------------------- threads
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Threads change after ten microseconds."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching")
+def test_threads_of_different_actors_never_see_each_others_rows(fresh_database: str) -> None:
+    factory, tree = populate(fresh_database, sites=3)
+    with unit_of_work(factory, system("seed")) as session:
+        for number, site in enumerate(tree.sites):
+            for _ in range(number + 1):
+                make_registration(session, tree, site)
+    actors = [tree.actor(Level.SITE, number) for number in range(3)]
+    actors += [tree.actor(Level.CENTER), tree.actor(Level.PROVINCE)]
+    expected = dict(zip([a.name for a in actors], [1, 2, 3, 6, 6], strict=True))
+    wrong: list[Any] = []
+
+    def look(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(60):
+            actor = chance.choice(actors)
+            wrong.extend(_looked(factory, actor, expected[actor.name]))
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    factory.kw["bind"].dispose()
+    assert wrong == []
+
+
+def _looked(factory: sessionmaker[KaowuSession], actor: Actor, expected: int) -> list[Any]:
+    """What an actor saw that he should not have (or did not see)."""
+    with reading(factory, actor) as session:
+        return _differences(session, actor, expected)
+
+
+def _differences(session: Session, actor: Actor, expected: int) -> list[Any]:
+    found = [
+        len(
+            session.scalars(select(Registration).options(selectinload(Registration.entries))).all()
+        ),
+        session.scalar(select(func.count(Registration.id))),
+        len(session.execute(select(Entry.id).join(Registration)).all()),
+    ]
+    return [] if found == [expected] * 3 else [(actor.name, found)]
