@@ -174,7 +174,8 @@ class Measure:
 class Statistic(Declaration):
     """A table of numbers: one row per key, columns in groups.
 
-    `compute(session, actor, filters)` -> `StatisticTable`.
+    `compute(session, actor, filters)` -> `StatisticTable`; `filters` is a
+    `rules.statistics.engine.Filters`. `chart` is the form of its chart: bar, stacked, line, pie.
     """
 
     compute: Callable[..., StatisticTable]
@@ -191,11 +192,22 @@ class ColumnGroup:
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Figures drawn above a table: per series (its label, one number per category)."""
+
+    title: str
+    categories: Sequence[str]
+    series: Sequence[tuple[str, Sequence[float]]]
+    unit: str = ""
+
+
 @dataclass(slots=True)
 class StatisticTable:
     """Result of a statistic. `rows`: first the heading of the row, then its cells in order.
 
-    A cell is a value or (value, tone) with tone in ok / warn / bad / off.
+    A cell is a value or (value, tone) with tone in ok / warn / bad / off; None is shown as “—”.
+    The number of cells is that of all columns of the groups; a group without label stands alone.
     """
 
     row_label: str
@@ -204,6 +216,8 @@ class StatisticTable:
     total: list[Any] | None = None
     computed_at: Any = None
     notes: list[str] = field(default_factory=list)
+    #: drawn in the form that `Statistic.chart` names
+    drawn: Chart | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,1 @@
+"""Statistics (architecture §1): one module per statistic, and the engine that computes them."""

@@ -1,0 +1,77 @@
+"""The administration with its real declarations and a living matrix, for the hand-made pages."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
+from app.metadata.vocabulary import Level
+from app.models.account import AdminBinding, Passport
+from app.models.audit import AuditEntry
+from app.rules import permissions
+from tests.conftest import create_schema
+from tests.contract.world import World, make_world
+from tests.databases import Databases
+from tests.factories import bind_administrator, seeding
+
+_numbers = itertools.count()
+#: `World.people` knows the superuser by this key: the second person of the centre
+SUPER = (Level.CENTER, 1)
+
+
+def make_super(world: World) -> Passport:
+    """A second administrator of the centre who is a superuser."""
+    with unit_of_work(world.runtime.factory, system("seed")) as session:
+        owner, _ = bind_administrator(session, world.tree, Level.CENTER, name="系统管理员")
+        with seeding(session):
+            row = session.scalars(
+                select(AdminBinding).where(AdminBinding.passport_id == owner.id)
+            ).one()
+            row.is_super = True
+    return owner
+
+
+def log_of(world: World, action: str) -> list[AuditEntry]:
+    """The audit entries whose action begins so, oldest first."""
+    with world.looking() as session:
+        rows = session.scalars(
+            select(AuditEntry).where(AuditEntry.action.startswith(action)).order_by(AuditEntry.id)
+        ).all()
+        session.expunge_all()
+    return list(rows)
+
+
+@pytest.fixture(scope="module")
+def office(
+    database_kind: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A world of the module's own: two sites, two sessions, a superuser, the default matrix."""
+    url = databases.clone(database_kind, f"office_{next(_numbers)}", create_schema)
+    world = make_world(url, tmp_path_factory.mktemp("instance"))
+    world.people[SUPER] = make_super(world)
+    with unit_of_work(world.runtime.factory, system("permissions sync")) as session:
+        permissions.sync(session)
+    yield world
+    world.runtime.engine.dispose()
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def office_address(office: World) -> Iterator[str]:
+    """The running administration, for a browser."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, office.server, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
