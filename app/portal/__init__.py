@@ -83,7 +83,24 @@ def _configuration(settings: Settings) -> dict[str, object]:
 
 def _blueprints() -> tuple[Blueprint, ...]:
     """All pages of the portal; a new area adds its blueprint here."""
-    # here, because they import this package's context; the last two add pages to `passport`
-    from app.portal import home, passport, passport_own, passport_pending  # noqa: F401, PLC0415
+    # here, because they import this package's context
+    from app.portal import (  # noqa: PLC0415
+        home,
+        passport,
+        passport_own,  # noqa: F401 - adds pages to `passport`
+        passport_pending,  # noqa: F401 - so does this
+        payment,
+        registration,
+        sandbox,
+        ticket,
+    )
 
-    return (home.blueprint, passport.blueprint)
+    return (
+        home.blueprint,
+        passport.blueprint,
+        registration.blueprint,
+        payment.blueprint,
+        payment.callbacks,
+        sandbox.blueprint,
+        ticket.blueprint,
+    )
