@@ -22,6 +22,7 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import after_commit, reading, run_unit
 from app.jobs import ledger
 from app.jobs.declarations import JOBS  # noqa: F401 - declared wherever jobs can be asked for
+from app.jobs.files import row_by_id
 from app.jobs.ledger import Order
 from app.jobs.machine import Machine
 from app.jobs.pulse import Pulse
@@ -185,7 +186,7 @@ def _push(machine: Machine, job_id: int) -> None:
 
 def visible_run(session: Session, job_id: int) -> JobRun:
     """A job of the actor's scope; NotFound otherwise (P1)."""
-    run = session.get(JobRun, job_id)
+    run = row_by_id(session, JobRun, job_id)
     if run is None:
         raise NotFound()
     return run

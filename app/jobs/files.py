@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.adapters.files import safe_name
@@ -14,10 +15,18 @@ from app.jobs.machine import Machine
 from app.metadata.actor import Actor
 from app.models.job import StoredFile
 
+Row = TypeVar("Row")
+
 #: uploads and reports are deleted after this time (residual data, §8.2)
 KEEP_UPLOADS = dt.timedelta(days=30)
 #: a file that a job made, until the job has ended well
 UNCONFIRMED = dt.timedelta(days=1)
+
+
+def row_by_id(session: Session, model: type[Row], row_id: int | None) -> Row | None:
+    """A row of the session's scope, or None. (`Session.get` would look past the scope.)"""
+    condition = cast(Any, model).id == row_id
+    return session.scalars(select(model).where(condition)).one_or_none()
 
 
 def store(

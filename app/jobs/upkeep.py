@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from app.adapters.messages import deliverer
 from app.database.unit_of_work import reading, run_unit
-from app.jobs import file_expiry, ledger
+from app.jobs import file_expiry, ledger, payments
 from app.jobs.machine import Machine, machine_of
 from app.metadata import due
 from app.metadata.actor import Actor, system
@@ -32,7 +32,7 @@ from app.metadata.vocabulary import ExamState
 from app.models.exam import Exam
 from app.rules import messages, rate_limit
 from app.rules.account import codes
-from app.runtime import start
+from app.runtime import Runtime, start
 from config import Settings, SettingsError
 
 logger = logging.getLogger("kaowu.upkeep")
@@ -70,6 +70,14 @@ def tasks_of(machine: Machine, deliver: messages.Deliver) -> list[Task]:
         *due.all_due_work(),
     ]
     return own + [Task(work.name, work.every, partial(_sweep, machine, work)) for work in sweeps]
+
+
+def payment_tasks(runtime: Runtime) -> list[Task]:
+    """What needs the payment gateway: expiry of the unpaid, the sandbox bank's late notices."""
+    return [
+        Task("expire unpaid entries", 30, partial(payments.expire, runtime)),
+        Task("sandbox bank's late notices", 5, partial(payments.send_late_notices, runtime)),
+    ]
 
 
 def _sweep(machine: Machine, work: DueWork) -> int:
@@ -129,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s %(message)s")
     machine = machine_of(runtime)
-    tasks = tasks_of(machine, deliver)
+    tasks = tasks_of(machine, deliver) + payment_tasks(runtime)
     if once:
         return 1 if run_due(tasks, 0.0) else 0
     stop = threading.Event()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.adapters.files import FileStore
 from app.jobs import engine
 from app.jobs.declarations import JOBS
+from app.jobs.files import row_by_id
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
 from app.metadata.errors import NotFound
@@ -256,7 +257,7 @@ class JobsPage(BaseView):
             run = engine.visible_run(session, row_id)
             if not engine.may_handle(context.actor(), run):
                 raise NotFound()
-            stored = session.get(StoredFile, run.report_file_id or 0)
+            stored = row_by_id(session, StoredFile, run.report_file_id)
             if stored is None:
                 raise NotFound()
             audit.record(session, f"job.{run.kind}.download", row=run, title=run.declaration)

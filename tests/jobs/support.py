@@ -89,6 +89,11 @@ ROOMS = Import(
     formats=(".xlsx", ".xls", ".csv", ".zip"),
     sample=({"number": "01", "address": "教学楼101"},),
 )
+_PLAIN = {
+    "default_date_format": "yyyy-mm-dd",
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+}
 HEADINGS = ("序号", "考场号*", "考场地址*", "类型", "日期", "大考场", "证件号码")
 
 
@@ -163,7 +168,7 @@ def workbook(
 ) -> bytes:
     """An xlsx with one data sheet, after the other sheets."""
     stream = io.BytesIO()
-    with xlsxwriter.Workbook(stream, {"default_date_format": "yyyy-mm-dd"}) as book:
+    with xlsxwriter.Workbook(stream, _PLAIN) as book:
         for title, cells in (*(others or {}).items(), (sheet, [headings, *rows])):
             page = book.add_worksheet(title)
             for number, line in enumerate(cells):

@@ -188,10 +188,10 @@ def download(
     actor = actor_of(session)
     availability.require(session, declaration.name, actor)
     policy.check(session, declaration, Verb.DOWNLOAD, actor, clock).require()
-    row = session.get(DocumentFile, document_id)
+    row = files.row_by_id(session, DocumentFile, document_id)
     if row is None or row.declaration != declaration.name:
         raise NotFound()
-    stored = session.get(StoredFile, row.file_id)
+    stored = files.row_by_id(session, StoredFile, row.file_id)
     if stored is None:
         raise NotFound()
     session.execute(

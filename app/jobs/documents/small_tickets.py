@@ -106,8 +106,8 @@ def _line(found: Any, title: str, site: Any, subjects: Mapping[str, str]) -> Lin
     ticket = Ticket(
         number=issued.number,
         name=person.name,
-        sex=_label(SEXES, person.sex),
-        id_type=_label(ID_TYPES, person.id_type),
+        sex=SEXES.name(person.sex),
+        id_type=ID_TYPES.name(person.id_type),
         id_number=person.id_number,
         subject=f"({code}) {subjects.get(code, '')}",
         site_code=site.code,
@@ -125,11 +125,6 @@ def _line(found: Any, title: str, site: Any, subjects: Mapping[str, str]) -> Lin
     )
     student = (person.department or "", person.class_name or "", person.student_number or "")
     return Line(ticket, photo_key, (room.number, sitting.number, seat.number), student)
-
-
-def _label(table: Any, code: str) -> str:
-    """Name of a code; the code itself where the table lacks it."""
-    return str(table.name(code)) if code in table else code
 
 
 Key = Callable[[Line], tuple[Any, ...]]

@@ -228,7 +228,7 @@ class _Import:
         return self.work.order.id
 
     def _content(self, session: Session) -> bytes:
-        stored = session.get(StoredFile, self.work.order.source_file_id)
+        stored = files.row_by_id(session, StoredFile, self.work.order.source_file_id)
         if stored is None:
             raise NotFound()
         return self.machine.files.get(stored.key)
