@@ -70,7 +70,6 @@ class OrganisationPage(BaseView):
     """Two panes: R8.1."""
 
     route_base = "/user-organisation"
-    endpoint = PAGE.name
     class_permission_name = PAGE.name
     default_view = "index"
     declaration = PAGE
@@ -369,4 +368,4 @@ def _save_user(
 
 
 def register(builder: Any) -> None:
-    builder.add_view_no_menu(OrganisationPage)
+    builder.add_view_no_menu(OrganisationPage, endpoint=PAGE.name)

@@ -14,11 +14,15 @@ from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
 
 #: modules with a `register(builder)` of their own
-OTHER_ENGINES = ("imports", "documents", "statistics", "jobs", "matrix", "audit")
+OTHER_ENGINES = ("imports", "documents", "statistics", "jobs", "matrix")
+#: modules whose classes make the pages of some resources (`pages_of`)
+SPECIAL = ("audit", "outbox")
 
 
 def register(builder: Any) -> None:
     """Register every declared page. Endpoints are `<declaration>.index`, `.show`, `.edit` …"""
+    for name in SPECIAL:
+        importlib.import_module(f"app.views.{name}")
     for resource in registry.declared(Resource):
         builder.add_view_no_menu(resource_view(resource), endpoint=resource.name)
         if resource.api:

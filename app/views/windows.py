@@ -66,7 +66,6 @@ class Windows(BaseView):
     """Sites see their own row; superiors the rows of all organisations below them."""
 
     route_base = "/operation-window"
-    endpoint = WINDOWS.name
     class_permission_name = WINDOWS.name
     default_view = "index"
     declaration = WINDOWS
@@ -373,4 +372,4 @@ def _extension_fields(choices: Mapping[str, str]) -> list[Field]:
 
 
 def register(builder: Any) -> None:
-    builder.add_view_no_menu(Windows)
+    builder.add_view_no_menu(Windows, endpoint=WINDOWS.name)

@@ -71,6 +71,16 @@ def _only_pending(row: Registration) -> str | None:
     return None if row.review == Review.PENDING.value else N_("不是待审核状态")
 
 
+def _only_reviewable(row: Registration) -> str | None:
+    reviewable = row.review in (Review.PENDING.value, Review.APPROVED.value)
+    return None if reviewable else N_("不是待审核或已通过状态")
+
+
+def _only_open(row: Registration) -> str | None:
+    open_states = (Review.OPEN.value, Review.REJECTED.value)
+    return None if row.review in open_states else N_("已提交审核，或考点不需要审核")
+
+
 def _only_locked(row: Registration) -> str | None:
     return None if row.locked else N_("未锁定")
 
@@ -109,6 +119,7 @@ REJECT = _operation(
     _reject,
     confirm=N_("确定将 {count} 名考生的报名信息设置为审核不通过？"),
     danger=True,
+    allowed=_only_reviewable,
     icon="fa-xmark",
     fields=(
         Field(
@@ -133,6 +144,7 @@ SUBMIT = _operation(
     N_("提交审核"),
     _submit,
     confirm=N_("确定提交 {count} 名考生的报名信息审核？提交后信息将锁定。"),
+    allowed=_only_open,
     icon="fa-paper-plane",
 )
 LOCK = _operation(

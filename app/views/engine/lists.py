@@ -235,21 +235,32 @@ def row_actions(page: ListPage, row: Any, *, on_detail: bool = False) -> list[Co
         found.append({"label": gettext("查看"), "url": url_for(f"{name}.show", row_id=row.id)})
     if page.rights.may(Verb.EDIT):
         found.append({"label": gettext("修改"), "url": url_for(f"{name}.edit", row_id=row.id)})
-    for operation in page.rights.operations(On.ROW):
-        address = url_for(f"{operation.name}.index", ids=row.id)
-        reason = operation.allowed(row) if operation.allowed else None
-        found.append(
-            {
-                "label": gettext(operation.label),
-                "url": address,
-                "danger": operation.danger,
-                "disabled_reason": gettext(reason) if reason else None,
-            }
-        )
+    found += _row_operations(page, row, on_detail=on_detail)
     if page.rights.may(Verb.DELETE):
         address = url_for(f"{name}.delete", row_id=row.id)
         found.append({"label": gettext("删除"), "url": address, "danger": True})
     return [{"kind": kind} | action for action in found]
+
+
+#: a list's row has room for so many operations; the detail page shows all, with their reasons
+ROW_OPERATIONS = 2
+
+
+def _row_operations(page: ListPage, row: Any, *, on_detail: bool) -> list[Context]:
+    found = []
+    for operation in page.rights.operations(On.ROW):
+        reason = operation.allowed(row) if operation.allowed else None
+        if reason and not on_detail:
+            continue
+        found.append(
+            {
+                "label": gettext(operation.label),
+                "url": url_for(f"{operation.name}.index", ids=row.id),
+                "danger": operation.danger,
+                "disabled_reason": gettext(reason) if reason else None,
+            }
+        )
+    return found if on_detail else found[:ROW_OPERATIONS]
 
 
 def _batch(page: ListPage) -> list[Operation]:

@@ -5,8 +5,8 @@ The view object holds the declaration and nothing of a request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from flask import Response, abort, jsonify, request, url_for
 from flask_appbuilder import BaseView, expose
@@ -131,7 +131,7 @@ class ResourceView(BaseView):
 
     def _record(self, page: lists.ListPage, row: Any, *, masked: bool = True) -> Any:
         actions = lists.row_actions(page, row, on_detail=True)
-        if masked and reveal.may_reveal(self.declaration, page.actor):
+        if masked and self._may_reveal():
             address = url_for(f"{self.declaration.name}.reveal", row_id=row.id)
             full = {"label": gettext("查看完整信息"), "url": address, "icon": "fa-eye"}
             actions.insert(0, full | {"kind": "dialog"})
@@ -146,10 +146,15 @@ class ResourceView(BaseView):
             **self._tab(),
         )
 
+    def _may_reveal(self) -> bool:
+        return reveal.may_reveal(self.declaration, context.actor())
+
     @expose(f"/reveal/{ROW}", methods=["GET", "POST"])
     @verb(Verb.SHOW)
     def reveal(self, row_id: int) -> Any:
         """Ask first, because the look is logged; then the masked values in full, once."""
+        if not self._may_reveal():
+            raise reveal.OnlyMasked()
         if request.method == "POST":
             clock = context.clock()
             context.run(
@@ -361,11 +366,25 @@ class ResourceView(BaseView):
         return exporting.export(self.declaration, asked(self.declaration, request.args))
 
 
+V = TypeVar("V", bound=type[ResourceView])
+_special: dict[str, type[ResourceView]] = {}
+
+
+def pages_of(name: str) -> Callable[[V], V]:
+    """Class decorator: the pages of the resource `name` are made from this class."""
+
+    def remember(base: V) -> V:
+        _special[name] = base
+        return base
+
+    return remember
+
+
 def resource_view(resource: Resource) -> type[ResourceView]:
     """The view class of a resource; its endpoint is the declaration's name."""
     return type(
         f"{resource.name.title().replace('_', '')}View",
-        (ResourceView,),
+        (_special.get(resource.name, ResourceView),),
         {
             "declaration": resource,
             "route_base": f"/{resource.name.replace('_', '-')}",
@@ -376,4 +395,4 @@ def resource_view(resource: Resource) -> type[ResourceView]:
     )
 
 
-__all__ = ["On", "ResourceView", "resource_view"]
+__all__ = ["On", "ResourceView", "pages_of", "resource_view"]
