@@ -39,13 +39,12 @@ def list_jobs(shell: Shell, state: str | None, limit: int, acting: Acting) -> No
     if state is not None:
         statement = statement.where(JobRun.state == state)
     with reading(shell.factory, _actor(shell, acting)) as session:
-        found = session.scalars(statement).all()
-    if not found:
+        rows = [_row(run) for run in session.scalars(statement)]
+    if not rows:
         say(_("没有任务。"))
         return
-    rows = [[_("编号"), _("时间"), _("任务"), _("机构"), _("操作人"), _("状态"), _("进度")]]
-    rows += [_row(run) for run in found]
-    table(rows)
+    head = [_("编号"), _("时间"), _("任务"), _("机构"), _("操作人"), _("状态"), _("进度")]
+    table([head, *rows])
 
 
 def _row(run: JobRun) -> list[str]:

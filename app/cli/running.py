@@ -72,6 +72,7 @@ def finish(shell: Shell, job_id: int) -> JobRun:
     while True:
         with reading(shell.factory, system("command line")) as session:
             run = session.get_one(JobRun, job_id)
+            session.expunge(run)
         if run.state not in _WAITING:
             return run
         time.sleep(_POLL_SECONDS)

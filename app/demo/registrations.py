@@ -22,7 +22,6 @@ from app.demo.ground import Ground, notice_version
 from app.demo.people import People
 from app.demo.plan import PERSON_FEE, SUBJECT_FEE, SitePlan
 from app.demo.writing import writing
-from app.jobs.documents.stamping.photos import print_derivative
 from app.models.account import Passport
 from app.models.payment import GatewayTransaction, OrderState, PaymentOrder, SandboxPayment
 from app.models.registration import (
@@ -40,6 +39,7 @@ from app.models.registration import (
 from app.rules import capacity
 from app.rules.account.passports import NO_PASSWORD
 from app.rules.payment import Outcome
+from app.rules.photo import prepare_photo
 from app.rules.registration.states import Held, Timeouts, refresh
 from app.rules.windows import local
 
@@ -159,9 +159,10 @@ class Maker:
     def _photo(self, owner: dict[str, Any], person: dict[str, Any], id_digest: str) -> int:
         if self.files is None:
             raise RuntimeError("no file store")
-        jpeg = photos.draw(self.rng, self.people.made, female=person["sex"] == "2")
-        put = self.files.put(jpeg, folder="photo", suffix=".jpg")
-        printed = self.files.put(print_derivative(jpeg), folder="photo", suffix=".jpg")
+        drawn = photos.draw(self.rng, self.people.made, female=person["sex"] == "2")
+        photo = prepare_photo(drawn)
+        put = self.files.put(photo.original, folder="photo", suffix=".jpg")
+        printed = self.files.put(photo.print, folder="photo", suffix=".jpg")
         row = Photo(
             id=new_id(),
             **owner,
@@ -170,8 +171,8 @@ class Maker:
             print_key=printed.key,
             sha256=put.sha256,
             size=put.size,
-            width=photos.WIDTH,
-            height=photos.HEIGHT,
+            width=photo.width,
+            height=photo.height,
         )
         self.rows.append(row)
         return row.id
