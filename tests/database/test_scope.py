@@ -523,7 +523,7 @@ def test_threads_of_different_actors_never_see_each_others_rows(fresh_database: 
     wrong: list[Any] = []
 
     def look(seed: int) -> None:
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311
         for _ in range(60):
             actor = chance.choice(actors)
             wrong.extend(_looked(factory, actor, expected[actor.name]))
