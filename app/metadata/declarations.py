@@ -154,7 +154,7 @@ class Operation(Declaration):
     #: row -> None, or the reason why it cannot be done to this row (its button is greyed out and
     #: the row is skipped)
     allowed: Callable[[Any], str | None] | None = None
-    #: (session, row or None) -> further fields: where what is asked depends on the data
+    #: (session, None) -> further fields: where what is asked depends on the data
     living_fields: Callable[[Any, Any], tuple[Field, ...]] | None = None
     #: re-authentication (quality.md: group payment, settlement, identity, mass deletion)
     reauthenticate: bool = False

@@ -128,9 +128,12 @@ def resource_of(operation: Operation) -> Resource:
     return found
 
 
-def fields_of(operation: Operation) -> list[Field]:
-    """The operation's form: its fields, then the reason where one is compulsory."""
-    return [*operation.fields, *([REASON_FIELD] if operation.reason_required else [])]
+def fields_of(operation: Operation, session: Session) -> list[Field]:
+    """The operation's form: its fields, those that depend on the data, then the reason where one
+    is compulsory."""
+    living = operation.living_fields(session, None) if operation.living_fields else ()
+    reason = [REASON_FIELD] if operation.reason_required else []
+    return [*operation.fields, *living, *reason]
 
 
 def count(session: Session, operation: Operation, chosen: Chosen) -> int:
@@ -184,7 +187,7 @@ def run(
     resource = resource_of(operation)
     for name in (operation.name, resource.name):
         availability.require(session, name, actor)
-    fields = fields_of(operation)
+    fields = fields_of(operation, session)
     cleaned = load(fields, values, crud.choices_for(session, fields, actor))
     reason = cleaned.pop(REASON, None)
     number = count(session, operation, chosen)

@@ -77,7 +77,7 @@ class OperationView(BaseView):
 
     def _fields(self) -> list[Field]:
         more = [reauthentication.FIELD] if self.declaration.reauthenticate else []
-        return [*operations.fields_of(self.declaration), *more]
+        return [*operations.fields_of(self.declaration, context.read_session()), *more]
 
     def _question(self, chosen: Chosen, number: int) -> str:
         """The declared sentence with the count; for one row, with its name."""
