@@ -52,7 +52,12 @@ def _foreign(tree: Tree) -> Any:
 
 other = aliased(Registration)
 _numbers = select(Registration.id).cte("numbers")
-_tree_cte = select(Organisation.id).where(Organisation.level == "site").cte("below", recursive=True)
+_roots = (
+    select(Organisation.id).where(Organisation.level == "province").cte("below", recursive=True)
+)
+_below = _roots.union_all(
+    select(Organisation.id).join(_roots, Organisation.parent_id == _roots.c.id)
+)
 
 #: name -> (statement of the tree, number of rows a site sees, number the centre sees)
 COUNTED: dict[str, tuple[Statement, int, int]] = {
@@ -93,14 +98,7 @@ COUNTED: dict[str, tuple[Statement, int, int]] = {
     ),
     "cte": (lambda t: select(_numbers.c.id), 2, 3),
     "recursive cte": (
-        lambda t: (
-            select(Registration.id).join(
-                _tree_cte.union_all(select(_tree_cte.c.id).where(False)),
-                Registration.site_id.is_not(None),
-            )
-            if False
-            else select(Registration.id).where(Registration.site_id.in_(select(_tree_cte.c.id)))
-        ),
+        lambda t: select(Registration.id).where(Registration.site_id.in_(select(_below.c.id))),
         2,
         3,
     ),
@@ -262,7 +260,7 @@ def test_collections_of_a_scoped_parent_hold_only_rows_in_scope(
     "loader", [None, selectinload, joinedload, subqueryload], ids=lambda f: f and f.__name__
 )
 def test_a_parent_outside_the_scope_is_none(session: KaowuSession, tree: Tree, loader: Any) -> None:
-    own, foreign = _ids(session, tree)
+    own, _ = _ids(session, tree)
     become(session, system("test"))
     session.connection().execute(
         update(TABLE).where(TABLE.c.id == own).values(site_id=tree.sites[1].id)
