@@ -343,4 +343,4 @@ def _back(run: JobRun) -> str:
 
 def register(builder: Any) -> None:
     """The pages of this module."""
-    builder.add_view_no_menu(JobsPage())
+    builder.add_view_no_menu(JobsPage, endpoint=JOBS.name)

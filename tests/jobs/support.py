@@ -152,11 +152,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
 
 @contextlib.contextmanager
 def registered(*declarations: Declaration) -> Iterator[None]:
-    """Declarations that are known for the time being."""
-    for declaration in declarations:
+    """Declarations that are known for the time being (or for longer, where they are already)."""
+    new = [item for item in declarations if item.name not in registry._declarations]
+    for declaration in new:
         registry.register(declaration)
     yield
-    for declaration in declarations:
+    for declaration in new:
         registry._declarations.pop(declaration.name)
 
 
