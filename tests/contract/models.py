@@ -39,10 +39,9 @@ from app.metadata.declarations import (
 )
 from app.metadata.fields import Computed, Field, Kind, Search, col
 from app.metadata.masking import mask_id
-from app.metadata.vocabulary import Area, Level, Personal, Window
+from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.organisation import Organisation
 from app.rules import crud
-from app.metadata.vocabulary import Verb
 
 METADATA = MetaData(naming_convention=NAMING)
 for _name in ("exam", "organisation"):

@@ -51,9 +51,9 @@ def create_world_tables(url: str) -> None:
     engine = make_engine(url)
     try:
         create_all(engine)
-        with engine.connect().execution_options(**{WRITES: True}) as connection:
-            with connection.begin():
-                create_tables(connection)
+        options = {WRITES: True}
+        with engine.connect().execution_options(**options) as connection, connection.begin():
+            create_tables(connection)
     finally:
         engine.dispose()
 
@@ -148,6 +148,7 @@ class World:
         """Everything, read only."""
         with reading(self.runtime.factory, system("look")) as session:
             yield session
+            session.expunge_all()  # what was looked at stays readable
 
     def get(self, model: type, number: int) -> Any:
         with self.looking() as session:
