@@ -47,7 +47,9 @@ def document(
     if kind is None:
         raise click.UsageError(_("缺少 KIND"), ctx)
     declaration: Document = declared(Document, kind)
-    values = assignments(ctx, parameters)
+    values = {
+        field.name: field.default for field in declaration.parameters if field.default is not None
+    } | assignments(ctx, parameters)
     actor = actor_for(shell, acting)
     run = run_unit(
         shell.factory,

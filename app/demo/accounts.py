@@ -112,9 +112,10 @@ def _fresh() -> str:
 def add_accounts(session: Session, password: str, now: datetime) -> dict[str, Passport]:
     """Passports and bindings; {local part: passport}. The session acts in the current exam."""
     made: dict[str, Passport] = {}
+    password_hash = hash_password(password)  # one for all: it is no secret that they share it
     with writing(session):
         for account in ACCOUNTS:
-            row = _passport(account, hash_password(password), now)
+            row = _passport(account, password_hash, now)
             made[account.local] = row
             session.add(row)
         session.flush()
