@@ -39,8 +39,8 @@ lint: $(READY) ## style, types, layers and the project's own rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if grep -q '^\[tool.importlinter' pyproject.toml; then set -x; $(BIN)/lint-imports; fi
-	@if [ -e tools/lint ] || [ -e tools/lint.py ]; then set -x; $(BIN)/python -m tools.lint; fi
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.lint
 
 bench: $(READY) ## the figures of the quality bars
 	$(BIN)/python -m bench $(ARGS)
