@@ -118,7 +118,8 @@ def create(
     fields = form_fields(resource, Verb.ADD, actor)
     cleaned = load(fields, values, choices_for(session, fields, actor))
     with permit(session, resource, Verb.ADD, clock=clock, reason=reason):
-        row = resource.model(**{k: v for k, v in cleaned.items() if v is not None})
+        given = {name: value for name, value in cleaned.items() if value is not None}
+        row = resource.model(**(defaults_of(resource) | given))
         for name, value in (preset or {}).items():
             setattr(row, name, value)
         _place(row, actor)

@@ -1,0 +1,218 @@
+"""操作时间 (chapter 9, R0.1-R0.3): inclusive ends, nesting, batch, extension, reminders."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from app.database.policy import become
+from app.database.session import KaowuSession
+from app.metadata.errors import NotFound
+from app.metadata.vocabulary import Level, Window
+from app.models.audit import AuditEntry
+from app.rules import organisation, window_setting, windows
+from app.rules.clock import fixed
+from app.rules.policy import NoVerb
+from app.rules.window_setting import (
+    BeyondParent,
+    ChildBeyond,
+    Incomplete,
+    NotBelow,
+    NotLater,
+    ParentUnset,
+    ReasonMissing,
+    WrongOrder,
+)
+from app.rules.windows import Interval, WindowState
+from tests import factories
+from tests.factories import Tree
+
+DAY = dt.timedelta(days=1)
+SECOND = dt.timedelta(seconds=1)
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    return factories.make_tree(session)
+
+
+def test_n24_the_end_belongs_to_the_window_to_the_second() -> None:
+    end = dt.datetime(2020, 8, 31, 13, tzinfo=dt.UTC)  # 21:00 in Shanghai
+    interval = Interval(end - DAY, end)
+    assert interval.is_open(end)
+    assert interval.is_open(end + dt.timedelta(microseconds=999_999))
+    assert interval.state(end + SECOND) is WindowState.AFTER
+    assert interval.show() == "2020-08-30 21:00 至 2020-08-31 21:00"
+
+
+def test_r0_1_w6_has_a_start_only() -> None:
+    start = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+    interval = Interval(start, None, open_ended=True)
+    assert interval.state(start - SECOND) is WindowState.BEFORE
+    assert interval.is_open(start + 400 * DAY)
+    assert Interval(start, None).state(start) is WindowState.UNSET
+
+
+@given(st.integers(-1000, 1000), st.integers(1, 1000), st.integers(-2500, 2500))
+def test_r0_2_a_moment_is_in_exactly_one_state(start: int, length: int, moment: int) -> None:
+    zero = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    interval = Interval(zero + start * SECOND, zero + (start + length) * SECOND)
+    expected = (
+        WindowState.BEFORE
+        if moment < start
+        else WindowState.OPEN
+        if moment <= start + length
+        else WindowState.AFTER
+    )
+    assert interval.state(zero + moment * SECOND) is expected
+
+
+def test_r9_2_the_superior_sets_many_sites_at_once(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    edges = (tree.now - DAY, tree.now + DAY)
+    outcome = window_setting.set_windows(session, tree.sites, {Window.SETUP: edges})
+    assert [row.done for row in outcome.rows] == [True, True]
+    for site in tree.sites:
+        interval = windows.load(session, site.id)[Window.SETUP]
+        assert (interval.start, interval.end) == edges
+        assert windows.load(session, site.id)[Window.REGISTRATION].start is not None
+
+
+def test_r0_3_a_child_lies_inside_its_superior(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    edges = (tree.now - DAY, tree.now + 40 * DAY)  # the city ends after 30 days
+    outcome = window_setting.set_windows(session, [tree.site], {Window.SETUP: edges})
+    (row,) = outcome.rows
+    assert not row.done
+    assert "超出上级" in row.reason
+    assert tree.city.name in row.reason
+
+
+def test_r0_3_scenario_7_nothing_is_set_below_an_unset_superior(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.set_window(session, tree.province, Window.SETUP, None)
+    factories.set_window(session, tree.city, Window.SETUP, None)
+    become(session, tree.actor(Level.CITY))
+    edges = (tree.now - DAY, tree.now + DAY)
+    outcome = window_setting.set_windows(session, [tree.site], {Window.SETUP: edges})
+    assert [row.done for row in outcome.rows] == [False]
+    assert "尚未设置" in outcome.rows[0].reason
+    assert ParentUnset.code == "window.parent_unset"
+
+
+def test_r0_3_a_superior_does_not_shrink_below_its_children(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    edges = (tree.now - DAY, tree.now + DAY)
+    outcome = window_setting.set_windows(session, [tree.city], {Window.SETUP: edges})
+    assert not outcome.rows[0].done
+    assert "2 个机构" in outcome.rows[0].reason
+    assert ChildBeyond.code == "window.child_beyond"
+
+
+def test_r0_3_the_centre_needs_no_windows_of_its_own(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.CENTER))
+    edges = (tree.now - 60 * DAY, tree.now + 60 * DAY)
+    outcome = window_setting.set_windows(session, [tree.province], {Window.SETUP: edges})
+    assert outcome.rows[0].done
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "refusal"), [(1, -1, WrongOrder), (1, None, Incomplete), (None, 1, Incomplete)]
+)
+def test_r9_2_edges_come_in_pairs_and_in_order(
+    session: KaowuSession,
+    tree: Tree,
+    start: int | None,
+    end: int | None,
+    refusal: type[Exception],
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    edges = tuple(None if days is None else tree.now + days * DAY for days in (start, end))
+    with pytest.raises(refusal):
+        window_setting.set_windows(session, [tree.site], {Window.SETUP: edges})  # type: ignore[dict-item]
+
+
+def test_r9_1_a_site_only_looks(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    with pytest.raises(NoVerb):
+        window_setting.set_windows(session, [tree.site], {Window.SETUP: (None, None)})
+
+
+def test_r9_2_nobody_sets_his_own(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.CITY))
+    edges = (tree.now - DAY, tree.now + DAY)
+    outcome = window_setting.set_windows(session, [tree.city], {Window.SETUP: edges})
+    assert not outcome.rows[0].done
+    assert outcome.rows[0].reason == str(NotBelow())
+
+
+def test_scenario_9_the_extension_opens_one_site_and_is_logged_with_its_reason(
+    session: KaowuSession, tree: Tree
+) -> None:
+    start, end = tree.now - 10 * DAY, tree.now - DAY
+    for site in tree.sites:
+        factories.set_window(session, site, Window.SETUP, start, end)
+    become(session, tree.actor(Level.PROVINCE))
+    site = organisation.by_id(session, tree.site.id)
+    window_setting.extend(session, site, Window.SETUP, tree.now + 2 * DAY, "  设备故障 ")
+    assert windows.load(session, tree.site.id)[Window.SETUP].is_open(tree.now)
+    assert not windows.load(session, tree.sites[1].id)[Window.SETUP].is_open(tree.now)
+    reasons = session.scalars(
+        select(AuditEntry.reason).where(AuditEntry.object_type == "OperationWindow")
+    ).all()
+    assert "设备故障" in reasons
+
+
+def test_p4_an_extension_needs_a_reason_and_moves_the_end_to_later(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    site = organisation.by_id(session, tree.site.id)
+    with pytest.raises(ReasonMissing):
+        window_setting.extend(session, site, Window.SETUP, tree.now + 31 * DAY, " ")
+    with pytest.raises(NotLater):
+        window_setting.extend(session, site, Window.SETUP, tree.now, "原因")
+    with pytest.raises(BeyondParent):
+        window_setting.extend(session, site, Window.SETUP, tree.now + 31 * DAY, "原因")
+    become(session, tree.actor())
+    own = organisation.by_id(session, tree.site.id)
+    with pytest.raises(NotBelow):
+        window_setting.extend(session, own, Window.SETUP, tree.now + 31 * DAY, "原因")
+
+
+def test_p1_a_foreign_site_is_not_found(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(number=1))
+    with pytest.raises(NotFound):
+        organisation.by_id(session, tree.site.id)
+
+
+def test_r6_4_windows_out_of_order_are_warned_of_not_refused(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    edges = {
+        Window.REGISTRATION: (tree.now, tree.now + DAY),
+        Window.ARRANGEMENT: (tree.now - 5 * DAY, tree.now - 4 * DAY),
+    }
+    outcome = window_setting.set_windows(session, [tree.site], edges)
+    assert outcome.rows[0].done
+    assert any("编排时间" in str(warning) for warning in outcome.warnings)
+
+
+def test_r9_2a_ten_days_before_the_exam_unset_windows_are_named(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.set_window(session, tree.site, Window.ARRANGEMENT, None)
+    become(session, tree.actor(Level.PROVINCE))
+    first = min(factories.EXAM_DAYS)
+    noon = dt.datetime.combine(first, dt.time(4), dt.UTC)
+    assert window_setting.unset_reminders(session, fixed(noon - 11 * DAY)) == []
+    (reminder,) = window_setting.unset_reminders(session, fixed(noon - 10 * DAY))
+    assert reminder == f"{tree.site.display}：编排时间"
