@@ -91,6 +91,8 @@ def _blueprints() -> tuple[Blueprint, ...]:
         passport_pending,  # noqa: F401 - so does this
         payment,
         registration,
+        registration_choice,  # noqa: F401 - adds pages to `registration`
+        registration_person,  # noqa: F401 - so does this
         sandbox,
         ticket,
     )

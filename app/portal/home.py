@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database.unit_of_work import reading
 from app.metadata.actor import system
 from app.portal import addresses, context
-from app.portal.registration import next_step
+from app.portal.progress import Standing, next_step
 from app.rules import site as sites
 from app.rules.actors import current_exam
 from app.rules.registration import eligibility
@@ -23,18 +23,31 @@ def index() -> ResponseReturnValue:
     """What is open now, and the visitor's next step: exactly one primary action."""
     visitor = context.current_visitor()
     if visitor is not None and not visitor.administrator and visitor.exam_id is not None:
-        database = context.read_session()
-        row = eligibility.live_registration(database)
-        site = sites.load_site(database, row.site_id or 0) if row else None
-        return render_template(
-            "portal/home.html",
-            exam=current_exam(database),
-            row=row,
-            site=site,
-            next=next_step(row, site),
-        )
+        return _own()
     with reading(context.portal().factory, system("portal home")) as database:
         return render_template("portal/home.html", exam=current_exam(database), next=None)
+
+
+def _own() -> str:
+    """The candidate's registration as a card; who has none may learn why."""
+    database = context.read_session()
+    exam = current_exam(database)
+    row = eligibility.live_registration(database)
+    if row is None:
+        expired = eligibility.last_expired(database)
+        return render_template(
+            "portal/home.html", exam=exam, row=None, next=next_step(None), expired=expired
+        )
+    site = sites.load_site(database, row.site_id or 0)
+    standing = Standing(row, site, context.portal().clock())
+    return render_template(
+        "portal/home.html",
+        exam=exam,
+        row=row,
+        standing=standing,
+        names=sites.subject_names(database, site.exam_id),
+        next=next_step(standing),
+    )
 
 
 @blueprint.get("/healthz")

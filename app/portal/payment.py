@@ -2,55 +2,72 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+import logging
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import select
 
+from app.adapters.gateway import ForgedCallback
 from app.metadata.errors import KaowuError, NotFound
-from app.models.payment import OrderState, PaymentOrder
+from app.models.payment import GatewayTransaction, OrderState, PaymentOrder
 from app.portal import context, services
-from app.portal.registration import my_registration
+from app.portal.registration import latest_order, my_registration, my_standing
 from app.rules import orders, payment
 from app.rules import site as sites
+from app.rules.fees import fees_of
+from app.rules.payment import Outcome
 
 blueprint = Blueprint("payment", __name__, url_prefix="/registration/payment")
-
-
-def _latest_order(registration_id: int) -> PaymentOrder | None:
-    return (
-        context.read_session()
-        .scalars(
-            select(PaymentOrder)
-            .where(PaymentOrder.registration_id == registration_id)
-            .order_by(PaymentOrder.id.desc())
-        )
-        .first()
-    )
+logger = logging.getLogger("kaowu.portal")
 
 
 @blueprint.get("/")
 @context.candidate_required
 def page() -> ResponseReturnValue:
-    """The open order with its deadline, or what would be paid."""
-    row = my_registration()
+    """The open order with its deadline, or what would be paid, or what was paid."""
+    standing = my_standing()
     database = context.read_session()
-    site = sites.load_site(database, row.site_id or 0)
-    order = _latest_order(row.id)
+    order = latest_order(standing.row.id)
     waiting = order is not None and order.state == OrderState.OPEN.value
-    offer = sites.offer_of(database, site)
-    now = context.portal().clock()
+    entries = standing.held.entries
+    unpaid = [entry for entry in entries if not entry.is_paid]
     return render_template(
         "registration/payment.html",
-        row=row,
-        site=site,
-        order=order if waiting else None,
-        paid=row.payment == "paid",
-        offer=offer,
-        entries=[entry for entry in row.entries if entry.holds_seat],
-        seconds=int((order.expires_at - now).total_seconds()) if order and waiting else 0,
+        standing=standing,
+        row=standing.row,
+        order=order,
+        waiting=waiting,
+        mismatch=waiting and order is not None and _has_mismatch(order),
+        entries=entries,
+        unpaid=unpaid,
+        names=sites.subject_names(database, standing.site.exam_id),
+        fees=fees_of(database, standing.site) if unpaid and not waiting else None,
+        seconds=_seconds_left(order) if waiting and order is not None else 0,
         step=5,
     )
+
+
+def _seconds_left(order: PaymentOrder) -> int:
+    return max(0, int((order.expires_at - context.portal().clock()).total_seconds()))
+
+
+def _has_mismatch(order: PaymentOrder) -> bool:
+    """Has money come for the order that is not its amount?"""
+    found = select(GatewayTransaction.id).where(
+        GatewayTransaction.order_id == order.id,
+        GatewayTransaction.outcome == Outcome.AMOUNT_MISMATCH.value,
+    )
+    return context.read_session().scalar(found.limit(1)) is not None
+
+
+@blueprint.get("/state")
+@context.candidate_required
+def state() -> ResponseReturnValue:
+    """What the newest order has come to, in our own records; the page asks while it waits."""
+    order = latest_order(my_registration().id)
+    return jsonify(state=order.state if order is not None else None)
 
 
 @blueprint.post("/order")
@@ -58,8 +75,8 @@ def page() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Make the order and go to the gateway; twice gives the same order."""
     row = my_registration()
-    bank = services.gateway()
     try:
+        bank = services.gateway()
         order = context.run(
             lambda write: orders.create_order(
                 write,
@@ -70,16 +87,21 @@ def create() -> ResponseReturnValue:
             )
         )
     except KaowuError as error:
-        flash(context.message_of(error), "error")
-        return redirect(url_for("payment.page"))
+        return _back(error)
     if order.state == OrderState.PAID.value:
         flash(gettext("支付完成。"), "success")
         return redirect(url_for("registration.status"))
     return redirect(bank.start(order.number, order.amount))
 
 
-def _own_open_order() -> PaymentOrder:
-    order = _latest_order(my_registration().id)
+def _back(error: KaowuError) -> ResponseReturnValue:
+    flash(context.message_of(error), "error")
+    return redirect(url_for("payment.page"))
+
+
+def _own_order() -> PaymentOrder:
+    order = latest_order(my_registration().id)
+    context.close_read_session()  # the gateway is asked without a transaction
     if order is None:
         raise NotFound()
     return order
@@ -89,19 +111,18 @@ def _own_open_order() -> PaymentOrder:
 @context.candidate_required
 def refresh() -> ResponseReturnValue:
     """“我已支付，刷新”: ask the gateway; never pays twice."""
-    order, portal = _own_open_order(), context.portal()
-    context.close_read_session()
+    number, portal = _own_order().number, context.portal()
     try:
-        state = payment.refresh_order(
-            portal.factory, context.actor(), services.gateway(), order.number, clock=portal.clock
+        found = payment.refresh_order(
+            portal.factory, context.actor(), services.gateway(), number, clock=portal.clock
         )
     except KaowuError as error:
-        flash(context.message_of(error), "error")
-        return redirect(url_for("payment.page"))
-    if state is OrderState.PAID:
+        return _back(error)
+    if found is OrderState.PAID:
         flash(gettext("支付成功。"), "success")
         return redirect(url_for("registration.status"))
-    flash(gettext("尚未收到支付结果，请稍后再刷新。如已付款，请勿重复支付。"), "info")
+    if found is OrderState.OPEN:
+        flash(gettext("尚未收到支付结果，请稍后再刷新。如已付款，请勿重复支付。"), "info")
     return redirect(url_for("payment.page"))
 
 
@@ -109,26 +130,38 @@ def refresh() -> ResponseReturnValue:
 @context.candidate_required
 def abandon() -> ResponseReturnValue:
     """Give the open order up, to change subjects; closed at the gateway first."""
-    order, portal = _own_open_order(), context.portal()
-    context.close_read_session()
+    number, portal = _own_order().number, context.portal()
     try:
-        state = payment.abandon_order(
-            portal.factory, context.actor(), services.gateway(), order.number, clock=portal.clock
+        found = payment.abandon_order(
+            portal.factory, context.actor(), services.gateway(), number, clock=portal.clock
         )
     except KaowuError as error:
-        flash(context.message_of(error), "error")
+        return _back(error)
+    if found is OrderState.PAID:
+        flash(gettext("放弃之前已支付成功。"), "success")
+    elif found is OrderState.OPEN:  # money of another amount has come: people must look at it
+        flash(gettext("该订单已有到账款项，不能放弃，请联系考点处理。"), "error")
+        return redirect(url_for("payment.page"))
     else:
-        paid = state is OrderState.PAID
-        flash(gettext("支付成功。") if paid else gettext("订单已放弃，可以修改报考科目。"), "info")
+        flash(gettext("订单已放弃，可以修改报考科目或重新支付。"), "info")
     return redirect(url_for("registration.status"))
 
+
+# ---------------------------------------------------------------- call-backs
 
 callbacks = Blueprint("callbacks", __name__, url_prefix="/payment")
 
 
 @callbacks.post("/callback")
 def receive() -> ResponseReturnValue:
-    """A call-back of the gateway: its signature is its log-in (N4). Answers "success"."""
-    money = services.gateway().read_callback(request.form.to_dict())
-    services.deliver(money)
+    """A call-back of the gateway: its signature is its log-in (N4). Answers "success"; anything
+    else makes a gateway try again."""
+    try:
+        money = services.gateway().read_callback(request.form.to_dict())
+        outcome = services.deliver(money)
+    except KaowuError as error:
+        logger.warning("call-back from %s refused: %s", context.address(), error.code)
+        status = 403 if isinstance(error, ForgedCallback) else error.status
+        return error.code, status, {"Content-Type": "text/plain; charset=utf-8"}
+    logger.info("call-back for order %s: %s", money.order_number, outcome.value)
     return "success", 200, {"Content-Type": "text/plain; charset=utf-8"}

@@ -185,9 +185,26 @@ def static_url(name: str) -> str:
     return url_for("static", filename=name, v=_fingerprint(str(path), path.stat().st_mtime))
 
 
+#: What a notice may consist of: no picture, form, frame, style or script.
+_NOTICE_TAGS = {
+    *("p", "br", "b", "strong", "i", "em", "u", "s", "sub", "sup", "span", "blockquote", "hr"),
+    *("h2", "h3", "h4", "ul", "ol", "li", "a"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+
+
 def rich(html: str) -> Markup:
-    """A notice: sanitised again where it is shown, whatever was stored (N18)."""
-    return Markup(nh3.clean(html))  # noqa: S704 - nh3 leaves harmless tags only
+    """A notice: sanitised again where it is shown, whatever was stored (N18); of a plain text,
+    each line is a paragraph."""
+    if "<" not in html:
+        html = "".join(f"<p>{line}</p>" for line in html.splitlines() if line.strip())
+    clean = nh3.clean(
+        html,
+        tags=_NOTICE_TAGS,
+        attributes={"a": {"href"}, "th": {"colspan", "rowspan"}, "td": {"colspan", "rowspan"}},
+        url_schemes={"http", "https", "mailto", "tel"},
+    )
+    return Markup(clean)  # noqa: S704 - nh3 leaves harmless tags only
 
 
 def _helpers() -> dict[str, object]:

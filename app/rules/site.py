@@ -71,6 +71,8 @@ class Site:
     online: Interval
     #: W3
     registration: Interval
+    #: W6
+    printing: Interval
 
     @property
     def display(self) -> str:
@@ -116,20 +118,24 @@ def _site(organisation: Organisation, settings: SiteSettings, intervals: windows
         open=organisation.enabled and settings.open,
         online=online,
         registration=intervals[Window.REGISTRATION],
+        printing=intervals[Window.TICKET],
     )
 
 
 def load_site(session: Session, site_id: int) -> Site:
-    """The site in the actor's session. Two statements. Raises NotFound."""
-    row = session.execute(
-        select(Organisation, SiteSettings)
+    """The site in the actor's session. One statement. Raises NotFound."""
+    statement = (
+        select(Organisation, SiteSettings, OperationWindow)
         .join(SiteSettings, SiteSettings.site_id == Organisation.id)
+        .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
         .where(Organisation.id == site_id, Organisation.exam_id == SiteSettings.exam_id)
-    ).first()
+    )
+    with elevated(session, "read operation windows", OperationWindow):
+        row = session.execute(statement).first()
     if row is None:
         raise NotFound()
-    organisation, settings = row
-    return _site(organisation, settings, windows.load(session, site_id))
+    organisation, settings, window = row
+    return _site(organisation, settings, windows.remember(session, site_id, window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +289,14 @@ def _days(site: Site, pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay,
     )
 
 
+def subject_names(session: Session, exam_id: int) -> dict[str, str]:
+    """{code: name} of the subjects of a session. One statement."""
+    rows = session.execute(
+        select(ExamSubject.subject_code, ExamSubject.name).where(ExamSubject.exam_id == exam_id)
+    )
+    return {row.subject_code: row.name for row in rows}
+
+
 # ---------------------------------------------------------------- notices and classes
 
 
@@ -340,4 +354,5 @@ __all__ = [
     "notices_of",
     "offer_of",
     "sites_to_choose",
+    "subject_names",
 ]

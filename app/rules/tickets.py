@@ -9,20 +9,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from app.database.policy import elevated
 from app.metadata.declarations import ONLY_RUN, Declaration
 from app.metadata.errors import N_, KaowuError
 from app.metadata.registry import register
-from app.metadata.vocabulary import Level, Verb, Window
+from app.metadata.vocabulary import Level, Verb
 from app.models.arrangement import AdmissionTicket, Room, Seat, Sitting
 from app.models.codes import ID_TYPES, SEXES
 from app.models.exam import Exam, ExamSubject
 from app.models.organisation import Organisation
-from app.models.registration import Entry, Photo, Registration
-from app.models.settings import SiteSettings
-from app.rules import windows
+from app.models.registration import Entry, Photo, Registration, Review
 from app.rules.clock import Clock, system_clock
 from app.rules.policy import permit
-from app.rules.windows import Interval
+from app.rules.registration.states import review_in_force
+from app.rules.site import Site
 
 
 class NotYetPrintable(KaowuError):
@@ -37,6 +37,20 @@ class SelfPrintingOff(KaowuError):
 
     code = "ticket.self_printing_off"
     template = N_("考点不开放个人打印准考证，请到考点领取。")
+
+
+class NotPaid(KaowuError):
+    """No paid entry: nothing to print."""
+
+    code = "ticket.not_paid"
+    template = N_("没有已支付的科目，不能打印准考证。")
+
+
+class NotApproved(KaowuError):
+    """未通过 candidates get no ticket, even where they have paid (R26.6)."""
+
+    code = "ticket.not_approved"
+    template = N_("报名信息审核未通过，不能打印准考证，请联系考点。")
 
 
 class NotNumbered(KaowuError):
@@ -94,7 +108,10 @@ _PRINTED = (
 def rows_of(
     session: Session, site_id: int, *, registration_id: int | None = None
 ) -> list[TicketRow]:
-    """Numbered entries of a site (or of one registration) in the order of their numbers."""
+    """Numbered entries of a site (or of one registration) in the order of their numbers.
+
+    One statement, within the actor's scope: a candidate gets his own. Void numbers are left out.
+    """
     statement = (
         select(*_PRINTED)
         .join(Entry, Entry.id == AdmissionTicket.entry_id)
@@ -102,7 +119,11 @@ def rows_of(
         .join(Seat, Seat.entry_id == Entry.id)
         .join(Sitting, Sitting.id == Seat.sitting_id)
         .join(Room, Room.id == Sitting.room_id)
-        .join(ExamSubject, ExamSubject.subject_code == Entry.subject_code)
+        .join(
+            ExamSubject,
+            (ExamSubject.exam_id == Entry.exam_id)
+            & (ExamSubject.subject_code == Entry.subject_code),
+        )
         .join(_SITE, _SITE.id == Entry.site_id)
         .join(Exam, Exam.id == Entry.exam_id)
         .outerjoin(Photo, Photo.id == Registration.photo_id)
@@ -111,7 +132,9 @@ def rows_of(
     )
     if registration_id is not None:
         statement = statement.where(Registration.id == registration_id)
-    return [_row(found) for found in session.execute(statement)]
+    # rooms and sittings are for administrators, but stand on the ticket of whoever sits there
+    with elevated(session, "room and sitting on a ticket", Room, Sitting):
+        return [_row(found) for found in session.execute(statement)]
 
 
 def _row(found: Any) -> TicketRow:
@@ -144,28 +167,25 @@ def _row(found: Any) -> TicketRow:
     )
 
 
-def printing_time(session: Session, site_id: int) -> Interval:
-    """W6 of the site."""
-    return windows.load(session, site_id)[Window.TICKET]
-
-
 def require_printable(
-    session: Session, registration: Registration, clock: Clock = system_clock
+    session: Session, registration: Registration, site: Site, clock: Clock = system_clock
 ) -> list[TicketRow]:
-    """The candidate's own tickets (R36.4).
+    """The candidate's own tickets, for preview and PDF (W6, R10.4, R36.4). One statement.
 
-    Raises SelfPrintingOff, NotYetPrintable, NotNumbered.
+    `site` is the registration's. Raises SelfPrintingOff, NotYetPrintable, NotApproved, NotPaid,
+    NotNumbered.
     """
-    site_id = registration.site_id or 0
-    settings = session.scalars(select(SiteSettings).where(SiteSettings.site_id == site_id)).one()
-    if not settings.self_printing:
+    if not site.settings.self_printing:
         raise SelfPrintingOff()
-    interval = printing_time(session, site_id)
-    if not interval.is_open(clock()):
-        raise NotYetPrintable(interval=interval.show())
-    rows = rows_of(session, site_id, registration_id=registration.id)
-    paid = sum(entry.is_paid for entry in registration.entries)
-    if not rows or len(rows) != paid:
+    if not site.printing.is_open(clock()):
+        raise NotYetPrintable(interval=site.printing.show())
+    if review_in_force(registration, site.settings) is Review.REJECTED:
+        raise NotApproved()
+    held = [entry for entry in registration.entries if entry.holds_seat]
+    if not any(entry.is_paid for entry in held):
+        raise NotPaid()
+    rows = rows_of(session, site.site_id, registration_id=registration.id)
+    if len(rows) != sum(entry.is_paid for entry in held):
         raise NotNumbered()
     return rows
 

@@ -106,6 +106,13 @@ def load(session: Session, organisation_id: int | None) -> Intervals:
     return cache[organisation_id]
 
 
+def remember(session: Session, organisation_id: int, row: OperationWindow | None) -> Intervals:
+    """The windows of a row that a statement has read along; `load` then asks no more."""
+    cache: dict[int | None, Intervals] = session.info.setdefault("kaowu_windows", {})
+    cache[organisation_id] = intervals_of(row)
+    return cache[organisation_id]
+
+
 def forget(session: Session) -> None:
     """Drop what `load` remembers: windows were changed, or a long job is about to commit."""
     session.info.pop("kaowu_windows", None)

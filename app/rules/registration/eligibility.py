@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from app.database.policy import actor_of, elevated
 from app.metadata.actor import Actor
 from app.metadata.errors import N_, KaowuError, PolicyDenied
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
-from app.models.registration import Registration
+from app.models.registration import Life, Registration
 from app.models.settings import RosterPolicy
 from app.rules.registration.states import LIVE
 from app.rules.site import Site, notices_of
@@ -60,13 +60,29 @@ def require_candidate(session: Session) -> Actor:
     return actor
 
 
-def live_registration(session: Session) -> Registration | None:
-    """The candidate's own registration of the current session, or None."""
+def live_registration(session: Session, *, entries: bool = False) -> Registration | None:
+    """The candidate's own registration of the current session, or None; one statement, with
+    `entries` those too."""
+    actor = actor_of(session)
+    statement = select(Registration).where(
+        Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
+    )
+    if entries:
+        statement = statement.options(joinedload(Registration.entries))
+    return session.scalars(statement).unique().one_or_none()
+
+
+def last_expired(session: Session) -> Registration | None:
+    """The candidate's newest registration that was not paid in time (R22.8a), or None."""
     actor = actor_of(session)
     return session.scalars(
-        select(Registration).where(
-            Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
+        select(Registration)
+        .where(
+            Registration.passport_id == actor.passport_id,
+            Registration.life == Life.EXPIRED.value,
         )
+        .order_by(Registration.id.desc())
+        .limit(1)
     ).one_or_none()
 
 

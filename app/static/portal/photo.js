@@ -1,11 +1,26 @@
 // Crop to 3:4 and compress to 20-200 KB before the upload; the server checks the result again.
 import { all } from './portal.js';
 
+const LEAST = 20 * 1024;
+const MOST = 200 * 1024;
+/** Widths in pixels that are tried until the file is large enough; the height is 4/3 of it. */
+const WIDTHS = [480, 720, 960, 1440];
+const QUALITIES = [0.92, 0.85, 0.75, 0.65, 0.5, 0.35];
+
 const form = document.querySelector('[data-photo]');
 const input = document.getElementById('photo');
 const box = document.querySelector('[data-crop]');
 const tools = document.querySelector('[data-crop-tools]');
+const pick = document.querySelector('[data-pick]');
+const message = document.getElementById('photo-message');
+const help = message?.textContent;
 let cropper = null;
+let checks = 0;
+
+// what was kept of the personal data has been taken by now
+for (const key of Object.keys(sessionStorage)) {
+  if (key.startsWith('draft:')) sessionStorage.removeItem(key);
+}
 
 function tell(name, good, text) {
   const row = document.querySelector(`[data-check="${name}"]`);
@@ -13,62 +28,114 @@ function tell(name, good, text) {
   row.lastElementChild.textContent = text;
 }
 
-const canvas = () => cropper.getCroppedCanvas({
-  width: 480, height: 640, imageSmoothingQuality: 'high', fillColor: '#fff',
+const drawn = (width) => cropper.getCroppedCanvas({
+  width, height: width * 4 / 3, imageSmoothingQuality: 'high', fillColor: '#fff',
+});
+const jpeg = (canvas, quality) => new Promise((done) => {
+  canvas.toBlob(done, 'image/jpeg', quality);
 });
 
-/** A JPEG of 20-200 KB of the crop: the quality is lowered until it fits. */
+/** The crop as a JPEG of 20-200 KB: less quality if too large, more pixels if too small. */
 async function encode() {
   let best = null;
-  for (const quality of [0.92, 0.85, 0.75, 0.65, 0.5]) {
-    best = await new Promise((done) => { canvas().toBlob(done, 'image/jpeg', quality); });
-    if (best.size <= 200 * 1024) break;
+  for (const width of WIDTHS) {
+    const canvas = drawn(width);
+    for (const quality of QUALITIES) {
+      best = await jpeg(canvas, quality);
+      if (best.size <= MOST) break;
+    }
+    if (best.size >= LEAST) break;
   }
   return best;
 }
 
+/** Mean brightness (0-255) of the upper corners and of both sides: where the background is. */
+function background(canvas) {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+  const places = [[8, 8], [width - 9, 8], [8, height / 4], [width - 9, height / 4]];
+  const values = places.map(([x, y]) => {
+    const at = (Math.round(y) * width + x) * 4;
+    return (data[at] + data[at + 1] + data[at + 2]) / 3;
+  });
+  return values.reduce((sum, value) => sum + value) / values.length;
+}
+
 async function check() {
+  checks += 1;
+  const mine = checks;
   const area = cropper.getData(true);
   tell('pixels', area.width >= 144 && area.height >= 192, `${area.width}×${area.height}`);
   tell('ratio', true, '3:4');
-  const blob = await encode();
-  tell('size', blob.size >= 20 * 1024 && blob.size <= 200 * 1024, `${Math.round(blob.size / 1024)} KB`);
-  const pixels = canvas().getContext('2d');
-  const corners = [[8, 8], [472, 8], [8, 80], [472, 80]].map(([x, y]) => {
-    const [red, green, blue] = pixels.getImageData(x, y, 1, 1).data;
-    return (red + green + blue) / 3;
-  });
-  const light = corners.reduce((sum, value) => sum + value) / 4 > 170;
   const row = document.querySelector('[data-check="background"]');
+  const light = background(drawn(240)) > 170;
   tell('background', light, light ? row.dataset.light : row.dataset.dark);
+  const blob = await encode();
+  if (mine !== checks) return; // moved on meanwhile
+  tell('size', blob.size >= LEAST && blob.size <= MOST, `${Math.round(blob.size / 1024)} KB`);
+}
+
+function close() {
+  cropper?.destroy();
+  cropper = null;
+  box.hidden = tools.hidden = true;
+  pick.hidden = false;
+  for (const row of all('[data-check]')) {
+    row.className = '';
+    row.lastElementChild.textContent = '';
+  }
+}
+
+function unreadable() {
+  close();
+  input.value = '';
+  message.textContent = form.dataset.unreadable;
+  message.setAttribute('role', 'alert');
 }
 
 function open(file) {
+  close();
+  message.textContent = help;
   const picture = box.querySelector('img');
-  cropper?.destroy();
+  picture.onerror = unreadable;
+  picture.onload = () => {
+    picture.onload = picture.onerror = null;
+    box.hidden = tools.hidden = false;
+    pick.hidden = true;
+    document.querySelector('[data-photo-now]')?.remove();
+    cropper = new window.Cropper(picture, {
+      aspectRatio: 3 / 4, viewMode: 1, dragMode: 'move', autoCropArea: 0.95, background: false,
+      cropBoxMovable: false, cropBoxResizable: false, toggleDragModeOnDblclick: false,
+      checkOrientation: false, // browsers turn pictures upright themselves
+      ready: check, cropend: check,
+    });
+  };
   picture.src = URL.createObjectURL(file);
-  box.hidden = tools.hidden = false;
-  cropper = new window.Cropper(picture, {
-    aspectRatio: 3 / 4, viewMode: 1, dragMode: 'move', autoCropArea: 0.95, background: false,
-    cropBoxMovable: false, cropBoxResizable: false, toggleDragModeOnDblclick: false,
-    ready: check, cropend: check,
-  });
 }
 
 if (form && window.Cropper) {
+  input.closest('[data-file]').classList.add('picked-by-button');
+  pick.hidden = false;
+  const choose = () => input.click();
+  pick.addEventListener('click', choose);
+  document.querySelector('[data-again]').addEventListener('click', choose);
   input.addEventListener('change', () => { if (input.files[0]) open(input.files[0]); });
   for (const button of all('[data-zoom]')) {
     button.addEventListener('click', () => { cropper.zoom(Number(button.dataset.zoom)); check(); });
   }
-  document.querySelector('[data-rotate]').addEventListener('click', () => { cropper.rotate(90); check(); });
+  document.querySelector('[data-rotate]').addEventListener('click', () => {
+    cropper.rotate(90);
+    check();
+  });
   form.addEventListener('submit', async (event) => {
     if (!cropper) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    if (form.dataset.sent) return;
+    form.dataset.sent = '1';
     const chosen = new DataTransfer();
     chosen.items.add(new File([await encode()], 'photo.jpg', { type: 'image/jpeg' }));
     input.files = chosen.files;
-    cropper = null;
     form.submit();
   }, { capture: true });
 }

@@ -65,4 +65,7 @@ for (const form of all('form[method=post]')) {
 }
 window.addEventListener('pageshow', () => all('form').forEach((form) => delete form.dataset.sent));
 
-for (const button of all('[data-print]')) button.addEventListener('click', () => print());
+for (const button of all('[data-print]')) {
+  button.hidden = false; // without scripts, the browser's own menu prints
+  button.addEventListener('click', () => print());
+}

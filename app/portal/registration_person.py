@@ -1,0 +1,174 @@
+"""Personal data: of a new registration, and changed while they are not locked (N3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from app.metadata.errors import KaowuError, StaleRow
+from app.metadata.fields import Field, Kind
+from app.models.codes import ID_TYPES
+from app.models.registration import Registration, Review
+from app.portal import context
+from app.portal.forms import Form
+from app.portal.progress import Standing
+from app.portal.registration import NOTICE_KEY, blueprint, my_standing
+from app.rules import site as sites
+from app.rules.actors import current_exam
+from app.rules.identity import tells_birth_and_sex
+from app.rules.registration import eligibility, person
+from app.rules.registration.eligibility import NoticesChanged
+
+FIELDS = person.PERSON_FIELDS
+#: What most candidates would choose themselves.
+DEFAULTS = {"id_type": "1", "ethnic": "01"}
+
+
+def _choices(field: Field) -> dict[str, str]:
+    return {code: gettext(label) for code, label in (field.choices or {}).items()}
+
+
+CHOICES = tuple(name for name, field in FIELDS.items() if field.kind is Kind.CHOICE)
+
+
+def _page(
+    site: sites.Site,
+    form: Form,
+    standing: Standing | None = None,
+    differences: list[Difference] | None = None,
+) -> str:
+    database = context.read_session()
+    refusal = standing.why_not_data() if standing else None
+    return render_template(
+        "registration/person.html",
+        form=form,
+        site=site,
+        row=standing.row if standing else None,
+        blocked=context.message_of(refusal) if refusal else "",
+        differences=differences,
+        fields=FIELDS,
+        choices={name: _choices(FIELDS[name]) for name in CHOICES},
+        telling=",".join(code for code in ID_TYPES.choices if tells_birth_and_sex(code)),
+        classes=[(name, name) for name in sites.class_options_of(database, site)],
+        notices=sites.notices_of(database, site),
+        exam=current_exam(database),
+        step=1,
+    )
+
+
+def _values(form: Form) -> dict[str, Any]:
+    return {name: form[name] for name in FIELDS if name in form.values}
+
+
+# ---------------------------------------------------------------- a new registration
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+@context.candidate_required
+def register() -> ResponseReturnValue:
+    """Personal data of a new registration at the chosen site."""
+    database = context.read_session()
+    if eligibility.live_registration(database) is not None:
+        return redirect(url_for("registration.person_page"))
+    accepted = session.get(NOTICE_KEY)
+    if not accepted:
+        return redirect(url_for("registration.start"))
+    site = sites.load_site(database, int(accepted[0]))
+    if request.method == "GET":
+        return _page(site, Form(DEFAULTS))
+    form = Form.sent()
+    try:
+        context.run(
+            lambda write: person.register(
+                write,
+                site.site_id,
+                _values(form),
+                notice_version=accepted[1],
+                clock=context.portal().clock,
+            )
+        )
+    except NoticesChanged as error:
+        flash(context.message_of(error), "error")
+        return redirect(url_for("registration.notice", site_id=site.site_id))
+    except KaowuError as error:
+        form.take(error)
+        return _page(site, form), error.status
+    session.pop(NOTICE_KEY, None)
+    return redirect(url_for("registration.photo"))
+
+
+# ---------------------------------------------------------------- changing it
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that was changed here and elsewhere: both values as they are shown."""
+
+    label: str
+    typed: str
+    stored: str
+
+
+@blueprint.route("/person", methods=["GET", "POST"])
+@context.candidate_required
+def person_page() -> ResponseReturnValue:
+    """Look at the personal data, or change them while they are not locked."""
+    standing = my_standing()
+    row = standing.row
+    if request.method == "GET":
+        return _page(standing.site, _form_of(row), standing)
+    form = Form.sent()
+    version = int(form["version"]) if form["version"].isdigit() else -1
+    try:
+        context.run(
+            lambda write: person.update_person(
+                write, row.id, _values(form), version=version, clock=context.portal().clock
+            )
+        )
+    except StaleRow as error:
+        return _stale(form), error.status
+    except KaowuError as error:
+        form.take(error)
+        return _page(standing.site, form, standing), error.status
+    flash(_saved(standing), "success")
+    return redirect(url_for("registration.status"))
+
+
+def _saved(before: Standing) -> str:
+    again = before.review in (Review.REJECTED, Review.APPROVED)
+    text: str = gettext("报名信息已保存，请提交审核。") if again else gettext("报名信息已保存。")
+    return text
+
+
+def _stale(form: Form) -> str:
+    """The form as typed, beside it what is stored now; saving once more replaces that (N3)."""
+    standing = my_standing()
+    stored = _form_of(standing.row)
+    differences = [
+        Difference(gettext(FIELDS[name].label), _shown(name, form), _shown(name, stored))
+        for name in _values(form)
+        if form[name] != stored[name]
+    ]
+    form.values["version"] = stored["version"]
+    return _page(standing.site, form, standing, differences)
+
+
+def _form_of(row: Registration) -> Form:
+    values = {name: _as_text(getattr(row, name)) for name in FIELDS}
+    return Form(values | {"version": str(row.version)})
+
+
+def _shown(name: str, form: Form) -> str:
+    choices = _choices(FIELDS[name]) if name in CHOICES else {}
+    return choices.get(form[name], form[name]) or "—"
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
