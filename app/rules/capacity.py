@@ -174,6 +174,7 @@ def claim(session: Session, site: AtSite, seats: Seats) -> None:
     Raises CapacityExceeded naming the first full pool, PoolMissing; the caller's transaction (or
     savepoint) must then be rolled back, for smaller pools may have been taken.
     """
+    look(session, site, seats)
     move(session, site, seats)
 
 
@@ -185,10 +186,10 @@ def release(session: Session, site: AtSite, seats: Seats) -> None:
 def move(session: Session, site: AtSite, seats: Seats) -> None:
     """Take the positive and give back the negative counts in one pass of the global order.
 
-    For a changed choice: {"S:14": 1, "S:24": -1, "TOTAL": 0}. Raises as `claim`.
+    For a changed choice: {"S:14": 1, "S:24": -1, "TOTAL": 0}. Whoever takes calls `look` before it
+    writes anything. Raises CapacityExceeded, as `claim`.
     """
     _require_permit(session)
-    look(session, site, seats)
     session.flush()  # rows first: the locks on the counters are held as short as possible
     at, connection = _site(session, site), session.connection()
     for pool in sorted(seats):

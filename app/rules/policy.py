@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.database import policy as guard
@@ -186,13 +186,17 @@ def relation_of(
     return Relation.FOREIGN
 
 
+#: Made once: every permit asks it, and building it costs as much as running it.
+_STATE = select(Exam.state).where(Exam.id == bindparam("exam_id"))
+
+
 def exam_state(session: Session, exam_id: int | None) -> ExamState | None:
     """State of the session; remembered for the unit of work."""
     if exam_id is None:
         return None
     cache: dict[int, ExamState] = session.info.setdefault("kaowu_exam_states", {})
     if exam_id not in cache:
-        state = session.scalar(select(Exam.state).where(Exam.id == exam_id))
+        state = session.scalar(_STATE, {"exam_id": exam_id})
         if state is None:
             return None
         cache[exam_id] = ExamState(state)

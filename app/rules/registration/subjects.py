@@ -93,7 +93,9 @@ def choose_subjects(
         _check_choices(session, held, site, wanted)
         _first_submission(session, held, now)
         _start_clock(held, site, wanted, now)
-        seats = _apply(session, held, wanted)
+        seats = _change_of_seats(held, wanted)
+        capacity.look(session, held.registration, seats)
+        _apply(session, held, wanted)
         refresh(held)
         capacity.move(session, held.registration, seats)
     return held.registration
@@ -155,10 +157,16 @@ def _start_clock(held: Held, site: Site, wanted: Choices, now: dt.datetime) -> N
         row.state_changed_at = now
 
 
-def _apply(session: Session, held: Held, wanted: Choices) -> dict[str, int]:
-    """Add, drop and change entries; return the change of every pool."""
+def _change_of_seats(held: Held, wanted: Choices) -> dict[str, int]:
+    """{pool: seats to take, or (negative) to give back}."""
+    change = Counter(capacity.seats_of(wanted.items()))
+    change.subtract(capacity.seats_of(_seats(held.having(EntryState.UNPAID))))
+    return {pool: count for pool, count in change.items() if count}
+
+
+def _apply(session: Session, held: Held, wanted: Choices) -> None:
+    """Drop, change and add entries."""
     unpaid = {entry.subject_code: entry for entry in held.having(EntryState.UNPAID)}
-    before = capacity.seats_of(_seat(unpaid.values()))
     for code, entry in unpaid.items():
         if code not in wanted:
             entry.state = EntryState.DELETED.value
@@ -167,12 +175,9 @@ def _apply(session: Session, held: Held, wanted: Choices) -> dict[str, int]:
             unpaid[code].preference_day = wanted[code]
         else:
             held.entries.append(_entry(session, held.registration, code, wanted[code]))
-    change = Counter(capacity.seats_of(wanted.items()))
-    change.subtract(before)
-    return {pool: count for pool, count in change.items() if count}
 
 
-def _seat(entries: Iterable[Entry]) -> list[tuple[str, dt.date | None]]:
+def _seats(entries: Iterable[Entry]) -> list[tuple[str, dt.date | None]]:
     return [(entry.subject_code, entry.preference_day) for entry in entries]
 
 
