@@ -89,10 +89,13 @@ def normalise(
     joins runs of spaces. Free text takes `form="NFC"`, which leaves Chinese punctuation alone;
     NFKC turns full-width letters, digits and punctuation into half-width ones.
     """
-    text = unicodedata.normalize(form, text.replace("\r\n", "\n"))
-    kept = "".join(_plain(character, lines=lines) for character in text)
-    # A removed joiner may leave a letter and its accent side by side: compose them now.
-    kept = unicodedata.normalize(form, kept)
+    if text.isprintable() and unicodedata.is_normalized(form, text):
+        kept = text  # nearly every cell of a large import
+    else:
+        text = unicodedata.normalize(form, text.replace("\r\n", "\n"))
+        kept = "".join(_plain(character, lines=lines) for character in text)
+        # A removed joiner may leave a letter and its accent side by side: compose them now.
+        kept = unicodedata.normalize(form, kept)
     if collapse:
         kept = re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", kept))
     return kept.strip()

@@ -265,7 +265,7 @@ class _Import:
     def _problem(self, parsed: Parsed, row: ImportRow, name: str, message: str) -> Problem:
         column = next((one for one in self.declaration.columns if one.name == name), None)
         label = column.label if column else ""
-        shown = masked(column, row.raw.get(name)) if column else ""
+        shown = masked(column, row.cell(name)) if column else ""
         return Problem(parsed.sheet.name, row.number, label, shown, message)
 
     def _apply(self, context: ImportContext, parsed: Parsed, problems: list[Problem]) -> None:

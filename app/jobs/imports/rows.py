@@ -42,11 +42,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One cleaned row: `row["code"]`. `number` is that of the file; `raw` are its cells."""
+    """One cleaned row: `row["code"]`. `number` is that of the file; `cells` are as uploaded, and
+    `places` says where each column stands among them (shared by all rows)."""
 
     number: int
     values: Mapping[str, Any]
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    cells: Sequence[Any] = ()
+    places: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -54,6 +56,11 @@ class ImportRow:
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or `default` for a column that the import does not have."""
         return self.values.get(name, default)
+
+    def cell(self, name: str) -> Any:
+        """The cell as it was uploaded; None where there is none."""
+        index = self.places.get(name, len(self.cells))
+        return self.cells[index] if index < len(self.cells) else None
 
 
 @dataclass(slots=True)
@@ -171,29 +178,29 @@ class _Reader:
     ) -> None:
         self._declaration = declaration
         self._sheet = sheet
-        self._columns = columns
+        self._places = {column.name: index for index, column in columns.items()}
         self._choices = choices
         self.rows: list[ImportRow] = []
         self.problems: list[Problem] = []
 
     def read(self, number: int, cells: Sequence[Any]) -> None:
         """Clean one row; errors are collected, not raised."""
-        raw = {
-            column.name: cells[index] if index < len(cells) else None
-            for index, column in self._columns.items()
-        }
         values: dict[str, Any] = {}
+        row = ImportRow(number, values, cells, self._places)
         for column in self._declaration.columns:
             if not column.form:
                 continue  # a number of the row and the like: not imported
-            cell = raw.get(column.name)
+            cell = row.cell(column.name)
             try:
                 value = clean(column, _plain(cell), self._choices.get(column.name))
             except Bad as error:
                 value = None
                 self._report(number, column, cell, str(error))
-            values[column.name] = column.default if value is None else value
-        self.rows.append(ImportRow(number, values, raw))
+            if value is None:
+                value = column.default
+            # most texts are clean already: keep one copy of them
+            values[column.name] = cell if value == cell and type(value) is type(cell) else value
+        self.rows.append(row)
 
     def find_duplicates(self) -> None:
         """Values that may stand in the file once: every row that has one of them is wrong."""
@@ -208,7 +215,7 @@ class _Reader:
                 for row in rows if len(rows) > 1 else ():
                     others = [str(other.number) for other in rows if other is not row][:5]
                     text = N_("与第 {rows} 行重复").format(rows="、".join(others))
-                    self._report(row.number, column, row.raw.get(column.name), text)
+                    self._report(row.number, column, row.cell(column.name), text)
 
     def _report(self, number: int, column: Field, cell: Any, message: str) -> None:
         shown = masked(column, cell)
@@ -218,4 +225,4 @@ class _Reader:
 def _plain(cell: Any) -> Any:
     """Numbers as the text that people see: 14.0 is “14”, and one of more than 15 digits is
     refused, because Excel has lost its end. Days, moments and times of day stay."""
-    return cell_text(cell) if isinstance(cell, (int, float, str)) else cell
+    return cell_text(cell) if isinstance(cell, (int, float)) else cell

@@ -90,15 +90,14 @@ def _parse(content: bytes, sheet: str) -> list[list[Any]]:
     data = book.get_sheet_by_name(by_name[sheet])
     if data.total_width > MAXIMUM_COLUMNS:
         raise refuse(N_("工作表的列数过多，请使用下载的模板填写。"))
-    return [[_cell(value) for value in row] for row in data.to_python(skip_empty_area=False)]
-
-
-def _cell(value: Any) -> Any:
-    if value == "":
-        return None
-    if isinstance(value, dt.timedelta):
-        return str(value)
-    return value
+    rows: list[list[Any]] = data.to_python(skip_empty_area=False)
+    for row in rows:  # in place: a second copy of a large sheet would be felt
+        for index, value in enumerate(row):
+            if value == "":
+                row[index] = None
+            elif isinstance(value, dt.timedelta):
+                row[index] = str(value)
+    return rows
 
 
 def _csv_rows(content: bytes) -> list[list[Any]]:
