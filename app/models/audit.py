@@ -84,8 +84,8 @@ class AuditSeal(Base):
     __unguarded__ = True
 
     sequence: Mapped[int] = mapped_column(Integer, unique=True, info=PLUMBING)
-    #: the ids of the sealed entries, in order
-    entry_ids: Mapped[list[int]] = mapped_column(Json, info=PLUMBING)
+    #: {id of a sealed entry: the first digits of its own digest}, to say which one was changed
+    entry_ids: Mapped[dict[str, str]] = mapped_column(Json, info=PLUMBING)
     digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
     previous: Mapped[str] = mapped_column(String(64), info=PLUMBING)
     sealed_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, info=PLUMBING)

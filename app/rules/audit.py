@@ -13,16 +13,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.database.keys import keyring
 from app.database.policy import Permit, actor_of, on_guarded_flush, state_of
+from app.database.session import KaowuSession
 from app.metadata.errors import PolicyDenied
 from app.metadata.fields import Field, field_of
 from app.metadata.vocabulary import Personal, Verb
-from app.models.audit import AuditEntry
+from app.models.audit import AuditEntry, AuditSeal
 
 Changes = dict[str, dict[str, Any]]
+#: execution option of the one statement that may touch entries again (`rules.sealing`)
+SEALING = "kaowu_sealing"
 #: columns whose change says nothing to a reader
 _SILENT = {"version", "updated_at", "created_at"}
 
@@ -167,14 +170,21 @@ def _record_flush(
         )
 
 
-def _refuse(_mapper: Any, _connection: Any, entry: AuditEntry) -> None:
-    """Only the seal may touch an entry again; a mistake elsewhere must not go unnoticed."""
-    changed = {
-        attribute.key for attribute in inspect(entry).attrs if attribute.history.has_changes()
-    }
-    if changed != {"sealed"}:
+def _refuse(_mapper: Any, _connection: Any, _row: AuditEntry | AuditSeal) -> None:
+    """Entries and seals are written once; a mistake elsewhere must not go unnoticed."""
+    raise AuditIsFinal()
+
+
+for _model in (AuditEntry, AuditSeal):
+    event.listen(_model, "before_update", _refuse)
+    event.listen(_model, "before_delete", _refuse)
+
+
+@event.listens_for(KaowuSession, "do_orm_execute")
+def _refuse_bulk(execution: ORMExecuteState) -> None:
+    """UPDATE and DELETE statements do not pass the mapper's events."""
+    if not (execution.is_update or execution.is_delete):
+        return
+    models = {mapper.class_ for mapper in execution.all_mappers}
+    if models & {AuditEntry, AuditSeal} and not execution.execution_options.get(SEALING):
         raise AuditIsFinal()
-
-
-event.listen(AuditEntry, "before_update", _refuse)
-event.listen(AuditEntry, "before_delete", _refuse)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.metadata import registry
 from app.metadata.declarations import Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
-from app.metadata.vocabulary import ADMINISTRATORS, ROLE_LABELS, Area, Verb
+from app.metadata.vocabulary import ADMINISTRATORS, ROLE_LABELS, Area, Level, Verb
 from app.models.account import AdminBinding, Role, RoleBaseline, RoleGrant, Setting
 from app.rules import audit
 from app.rules.actors import MATRIX_VERSION
@@ -32,6 +32,7 @@ MATRIX = registry.register(
     )
 )
 SUPER = "super"
+_KEY = (Verb.VIEW, Verb.EDIT)
 #: (role, declaration, verb)
 Cell = tuple[str, str, Verb]
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9_]{2,29}")
@@ -50,6 +51,13 @@ class IllegalCell(KaowuError):
 
     code = "permissions.illegal_cell"
     template = N_("页面“{label}”没有“{verb}”这一权限。")
+
+
+class SuperKeepsMatrix(KaowuError):
+    """Without these cells nobody could ever change the matrix again."""
+
+    code = "permissions.super_keeps_matrix"
+    template = N_("系统管理员必须保留“{label}”的权限，否则无人能够再修改权限。")
 
 
 class RoleInUse(KaowuError):
@@ -73,13 +81,16 @@ class SyncReport:
         return not (self.added or self.removed)
 
 
+def _built_in() -> list[str]:
+    return [*(level.value for level in ADMINISTRATORS), SUPER]
+
+
 def defaults() -> set[Cell]:
     """The cells that the code grants to the built-in roles."""
-    roles = [*(level.value for level in ADMINISTRATORS), SUPER]
     return {
         (role, item.name, verb)
         for item in registry.all_declarations()
-        for role in roles
+        for role in _built_in()
         for verb in item.default_verbs(role)
     }
 
@@ -92,6 +103,19 @@ def legal_verbs(declaration: Declaration) -> list[Verb]:
     return [verb for verb in Verb if verb in found]
 
 
+def offered_verbs(declaration: Declaration, role: Role) -> list[Verb]:
+    """Verbs that a role may be given on a page. The matrix itself is for people of the centre:
+    whoever may change it can give himself everything."""
+    if declaration is MATRIX and role.level != Level.CENTER.value:
+        return []
+    return legal_verbs(declaration)
+
+
+def is_locked(declaration: Declaration, role: Role) -> bool:
+    """Cells that cannot be taken away from the role: the superusers' own key."""
+    return declaration is MATRIX and role.name == SUPER
+
+
 def _cells(session: Session, model: type[RoleGrant] | type[RoleBaseline]) -> set[Cell]:
     known = set(Verb)
     rows = session.execute(select(model.role, model.declaration, model.verb))
@@ -102,29 +126,52 @@ def sync(session: Session, *, dry_run: bool = False) -> SyncReport:
     """Bring the living matrix up to the code (`kaowu permissions sync`).
 
     A cell changes only where the code changed it since the baseline and the living cell still
-    equals the baseline; cells changed by hand are kept and reported.
+    equals the baseline; cells of built-in roles changed by hand are kept and reported. A dry run
+    only reports.
     """
-    _make_roles(session)
-    code, base, live = defaults(), _cells(session, RoleBaseline), _cells(session, RoleGrant)
-    report = SyncReport()
-    for cell in sorted(code | base):
-        wanted, before, now = cell in code, cell in base, cell in live
-        if wanted == before and now != before:
-            report.kept.append(cell)
-        elif wanted in (before, now):
-            continue
-        elif now == before:
-            (report.added if wanted else report.removed).append(cell)
-        else:
-            report.kept.append(cell)
+    code = defaults()
+    report = merge(code, _cells(session, RoleBaseline), _cells(session, RoleGrant))
     if dry_run:
-        session.rollback()
         return report
+    _make_roles(session)
     _write(session, report.added, report.removed)
     _replace_baseline(session, code)
     never = session.scalar(select(Setting.id).where(Setting.name == MATRIX_VERSION)) is None
     if never or not report.is_empty:
+        _record_sync(session, report)
         bump_version(session)
+    return report
+
+
+def _record_sync(session: Session, report: SyncReport) -> None:
+    """One entry for the whole merge: its cells are those of the code of that version."""
+    counts = {
+        "added": (N_("新增权限"), len(report.added)),
+        "removed": (N_("移除权限"), len(report.removed)),
+        "kept": (N_("保留手工修改"), len(report.kept)),
+    }
+    audit.record(
+        session,
+        "account.role_grant.sync",
+        object_type="RoleGrant",
+        changes={
+            name: {"label": label, "old": None, "new": number}
+            for name, (label, number) in counts.items()
+        },
+    )
+
+
+def merge(code: set[Cell], base: set[Cell], live: set[Cell]) -> SyncReport:
+    """What to add and remove so that the living cells follow the code, and what to keep."""
+    report = SyncReport()
+    by_hand = {cell for cell in live if cell[0] in _built_in()}
+    for cell in sorted(code | base | by_hand):
+        wanted, before, now = cell in code, cell in base, cell in live
+        if wanted == before:
+            if now != before:
+                report.kept.append(cell)
+        elif now == before:
+            (report.added if wanted else report.removed).append(cell)
     return report
 
 
@@ -169,9 +216,20 @@ def _replace_baseline(session: Session, cells: set[Cell]) -> None:
     session.flush()
 
 
+def _lock(session: Session) -> Setting | None:
+    """Hold the matrix until the end of the transaction: two saves at once would each find their
+    token in order. None before the matrix was ever written."""
+    return session.scalars(
+        select(Setting)
+        .where(Setting.name == MATRIX_VERSION)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def bump_version(session: Session) -> None:
     """Every process drops its cached grant sets on the next request."""
-    row = session.scalars(select(Setting).where(Setting.name == MATRIX_VERSION)).one_or_none()
+    row = _lock(session)
     if row is None:
         session.add(Setting(name=MATRIX_VERSION, value=1))
     else:
@@ -201,12 +259,15 @@ def role_named(session: Session, name: str) -> Role:
 def difference(
     session: Session, role: str, wanted: set[tuple[str, Verb]]
 ) -> tuple[list[tuple[str, Verb]], list[tuple[str, Verb]]]:
-    """(granted anew, taken away), sorted: the preview. Raises IllegalCell."""
+    """(granted anew, taken away), sorted: the preview. Raises IllegalCell, SuperKeepsMatrix."""
+    row = role_named(session, role)
     for name, verb in wanted:
         declaration = registry.find(name, Declaration)
-        if declaration is None or verb not in legal_verbs(declaration):
+        if declaration is None or verb not in offered_verbs(declaration, row):
             label = declaration.label if declaration else name
             raise IllegalCell(label=label, verb=verb.label)
+    if is_locked(MATRIX, row) and any((MATRIX.name, verb) not in wanted for verb in _KEY):
+        raise SuperKeepsMatrix(label=MATRIX.label)
     present = grants_of(session, role)
     # cells of declarations that the code no longer has stay untouched
     visible = {cell for cell in present if registry.find(cell[0], Declaration) is not None}
@@ -227,6 +288,7 @@ def save(
     """
     with permit(session, MATRIX, Verb.EDIT, clock=clock):
         row = role_named(session, role)
+        _lock(session)
         if token != token_of(session, role):
             raise MatrixChanged()
         added, removed = difference(session, role, wanted)
@@ -249,21 +311,49 @@ def save(
     return len(added) + len(removed)
 
 
+def copied(session: Session, source: str, role: Role) -> set[tuple[str, Verb]]:
+    """The cells of another role that this one may have too. Raises NotFound."""
+    role_named(session, source)
+    return {
+        (name, verb)
+        for name, verb in grants_of(session, source)
+        if (page := registry.find(name, Declaration)) is not None
+        and verb in offered_verbs(page, role)
+    }
+
+
 def create_role(
     session: Session, name: str, label: str, level: str, copy_from: str | None = None
 ) -> Role:
-    """A further role for people of a level, optionally with another role's cells."""
+    """A further role for people of a level, optionally with those cells of another role that it
+    may have. Raises InvalidInput, Duplicate, NotFound (`copy_from`)."""
+    errors: dict[str, list[str]] = {}
     if not _ROLE_NAME.fullmatch(name):
-        raise InvalidInput({"name": [N_("角色代码：3–30 位小写字母、数字或下划线，字母开头")]})
+        errors["name"] = [N_("角色代码：3–30 位小写字母、数字或下划线，字母开头")]
+    if not label.strip() or len(label) > Role.label.type.length:
+        errors["label"] = [N_("角色名称：1–30 个字")]
+    if level not in {known.value for known in ADMINISTRATORS}:
+        errors["level"] = [N_("适用级别：请选择机构级别")]
+    if errors:
+        raise InvalidInput(errors)
     with permit(session, MATRIX, Verb.EDIT):
         if session.scalar(select(Role.id).where(Role.name == name)):
             raise Duplicate(label=N_("角色代码"))
-        row = Role(name=name, label=label, level=level, built_in=False)
+        row = Role(name=name, label=label.strip(), level=level, built_in=False)
         session.add(row)
         if copy_from:
-            cells = grants_of(session, copy_from)
-            _write(session, [(name, page, verb) for page, verb in cells], [])
-        audit.record(session, "account.role.add", object_type="Role", title=label)
+            cells = copied(session, copy_from, row)
+            _write(session, [(name, page, verb) for page, verb in sorted(cells)], [])
+        audit.record(
+            session,
+            "account.role.add",
+            row=row,
+            title=row.label,
+            changes={
+                "level": {"label": N_("适用级别"), "old": None, "new": level},
+                "copy_from": {"label": N_("复制自"), "old": None, "new": copy_from},
+            },
+        )
         bump_version(session)
     return row
 
@@ -275,7 +365,7 @@ def delete_role(session: Session, name: str) -> None:
         used = any(name in extra for extra in session.scalars(select(AdminBinding.extra_roles)))
         if row.built_in or used:
             raise RoleInUse(label=row.label)
+        audit.record(session, "account.role.delete", row=row, title=row.label)
         session.execute(delete(RoleGrant).where(RoleGrant.role == name))
         session.delete(row)
-        audit.record(session, "account.role.delete", object_type="Role", title=row.label)
         bump_version(session)

@@ -19,7 +19,7 @@ EMPTY = "—"
 def cell(value: Any) -> Any:
     """None, '' and [] -> “—”; booleans, moments, days, lists; tags and links."""
     if value is None or value in ("", []):
-        return Markup('<span class="kw-empty" aria-label="{}">—</span>').format(gettext("空"))
+        return Markup('<span class="kw-muted" aria-label="{}">—</span>').format(gettext("空"))
     if isinstance(value, bool):
         return gettext("是") if value else gettext("否")
     if isinstance(value, dt.datetime):

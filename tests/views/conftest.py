@@ -6,8 +6,10 @@ import itertools
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
@@ -23,6 +25,8 @@ from tests.databases import Databases
 from tests.factories import bind_administrator, seeding
 
 _numbers = itertools.count()
+AXE = Path(__file__).parents[1] / "theme" / "vendor" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 #: `World.people` knows the superuser by this key: the second person of the centre
 SUPER = (Level.CENTER, 1)
 
@@ -47,6 +51,27 @@ def log_of(world: World, action: str) -> list[AuditEntry]:
         ).all()
         session.expunge_all()
     return list(rows)
+
+
+def look(page: Page, world: World, address: str, person: tuple[Level, int], path: str) -> Page:
+    """Open a page of the administration as that person; it must satisfy axe."""
+    agent = page.evaluate("navigator.userAgent")
+    value = world.cookie(world.people[person], agent)
+    cookie = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
+    page.context.add_cookies([cookie])
+    page.goto(f"{address}/admin/58{path}")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    assert [item["id"] for item in found["violations"]] == []
+    return page
+
+
+def walk_phone(
+    page: Page, world: World, address: str, person: tuple[Level, int], path: str
+) -> None:
+    """Open a page on a phone: nothing but its tables may be wider than the screen."""
+    look(page, world, address, person, path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import io
 
 import openpyxl
 import pytest
+from playwright.sync_api import Page, expect
 
 from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
@@ -13,7 +14,7 @@ from app.metadata.vocabulary import ADMINISTRATORS, Level
 from app.models.registration import EntryState
 from tests.contract.world import World, text_of
 from tests.factories import make_registration, set_capacity
-from tests.views.conftest import SUPER, log_of
+from tests.views.conftest import SUPER, log_of, look, walk_phone
 
 PATH = "/capacity-statistics/"
 
@@ -100,3 +101,14 @@ def test_the_chart_says_its_figures_in_words(office: World) -> None:
         'aria-label="各科目容量使用情况（科次）：14 计算机基础及WPS Office应用 已报 1、剩余 499；'
         in page
     )
+
+
+@pytest.mark.browser
+def test_the_page_in_a_browser(office: World, office_address: str, desktop_page: Page) -> None:
+    page = look(desktop_page, office, office_address, (Level.PROVINCE, 0), PATH)
+    expect(page.locator("[data-kw-chart] svg")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_phone(office: World, office_address: str, phone_page: Page) -> None:
+    walk_phone(phone_page, office, office_address, (Level.PROVINCE, 0), PATH)

@@ -147,6 +147,5 @@ CAPACITY_STATISTICS = register(
         super_verbs=ONLY_VIEW,
         compute=compute,
         chart="stacked",
-        help=N_("数据为查询时刻的实时数据，不受考点操作时间限制。"),
     )
 )
