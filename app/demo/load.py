@@ -24,7 +24,6 @@ from app.metadata.errors import N_, KaowuError
 from app.metadata.text import LOCAL_ZONE
 from app.models.account import Passport, Setting
 from app.models.exam import Exam
-from app.models.registration import Entry
 
 MARK = "demo"
 SEED = "kaowu-demo"
@@ -153,17 +152,14 @@ class _Loader:
         for scene in scenes.PAID_UP:
             maker.play(scene)
         maker.save()
-        sittings = arranged.add_rooms(self.session, made, "990702")
-        arranged.seat(self.session, sittings, _entries(maker)[:12])
+        arranged.add_rooms(self.session, made, "990702")
+        seats = arranged.arrange_site(self.session, made, "990702")
+        arranged.clear_but(self.session, seats, 12)
 
     def _printable(self, made: Ground, printing: Passport) -> None:
         maker = self._maker(made, self._plan("990703"))
         maker.play(scenes.PRINTABLE, printing)
         maker.save()
-        sittings = arranged.add_rooms(self.session, made, "990703")
-        seats = arranged.seat(self.session, sittings, _entries(maker))
+        arranged.add_rooms(self.session, made, "990703")
+        seats = arranged.arrange_site(self.session, made, "990703")
         arranged.number(self.session, made, "990703", seats)
-
-
-def _entries(maker: Maker) -> list[Entry]:
-    return [entry for held in maker.registrations for entry in held.entries]

@@ -29,13 +29,10 @@ def draw(rng: random.Random, number: int, *, female: bool) -> bytes:
     centre, top = WIDTH // 2 + rng.randint(-4, 4), rng.randint(46, 58)
     wide, high = rng.randint(50, 60), rng.randint(70, 80)
     _body(canvas, rng, centre, top + 2 * high, skin)
+    _hair(canvas, (centre, top, wide, high), hair, rng.randint(20, 70) if female else None)
     if female:
-        long = rng.randint(20, 70)
-        canvas.ellipse(
-            (centre - wide - 14, top - 16, centre + wide + 14, top + 2 * high + long), fill=hair
-        )
         _body(canvas, rng, centre, top + 2 * high, skin, only_neck=True)
-    canvas.ellipse((centre - wide, top, centre + wide, top + 2 * high), fill=skin)
+    canvas.ellipse((centre - wide, top + 10, centre + wide, top + 2 * high), fill=skin)
     _fringe(canvas, rng, (centre, top, wide, high), hair)
     _face(canvas, rng, (centre, top, wide, high))
     canvas.text((8, HEIGHT - 18), f"DEMO {number:04d}", fill=(250, 250, 250))
@@ -58,19 +55,32 @@ def _body(
     canvas.ellipse((centre - 24, chin + 6, centre + 24, chin + 38), fill=skin)
 
 
+def _hair(
+    canvas: ImageDraw.ImageDraw, head: tuple[int, int, int, int], hair: Colour, long: int | None
+) -> None:
+    """Behind the face: short, or `long` pixels below the chin."""
+    centre, top, wide, high = head
+    side, bottom = (9, top + high + 24) if long is None else (16, top + 2 * high + long)
+    canvas.ellipse((centre - wide - side, top - 18, centre + wide + side, bottom), fill=hair)
+
+
 def _fringe(
     canvas: ImageDraw.ImageDraw,
     rng: random.Random,
     head: tuple[int, int, int, int],
     hair: Colour,
 ) -> None:
+    """A parting on one side, or a straight fringe."""
     centre, top, wide, high = head
-    side = rng.choice((-1, 0, 1)) * rng.randint(8, 22)
-    box = (centre - wide - 5, top - 14, centre + wide + 5, top + high)
-    canvas.chord(box, 180, 360, fill=hair)
-    if side:
-        left, right = sorted((centre - side, centre + 3 * side))
-        canvas.ellipse((left, top + high // 3, right, top + high // 3 + 26), fill=hair)
+    parting = rng.choice((-1, 0, 1)) * rng.randint(14, 26)
+    depth = top + high // 2 + rng.randint(4, 12)
+    if not parting:
+        canvas.chord((centre - wide, top - 6, centre + wide, depth + 10), 180, 360, fill=hair)
+        return
+    for side in (-1, 1):
+        outer, inner = centre + side * (wide + 2), centre + parting - side * 4
+        left, right = sorted((outer, inner))
+        canvas.ellipse((left, top - 4, right, depth), fill=hair)
 
 
 def _face(canvas: ImageDraw.ImageDraw, rng: random.Random, head: tuple[int, int, int, int]) -> None:

@@ -33,9 +33,7 @@ REGISTERING = (
     ),
 )
 PAID_UP = (Scene(count=62, states=_PAID, hours=14 * _DAY),)
-PRINTABLE = Scene(
-    count=70, states=(EntryState.NUMBERED,), review=Review.APPROVED, locked=True, hours=26 * _DAY
-)
+PRINTABLE = Scene(count=70, states=_PAID, review=Review.APPROVED, locked=True, hours=26 * _DAY)
 OTHERS = {
     "990801": (
         Scene(count=3, life=Life.DRAFT),
