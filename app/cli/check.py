@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.cli.audit import verified
 from app.cli.shell import Shell, complain, exam_of, pass_shell, say
 from app.cli.texts import _
 from app.database.unit_of_work import reading
@@ -15,7 +16,7 @@ from config import SettingsError
 _TASK = system("check")
 
 
-@click.group("check", help=_("检查：容量计数、生产环境设置"))
+@click.group("check", help=_("检查：容量计数、审计日志、生产环境设置"))
 def check() -> None:
     """The group."""
 
@@ -44,6 +45,15 @@ def capacity(ctx: click.Context, shell: Shell, exam: int | None) -> None:
         complain(_("有 {count} 个容量计数与报考记录不一致。").format(count=len(wrong)))
         ctx.exit(1)
     say(_("容量计数与报考记录一致。"))
+
+
+@check.command(help=_("校验审计日志的封存链"))
+@pass_shell
+@click.pass_context
+def audit(ctx: click.Context, shell: Shell) -> None:
+    """The same as `kaowu audit verify`."""
+    if not verified(shell):
+        ctx.exit(1)
 
 
 @check.command(help=_("检查设置和密钥能否用于生产环境"))

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.cli.arrange import arrange
+from app.cli.audit import audit
 from app.cli.check import check
 from app.cli.database import database
 from app.cli.demo import demo
@@ -40,8 +42,8 @@ def kaowu(shell: Shell, verbose: bool) -> None:
 
 
 kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
-kaowu.add_chapter(_("业务（代某人操作）"), import_file, document)
-kaowu.add_chapter(_("运行"), jobs, check)
+kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, arrange)
+kaowu.add_chapter(_("运行"), jobs, check, audit)
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

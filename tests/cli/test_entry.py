@@ -17,7 +17,17 @@ def test_help_shows_the_commands_in_groups(kaowu: Kaowu) -> None:
     assert said.code == 0
     for heading in ("安装与维护:", "业务（代某人操作）:", "运行:"):
         assert heading in said.out
-    for command in ("db", "permissions", "demo", "import", "document", "jobs", "check"):
+    for command in (
+        "db",
+        "permissions",
+        "demo",
+        "import",
+        "document",
+        "arrange",
+        "jobs",
+        "check",
+        "audit",
+    ):
         assert f"\n  {command} " in said.out
 
 
