@@ -18,7 +18,7 @@ from app.metadata.vocabulary import ExamState, Level, Personal, Verb
 from app.models.codes import PROVINCES
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
-from app.models.settings import RosterAllowedSite, RosterPolicy
+from app.models.settings import RosterAllowedSite, RosterPolicy, SiteSettings
 from app.rules.crud import Context, before
 from app.rules.policy import permit
 
@@ -75,11 +75,12 @@ def _create(row: Exam, context: Context) -> None:
     if source is None:
         return
     reason = "copy a session"
-    models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince)
+    models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings)
     with permit(session, CREATE, Verb.RUN), elevated(session, reason, *models):
         session.flush()
         ids = _copy_organisations(session, source.id, row.id)
         _copy_roster_policies(session, source.id, row.id, ids)
+        _add_settings(session, row.id)
         for item in session.scalars(
             select(ExamProvince).where(ExamProvince.exam_id == source.id)
         ).all():
@@ -138,6 +139,22 @@ def _copy_roster_policies(session: Session, source: int, target: int, ids: dict[
     ).all():
         session.add(
             RosterAllowedSite(allowed_site_id=ids[allowed.allowed_site_id], **moved(allowed))
+        )
+
+
+def _add_settings(session: Session, target: int) -> None:
+    """综合设置 of every site, with the defaults: settings themselves are not copied (R0.6b)."""
+    sites = select(Organisation).where(
+        Organisation.exam_id == target, Organisation.level == Level.SITE.value
+    )
+    for site in session.scalars(sites).all():
+        session.add(
+            SiteSettings(
+                exam_id=target,
+                province_id=site.province_id,
+                city_id=site.city_id,
+                site_id=site.id,
+            )
         )
 
 
@@ -210,7 +227,7 @@ CREATE = register(
         verbs={Level.CENTER: ONLY_RUN},
         super_verbs=ONLY_RUN,
         per_exam=False,
-        writes=(Exam, Organisation, RosterPolicy, RosterAllowedSite, ExamProvince),
+        writes=(Exam, Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings),
     )
 )
 MAKE_CURRENT = register(

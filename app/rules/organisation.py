@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.database.policy import actor_of
-from app.metadata.declarations import Declaration, Place
+from app.metadata.declarations import ONLY_RUN, Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.fields import fields_of
 from app.metadata.registry import register
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.organisation import Organisation, ReviewedState, below
+from app.models.settings import RosterPolicy, SiteSettings
 from app.rules.crud import Context, before
+from app.rules.policy import permit
 
 USER_ORGANISATION = register(
     Declaration(
@@ -25,6 +27,20 @@ USER_ORGANISATION = register(
         verbs=dict.fromkeys(ADMINISTRATORS, frozenset({Verb.VIEW})),
         super_verbs=frozenset({Verb.VIEW}),
         per_exam=False,
+    )
+)
+#: what comes into being together with a site
+SITE_ROWS = register(
+    Declaration(
+        name="site_rows",
+        label=N_("考点初始设置"),
+        verbs={
+            Level.CENTER: ONLY_RUN,
+            Level.PROVINCE: ONLY_RUN,
+            Level.CITY: ONLY_RUN,
+        },
+        super_verbs=ONLY_RUN,
+        writes=(Organisation, SiteSettings, RosterPolicy),
     )
 )
 #: length of a code by level: (99) province, (9907) city, (990701) site (§3.3)
@@ -126,6 +142,24 @@ def _add(row: Organisation, context: Context) -> None:
         )
     ):
         raise Duplicate(label=N_("机构代码"))
+
+    if row.level == Level.SITE.value:
+        with permit(context.session, SITE_ROWS, Verb.RUN, clock=context.clock):
+            context.session.add(row)
+            context.session.flush()
+            add_site_rows(context.session, row)
+
+
+def add_site_rows(session: Session, site: Organisation) -> None:
+    """A site has its 综合设置 and 学籍报考设置 from the first day, with the defaults (R0.6b)."""
+    path = {
+        "exam_id": site.exam_id,
+        "province_id": site.province_id,
+        "city_id": site.city_id,
+        "site_id": site.id,
+    }
+    session.add(SiteSettings(**path))
+    session.add(RosterPolicy(**path))
 
 
 @before("organisation", Verb.EDIT)

@@ -14,7 +14,7 @@ from app.metadata.registry import find
 from app.metadata.vocabulary import ExamState, Level, Verb
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
-from app.models.settings import Fee, RosterAllowedSite, RosterPolicy
+from app.models.settings import Fee, RosterAllowedSite, RosterPolicy, SiteSettings
 from app.rules import crud, exam
 from app.rules.policy import NoVerb, permit
 from tests import factories
@@ -62,6 +62,10 @@ def test_r0_6b_a_new_session_copies_organisations_with_review_state_and_roster_p
     policy = session.scalars(select(RosterPolicy)).one()
     assert (policy.site_id, policy.roster_enabled) == (site.id, True)
     assert session.scalars(select(RosterAllowedSite)).one().allowed_site_id == site.id
+    settings = session.scalars(select(SiteSettings)).all()
+    assert [(row.site_id, row.open) for row in settings if row.site_id == site.id] == [
+        (site.id, False)
+    ]
     # not copied: windows, subjects, fees (R0.6b)
     assert session.scalar(select(func.count()).select_from(Fee)) == 0
 

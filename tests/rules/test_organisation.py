@@ -14,6 +14,7 @@ from app.metadata.vocabulary import ExamState, Level
 from app.models.audit import AuditEntry
 from app.models.exam import Exam
 from app.models.organisation import Organisation
+from app.models.settings import SiteSettings
 from app.rules import crud, organisation
 from app.rules.policy import HistoricExam, NoVerb, PreparingExam
 from tests import factories
@@ -96,6 +97,8 @@ def test_r7_the_superior_adds_organisations_by_code_and_derives_their_place(
     site = add(session, city, "990901")
     assert (city.level, city.province_id, city.city_id) == ("city", tree.province.id, city.id)
     assert (site.province_id, site.city_id, site.site_id) == (tree.province.id, city.id, site.id)
+    settings = session.scalars(select(SiteSettings).where(SiteSettings.site_id == site.id)).one()
+    assert (settings.open, settings.max_subjects) == (False, 3)
 
 
 @pytest.mark.parametrize("code", ["99", "110901", "12345", "ab0901", "9"])
@@ -121,7 +124,7 @@ def test_r7_a_site_has_no_subordinates(session: KaowuSession, tree: Tree) -> Non
 
 def test_r7_only_organisations_without_data_are_deleted(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    empty = add(session, tree.city, "990788")
+    empty = add(session, tree.province, "9988")
     crud.remove(session, RESOURCE, empty.id)
     assert session.get(Organisation, empty.id) is None
     with pytest.raises(InUse):
