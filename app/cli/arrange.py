@@ -1,4 +1,4 @@
-"""`kaowu arrange`: arrange a site's entries, or solve an arrangement problem from a file."""
+"""`kaowu arrange`: arrange and number a site's entries, or solve a problem from a file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from app.cli.texts import _
 from app.database.unit_of_work import run_unit
 from app.rules import operations
 from app.rules.arrangement.arrange import ARRANGE
+from app.rules.arrangement.numbers import GENERATE
 from app.rules.arrangement.solver import Instance, InvalidInstance, Mode, solve
 
 _MODES = click.Choice([mode.value for mode in Mode])
 
 
-@click.group("arrange", help=_("编排：编排考点、求解算例"))
+@click.group("arrange", help=_("编排：编排考点、生成准考证号、求解算例"))
 def arrange() -> None:
     """The group."""
 
@@ -41,6 +42,21 @@ def run_site(shell: Shell, mode: str, acting: Acting) -> None:
             say(f"  {outcome.title}：{outcome.reason}")
     said = _("已编排 {done} 科次，未能编排 {left} 科次。")
     say(said.format(done=report.done, left=report.skipped))
+
+
+@arrange.command(help=_("为一个考点全部已编排的科次生成准考证号"))
+@acting_options
+@pass_shell
+def number(shell: Shell, acting: Acting) -> None:
+    """As 生成准考证号 of the page does; numbers that were issued stay once tickets are out."""
+    actor = actor_for(shell, acting)
+    report = run_unit(
+        shell.factory,
+        actor,
+        lambda session: operations.run(session, GENERATE, operations.Chosen(), {}),
+        request_id=shell.request_id,
+    )
+    say(_("已生成 {count} 个准考证号。").format(count=report.done))
 
 
 @arrange.command("solve", help=_("求解文件中的算例（格式 ncre-arrange/1），不用数据库"))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.demo.ground import Ground
-from app.demo.writing import writing
 from app.metadata.vocabulary import Verb
-from app.models.arrangement import AdmissionTicket, Room, Seat, Sitting
-from app.models.registration import Entry, EntryState
+from app.models.arrangement import Room, Seat, Sitting
 from app.rules import crud
 from app.rules.arrangement import arrange as rules
+from app.rules.arrangement import numbers
 from app.rules.policy import permit
 
 #: two hours each, with twenty minutes and more between them (§3.18)
@@ -57,32 +53,7 @@ def clear_but(session: Session, seats: list[Seat], count: int) -> None:
         rules.clear(session, seats[count:])
 
 
-def _scope(entry: Entry) -> dict[str, Any]:
-    names = ("exam_id", "province_id", "city_id", "site_id", "passport_id")
-    return {name: getattr(entry, name) for name in names}
-
-
-def number(session: Session, ground: Ground, code: str, seats: list[Seat]) -> None:
-    """Ticket numbers: the serial runs through all sittings of a room, in order (§3.12)."""
-    site_id = ground.site(code).id
-    rooms = {row.id: row for row in session.scalars(select(Room).where(Room.site_id == site_id))}
-    statement = select(Sitting).where(Sitting.site_id == site_id)
-    sittings = {row.id: row for row in session.scalars(statement)}
-    ordered = sorted(seats, key=lambda row: (sittings[row.sitting_id].number, row.number))
-    serials: dict[str, int] = defaultdict(int)
-    with writing(session):
-        for row in ordered:
-            entry = session.get_one(Entry, row.entry_id)
-            room = rooms[sittings[row.sitting_id].room_id].number
-            serials[room] += 1
-            exam = ground.exam.code
-            session.add(
-                AdmissionTicket(
-                    **_scope(entry),
-                    entry_id=entry.id,
-                    number=f"{entry.subject_code}{exam}{code}{room}{serials[room]:04d}",
-                    room_number=room,
-                    serial=serials[room],
-                )
-            )
-            entry.state = EntryState.NUMBERED.value
+def number(session: Session, ground: Ground, code: str) -> None:
+    """Ticket numbers of a site that is wholly arranged."""
+    with permit(session, numbers.GENERATE, Verb.RUN):
+        numbers.generate(session, ground.site(code).id)

@@ -161,5 +161,5 @@ class _Loader:
         maker.play(scenes.PRINTABLE, printing)
         maker.save()
         arranged.add_rooms(self.session, made, "990703")
-        seats = arranged.arrange_site(self.session, made, "990703")
-        arranged.number(self.session, made, "990703", seats)
+        arranged.arrange_site(self.session, made, "990703")
+        arranged.number(self.session, made, "990703")

@@ -65,6 +65,8 @@ def test_the_paid_up_site_of_the_demo_is_arranged_and_logged(
             select(AuditEntry.action).where(AuditEntry.request_id.like("cli %")).distinct()
         ).all()
     assert "arrangement.arrangement_run.run" in actions
+    numbered = on_demo("arrange", "number", "--as", "site990702@kaowu.test")
+    assert (numbered.code, numbered.out) == (0, f"已生成 {entries} 个准考证号。\n")
     again = on_demo("arrange", "run", "--as", "site990702@kaowu.test")
     assert (again.code, again.err) == (1, "没有待编排的科次。\n")
 
@@ -85,6 +87,15 @@ def test_who_may_not_arrange_is_refused(on_demo: Kaowu, options: list[str], sent
     said = on_demo("arrange", "run", *options)
     assert (said.code, said.out) == (1, "")
     assert sentence in said.err
+
+
+@SQLITE
+def test_numbers_need_a_whole_arrangement_and_an_open_window(on_demo: Kaowu) -> None:
+    half = on_demo("arrange", "number", "--as", "site990702@kaowu.test")
+    assert (half.code, half.out) == (1, "")
+    assert "流水号未生成" in half.err
+    closed = on_demo("arrange", "number", "--as", "site990703@kaowu.test")
+    assert "当前不在编排时间内" in closed.err
 
 
 @SQLITE
