@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -42,6 +42,7 @@ from app.metadata.vocabulary import (
     Verb,
     Window,
 )
+from app.models.organisation import Organisation
 
 EXAM_STATES = {state.value: label for state, label in EXAM_STATE_LABELS.items()}
 SUBJECT_LEVELS = {"1": N_("一级"), "2": N_("二级"), "3": N_("三级"), "4": N_("四级")}
@@ -163,12 +164,19 @@ class ExamDay(Base, ExamScoped, PublicInExam, Versioned):
         },
         row_filter=_days_seen,
         order=(("day", "asc"),),
-        computed=(Computed("scope", N_("适用范围"), lambda row: row.scope),),
+        computed=(Computed("scope", N_("适用范围"), lambda row: row.scope, loads=("province",)),),
         help=N_("中心设置的日期适用于未另行设置的省；省设置后以省的日期为准。"),
     )
 
     province_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
     day: Mapped[dt.date] = mapped_column(Date, info=col(N_("考试日期"), Personal.NONE, listed=True))
+
+    province: Mapped[Organisation | None] = relationship()
+
+    @property
+    def scope(self) -> str:
+        """The province whose day it is, or all that have set none."""
+        return self.province.display if self.province else N_("未另行设置的省")
 
 
 class Subject(Base, Versioned):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
+    AdministratorsOnly,
     Base,
     ExamScoped,
     Fen,
@@ -116,7 +117,7 @@ class PaymentOrder(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
     registration: Mapped[Registration] = relationship()
 
 
-class GatewayTransaction(Base, ExamScoped):
+class GatewayTransaction(Base, ExamScoped, AdministratorsOnly):
     """One transaction of the gateway, recorded once; it is in exactly one outcome."""
 
     __tablename__ = "gateway_transaction"

@@ -10,6 +10,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 
 from app.adapters.gateway import ForgedCallback
+from app.database.policy import elevated
 from app.metadata.errors import KaowuError, NotFound
 from app.models.payment import GatewayTransaction, OrderState, PaymentOrder
 from app.portal import context, services
@@ -59,7 +60,9 @@ def _has_mismatch(order: PaymentOrder) -> bool:
         GatewayTransaction.order_id == order.id,
         GatewayTransaction.outcome == Outcome.AMOUNT_MISMATCH.value,
     )
-    return context.read_session().scalar(found.limit(1)) is not None
+    session = context.read_session()
+    with elevated(session, "money for the candidate's own order", GatewayTransaction):
+        return session.scalar(found.limit(1)) is not None
 
 
 @blueprint.get("/state")

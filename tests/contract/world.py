@@ -228,5 +228,8 @@ def make_world(url: str, folder: Any) -> World:
 
 
 def text_of(answer: TestResponse) -> str:
-    """The visible text of an answer, without tags."""
-    return re.sub(r"<[^>]+>", " ", answer.get_data(as_text=True))
+    """The visible text of an answer: no tags, no scripts, single spaces."""
+    page = re.sub(
+        r"<(script|style|template).*?</\1>", " ", answer.get_data(as_text=True), flags=re.S
+    )
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())

@@ -32,7 +32,11 @@ def export(resource: Resource, wanted: Asked) -> Any:
         return _later(resource, wanted)
     _log(resource, wanted.query, count)
     stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
-    write_export(stream, context.read_session(), resource, wanted.query, translate=gettext)
+    try:
+        write_export(stream, context.read_session(), resource, wanted.query, translate=gettext)
+    except BaseException:
+        stream.close()
+        raise
     stream.seek(0)
     name = file_name(gettext(resource.label), context.clock()())
     return send_file(stream, mimetype=XLSX, as_attachment=True, download_name=name, max_age=0)
