@@ -74,10 +74,11 @@ def resource_of(model: type) -> Resource | None:
 
 def menu() -> Iterator[tuple[Area, list[Declaration]]]:
     """Areas in the order of the work flow, each with its pages in order."""
-    for area in Area:
-        pages = [item for item in all_declarations() if item.menu and item.menu.area is area]
-        if pages:
-            yield area, pages
+    by_area: dict[Area, list[Declaration]] = {}
+    for item in all_declarations():  # sorted once: every page asks for its menu
+        if item.menu is not None:
+            by_area.setdefault(item.menu.area, []).append(item)
+    yield from by_area.items()
 
 
 def _menu_key(item: Declaration) -> tuple[int, int, str]:
