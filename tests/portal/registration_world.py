@@ -177,3 +177,11 @@ def collective(portal: Portal, passport: Passport, **values: Any) -> Registratio
 
 def days_before(portal: Portal, days: float) -> dt.datetime:
     return portal.clock.now - dt.timedelta(days=days)
+
+
+def main_action(answer: TestResponse) -> str:
+    """The words of the primary button or link in the bar at the foot."""
+    bar = answer.text[answer.text.index('class="action-bar"') :]
+    found = re.search(r'class="button"[^>]*>([^<]+)<', bar)
+    assert found is not None
+    return found[1].strip()

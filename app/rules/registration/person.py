@@ -105,7 +105,12 @@ def clean_person(
 
     Raises InvalidInput with every mistake: forms, document, age (R3.9), class (R18.2), guardian.
     """
-    cleaned = load(PERSON_FIELDS.values(), _completed(values))
+    completed = _completed(values)
+    try:
+        cleaned = load(PERSON_FIELDS.values(), completed)
+    except InvalidInput as error:
+        _check_number(completed, error.errors)
+        raise
     errors: dict[str, list[str]] = {}
     _check_document(cleaned, errors)
     _check_age(session, site.exam_id, cleaned, now, errors)
@@ -125,6 +130,18 @@ def _completed(values: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None and not completed.get(name):
             completed[name] = value
     return completed
+
+
+def _check_number(values: Mapping[str, Any], errors: dict[str, list[str]]) -> None:
+    """The document alone, where other fields are wrong already: all mistakes at once."""
+    if errors.keys() & {"id_type", "id_number"}:
+        return
+    try:
+        read_document(values["id_type"], values["id_number"])
+    except IdentityError as error:
+        _add(errors, error.column, error.message())
+    except Bad as error:
+        _add(errors, "id_number", error.message())
 
 
 def _add(errors: dict[str, list[str]], name: str, message: str) -> None:

@@ -1,0 +1,112 @@
+"""Other people's rows, tokens, and what every page of a registration costs."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from tests.factories import add_site
+from tests.portal.passport_world import ADDRESS, Portal, open_portal
+from tests.portal.registration_world import (
+    PAYMENT,
+    STATUS,
+    TICKET,
+    Candidate,
+    change_row,
+    put_notices,
+)
+
+
+@pytest.fixture
+def portal(fresh_database: str, instance: Path) -> Iterator[Portal]:
+    with open_portal(fresh_database, instance) as made:
+        yield made
+
+
+# ---------------------------------------------------------------- other people's rows
+
+
+def test_p1_nobody_reaches_photo_order_or_entries_of_somebody_else(portal: Portal) -> None:
+    owner, other = Candidate(portal), Candidate(portal)
+    row = owner.register(["14"])
+    owner.order()
+    number = owner.orders()[0].number
+    assert other.get("/registration/photo.jpg").status_code == 404
+    other.register([])
+    assert number not in other.get(PAYMENT).text
+    for action in ("refresh", "abandon"):
+        token = {"csrf_token": other.token("/registration/person")}
+        answer = other.client.post(
+            f"{PAYMENT}{action}", base_url=ADDRESS, data=token | {"order_number": number}
+        )
+        assert answer.status_code == 404
+    assert owner.entries() == {"14": "paying"}
+    assert owner.orders()[0].state == "open"
+    change_row(portal, other.row(), photo_id=row.photo_id)  # even with a foreign key in his row
+    assert other.get("/registration/photo.jpg").status_code == 404
+    assert owner.get("/registration/photo.jpg").status_code == 200
+
+
+def test_every_form_needs_its_token_but_the_call_back(portal: Portal) -> None:
+    candidate = Candidate(portal)
+    candidate.register(["14"])
+    posts = {
+        rule.rule.replace("<int:site_id>", str(portal.tree.site.id)): rule.endpoint
+        for rule in portal.app.url_map.iter_rules()
+        if "POST" in (rule.methods or ())
+    }
+    assert len(posts) > 15
+    for path, endpoint in posts.items():
+        answer = candidate.client.post(path, base_url=ADDRESS, data={})
+        expected = 403 if endpoint == "callbacks.receive" else 400
+        assert answer.status_code == expected, path
+    assert candidate.entries() == {"14": "unpaid"}
+
+
+# ---------------------------------------------------------------- cost
+
+
+def test_every_page_needs_at_most_six_statements_and_is_small(portal: Portal) -> None:
+    with portal.writing() as session:
+        site = add_site(session, portal.tree, "990703", subjects=("14", "24", "35"), day_quota=9)
+    put_notices(portal, "<p>省</p>", "<p>考点</p>")
+    candidate = Candidate(portal)
+    statements: list[str] = []
+    engine = portal.factory.kw["bind"]
+    event.listen(engine, "before_cursor_execute", lambda *found: statements.append(found[2]))
+
+    def visit(*paths: str) -> None:
+        for path in paths:
+            statements.clear()
+            answer = candidate.get(path)
+            assert answer.status_code == 200, path
+            asked = [text for text in statements if text.startswith("SELECT")]
+            assert len(asked) <= 6, (path, asked)
+            static = re.findall(r'(?:href|src)="(/static/portal/[^"]+)"', answer.text)
+            weight = len(gzip.compress(answer.data))
+            for name in static:
+                with candidate.get(name) as file:
+                    weight += len(gzip.compress(file.data))
+            assert weight < 30_000, path
+
+    visit("/", "/registration/start", f"/registration/notice/{site.id}")
+    candidate.accept(site)
+    visit("/registration/register")
+    candidate.fill_in()
+    candidate.upload()
+    pages = (
+        *("/", STATUS, "/registration/person", "/registration/photo", "/registration/subjects"),
+        *("/registration/seats", PAYMENT, f"{PAYMENT}state", TICKET),
+    )
+    visit(*pages)
+    candidate.choose({"14": "2026-09-19", "24": ""})
+    visit(*pages)
+    address = candidate.order()
+    visit(*pages)
+    candidate.at_the_bank("succeed", address)
+    visit(*pages)
