@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from app.database.policy import OutOfScope, actor_of
 from app.metadata.due import due_work
 from app.metadata.errors import N_
+from app.models.account import Setting
 from app.models.audit import AuditEntry, AuditSeal
 from app.rules.audit import SEALING
 from app.rules.clock import Clock, system_clock
@@ -34,6 +35,8 @@ from app.rules.clock import Clock, system_clock
 TASK = "seal audit log"
 #: entries of one seal, and of one run of the sweep (which holds up other writers on SQLite)
 BATCH, PER_RUN = 500, 5_000
+#: name of the setting whose row is locked by whoever seals
+LOCK = "audit_chain"
 #: the chain begins with this
 START = "0" * 64
 #: so many digits of an entry's own digest are kept to say which one was changed
@@ -174,9 +177,13 @@ def _require_system(session: Session) -> None:
 
 
 def _lock_chain(session: Session) -> AuditSeal | None:
-    """The newest seal. The first one is held, so that two sweeps never make the same link; the
-    newest is read after that, in a statement of its own, to see what the other has made."""
-    session.execute(select(AuditSeal.id).where(AuditSeal.sequence == 1).with_for_update())
+    """The newest seal. A row beside the chain is held, so that two sweeps never make the same
+    link; the newest is read after that, to see what the other has made. (Locking a seal itself
+    would need the right to change seals, which the application is better without.)"""
+    lock = select(Setting.id).where(Setting.name == LOCK)
+    if session.scalar(lock.with_for_update()) is None:
+        session.add(Setting(name=LOCK, value=True))
+        session.flush()
     return session.scalars(select(AuditSeal).order_by(AuditSeal.sequence.desc()).limit(1)).first()
 
 
