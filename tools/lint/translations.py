@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +18,17 @@ CATALOGUE = Path("translations/en/LC_MESSAGES/messages.po")
 
 def extract(root: Path) -> set[str]:
     """Message ids of the code and the templates, as the extractor finds them."""
-    command = [
-        *(sys.executable, "-m", "babel.messages.frontend", "-q", "extract", "-F", "babel.cfg"),
-        *("-k", "N_", "-k", "lazy_gettext", "-o", "-", "--no-location", "."),
-    ]
-    result = subprocess.run(command, cwd=root, capture_output=True, check=True)
-    template = read_po(io.BytesIO(result.stdout))
+    with tempfile.TemporaryDirectory() as folder:
+        # A file: the extractor takes "-" for a file name, not for its standard output.
+        path = Path(folder, "messages.pot")
+        command = [
+            *(sys.executable, "-m", "babel.messages.frontend", "-q", "extract"),
+            *("-F", "babel.cfg", "-k", "N_", "-k", "lazy_gettext"),
+            *("-o", str(path), "--no-location", "."),
+        ]
+        subprocess.run(command, cwd=root, capture_output=True, check=True)
+        with path.open("rb") as file:
+            template = read_po(file)
     return {_first(message.id) for message in template if message.id}
 
 
