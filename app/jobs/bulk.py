@@ -8,10 +8,11 @@ from typing import BinaryIO, cast
 from app.database.policy import actor_of
 from app.database.session import KaowuSession
 from app.jobs import files
-from app.jobs.engine import Outcome, Work, handles
+from app.jobs.engine import Work, handles
 from app.jobs.exports import file_name, write_export
 from app.jobs.imports.report import MEDIA_TYPE
 from app.jobs.imports.rows import SHOWN_ERRORS
+from app.jobs.outcome import Outcome
 from app.metadata.declarations import Operation, Resource, RowOutcome
 from app.metadata.errors import N_
 from app.metadata.query import ListQuery

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import and_
@@ -25,6 +25,7 @@ from app.jobs.declarations import JOBS  # noqa: F401 - declared wherever jobs ca
 from app.jobs.files import row_by_id
 from app.jobs.ledger import Order
 from app.jobs.machine import Machine
+from app.jobs.outcome import Outcome
 from app.jobs.pulse import Pulse
 from app.metadata import registry
 from app.metadata.actor import Actor, system
@@ -79,37 +80,6 @@ class JobCancelled(Interrupted):
 
 class LostClaim(Interrupted):
     """Somebody else holds the job now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a job leaves on its row. `counts`: (Chinese label, number); `notes`: sentences;
-    `errors`: at most 1,000 rows for the screen (R38.5); `facts`: further JSON values."""
-
-    counts: tuple[tuple[str, int], ...] = ()
-    notes: tuple[str, ...] = ()
-    errors: tuple[Mapping[str, Any], ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    report_file_id: int | None = None
-    progress: int | None = None
-
-    def values(self) -> dict[str, Any]:
-        """Columns of the row."""
-        found: dict[str, Any] = {
-            "result": {
-                "counts": [{"label": label, "n": number} for label, number in self.counts],
-                "notes": list(self.notes),
-                **self.facts,
-            },
-            "errors": [dict(row) for row in self.errors],
-            "error": self.error[: ledger.ERROR_LENGTH] if self.error else None,
-        }
-        if self.report_file_id is not None:
-            found["report_file_id"] = self.report_file_id
-        if self.progress is not None:
-            found |= {"progress": self.progress, "total": self.progress}
-        return found
 
 
 Effect = Callable[[KaowuSession], Outcome]

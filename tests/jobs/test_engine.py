@@ -15,8 +15,9 @@ from app.adapters.queue import JobQueue
 from app.database.policy import NoActor
 from app.database.unit_of_work import reading, unit_of_work
 from app.jobs import engine, ledger
-from app.jobs.engine import JobCancelled, Outcome, Work
+from app.jobs.engine import JobCancelled, Work
 from app.jobs.files import row_by_id
+from app.jobs.outcome import Outcome
 from app.metadata.actor import Actor, system
 from app.metadata.errors import NotFound, PolicyDenied
 from app.metadata.vocabulary import Level, Window

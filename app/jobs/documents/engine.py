@@ -21,9 +21,10 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import reading
 from app.jobs import engine, files
 from app.jobs.documents.stamping.errors import DocumentCancelled
-from app.jobs.engine import JobCancelled, Outcome, Work, handles
+from app.jobs.engine import JobCancelled, Work, handles
 from app.jobs.imports.container import suffix_of
 from app.jobs.machine import Machine
+from app.jobs.outcome import Outcome
 from app.metadata.actor import Actor
 from app.metadata.cleaning import load
 from app.metadata.declarations import Document

@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from app.database.session import KaowuSession
 from app.database.unit_of_work import Busy, reading, run_unit
 from app.jobs import engine, files
-from app.jobs.engine import Outcome, Work, handles
+from app.jobs.engine import Work, handles
 from app.jobs.imports.container import UploadRefused, check_upload
 from app.jobs.imports.report import MEDIA_TYPE, report_name, write_report
 from app.jobs.imports.rows import SHOWN_ERRORS, ImportRow, Parsed, Problem, masked, parse_rows
 from app.jobs.imports.sheets import read_sheet
 from app.jobs.machine import Machine
+from app.jobs.outcome import Outcome
 from app.metadata.actor import Actor
 from app.metadata.cleaning import load
 from app.metadata.declarations import Import
