@@ -20,7 +20,7 @@ from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.settings import RosterAllowedSite, RosterPolicy, SiteSettings
 from app.rules.crud import Context, before
-from app.rules.policy import permit
+from app.rules.policy import widened
 
 _COPIED = (
     "level",
@@ -76,7 +76,7 @@ def _create(row: Exam, context: Context) -> None:
         return
     reason = "copy a session"
     models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings)
-    with permit(session, CREATE, Verb.RUN), elevated(session, reason, *models):
+    with widened(session, Exam, *models), elevated(session, reason, *models):
         session.flush()
         ids = _copy_organisations(session, source.id, row.id)
         _copy_roster_policies(session, source.id, row.id, ids)
@@ -216,20 +216,6 @@ def participating(session: Session, exam_id: int) -> list[tuple[str, str]]:
     return [(code, PROVINCES.name(code)) for code in sorted(codes)]
 
 
-#: what creating a session writes beside its own row
-CREATE = register(
-    Operation(
-        name="exam_copy",
-        label=N_("复制考次"),
-        resource="exam",
-        on=frozenset(),
-        apply=_apply_make_current,
-        verbs={Level.CENTER: ONLY_RUN},
-        super_verbs=ONLY_RUN,
-        per_exam=False,
-        writes=(Exam, Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings),
-    )
-)
 MAKE_CURRENT = register(
     Operation(
         name="exam_make_current",

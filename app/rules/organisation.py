@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.database.policy import actor_of
-from app.metadata.declarations import ONLY_RUN, Declaration, Place
+from app.metadata.declarations import Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.fields import fields_of
 from app.metadata.registry import register
@@ -17,7 +17,7 @@ from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.organisation import Organisation, ReviewedState, below
 from app.models.settings import RosterPolicy, SiteSettings
 from app.rules.crud import Context, before
-from app.rules.policy import permit
+from app.rules.policy import widened
 
 USER_ORGANISATION = register(
     Declaration(
@@ -27,20 +27,6 @@ USER_ORGANISATION = register(
         verbs=dict.fromkeys(ADMINISTRATORS, frozenset({Verb.VIEW})),
         super_verbs=frozenset({Verb.VIEW}),
         per_exam=False,
-    )
-)
-#: what comes into being together with a site
-SITE_ROWS = register(
-    Declaration(
-        name="site_rows",
-        label=N_("考点初始设置"),
-        verbs={
-            Level.CENTER: ONLY_RUN,
-            Level.PROVINCE: ONLY_RUN,
-            Level.CITY: ONLY_RUN,
-        },
-        super_verbs=ONLY_RUN,
-        writes=(Organisation, SiteSettings, RosterPolicy),
     )
 )
 #: length of a code by level: (99) province, (9907) city, (990701) site (§3.3)
@@ -144,7 +130,7 @@ def _add(row: Organisation, context: Context) -> None:
         raise Duplicate(label=N_("机构代码"))
 
     if row.level == Level.SITE.value:
-        with permit(context.session, SITE_ROWS, Verb.RUN, clock=context.clock):
+        with widened(context.session, Organisation, SiteSettings, RosterPolicy):
             context.session.add(row)
             context.session.flush()
             add_site_rows(context.session, row)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sqlalchemy import bindparam, select
@@ -244,3 +244,20 @@ def permit(
     opened = guard.Permit(declaration, verb, actor, reason, frozenset(models))
     with guard.open_permit(session, opened):
         yield actor
+
+
+@contextmanager
+def widened(session: Session, *models: type) -> Iterator[None]:
+    """Within a permit that is open: these models may be written as well, as its consequence.
+
+    For what comes into being or changes together with the row that was permitted (the settings of
+    a new site, the numbers of a sitting's neighbours). No matrix cell stands for it: the open
+    permit has decided. Raises NoPermit where none is open.
+    """
+    permits = guard.state_of(session).permits
+    if not permits:
+        raise guard.NoPermit()
+    outer = permits[-1]
+    opened = replace(outer, models=outer.models | frozenset(models))
+    with guard.open_permit(session, opened):
+        yield

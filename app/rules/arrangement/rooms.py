@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.database.policy import actor_of
-from app.metadata.declarations import ONLY_RUN, Declaration, On, Operation, RowOutcome
+from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
@@ -19,17 +19,8 @@ from app.models.exam import ExamSubject
 from app.models.settings import SiteSubject
 from app.rules.crud import Context, before
 from app.rules.exam import days_of
-from app.rules.policy import permit
+from app.rules.policy import widened
 
-#: one sitting that comes or moves changes the numbers of its neighbours
-RENUMBER = register(
-    Declaration(
-        name="sitting_renumber",
-        label=N_("批次重新编号"),
-        verbs={Level.SITE: ONLY_RUN},
-        writes=(Sitting,),
-    )
-)
 EARLIEST, LATEST = dt.time(8), dt.time(20)
 
 
@@ -162,7 +153,8 @@ def _others(session: Session, row: Sitting) -> list[Sitting]:
 def renumber(session: Session, row: Sitting) -> None:
     """Numbers of the room's sittings follow their start (R30.5); issued tickets keep theirs."""
     sittings = sorted([*_others(session, row), row], key=lambda item: (item.day, item.start))
-    with permit(session, RENUMBER, Verb.RUN):
+    # one sitting that comes or moves changes the numbers of its neighbours
+    with widened(session, Sitting):
         for number, sitting in enumerate(sittings, start=1):
             if sitting.number != number:
                 sitting.number = number
