@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.database.identifiers import new_id
 from app.metadata import registry
 from app.metadata.declarations import Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
@@ -228,12 +229,17 @@ def _lock(session: Session) -> Setting | None:
 
 
 def bump_version(session: Session) -> None:
-    """Every process drops its cached grant sets on the next request."""
+    """Every process drops its cached grant sets on the next request.
+
+    A version is a number that never comes again: after a rollback, or a restored backup, a
+    counter would give one number to two matrices.
+    """
     row = _lock(session)
+    version = str(new_id())
     if row is None:
-        session.add(Setting(name=MATRIX_VERSION, value=1))
+        session.add(Setting(name=MATRIX_VERSION, value=version))
     else:
-        row.value = int(row.value) + 1
+        row.value = version
     session.flush()
 
 
