@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from app.views import cells, chrome, pages
 from app.views import request as context
 from app.views.exam_prefix import AdminFlask, ExamPrefix
 from app.views.security import KaowuSecurity
+from app.views.texts import texts
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
@@ -69,7 +71,7 @@ def create_admin_app(runtime: Runtime) -> AdminFlask:
         hops = runtime.settings.trusted_proxies
         inner = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops)
     numbers = _SessionNumbers(runtime)
-    app.wsgi_app = ExamPrefix(inner, numbers.all, numbers.current)  # type: ignore[assignment]
+    app.wsgi_app = ExamPrefix(inner, numbers.knows, numbers.current)  # type: ignore[assignment]
     return app
 
 
@@ -109,7 +111,10 @@ def _configuration(runtime: Runtime) -> dict[str, Any]:
 
 
 class _SessionNumbers:
-    """Known session numbers, read at most once a second (the middleware asks on every call)."""
+    """Known session numbers, read at most once a second (the middleware asks on every call).
+
+    A number that is not known is looked up at once: a session may just have been created.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -117,9 +122,7 @@ class _SessionNumbers:
         self._numbers: set[int] = set()
         self._current: int | None = None
 
-    def _refresh(self) -> None:
-        if time.monotonic() - self._read_at < 1 and self._numbers:
-            return
+    def _read(self) -> None:
         with self._runtime.factory() as session:
             become(session, system("session numbers"))
             self._numbers = set(session.scalars(select(Exam.number)))
@@ -127,12 +130,18 @@ class _SessionNumbers:
             self._current = exam.number if exam else None
         self._read_at = time.monotonic()
 
-    def all(self) -> set[int]:
-        self._refresh()
-        return self._numbers
+    def _read_if_old(self) -> None:
+        if time.monotonic() - self._read_at >= 1:
+            self._read()
+
+    def knows(self, number: int) -> bool:
+        self._read_if_old()
+        if number not in self._numbers:
+            self._read()
+        return number in self._numbers
 
     def current(self) -> int | None:
-        self._refresh()
+        self._read_if_old()
         return self._current
 
 
@@ -207,13 +216,17 @@ def answer_refusal(error: KaowuError) -> Any:
     if request.path.startswith("/api/"):
         body = {"code": error.code, "message": text}
         errors = getattr(error, "errors", None)
-        return (body | ({"errors": errors} if errors else {})), error.status
+        return (body | ({"errors": _in_words(errors)} if errors else {})), error.status
     if request.method == "POST" and not request.headers.get("HX-Request"):
         referrer = request.referrer or ""
         if referrer.startswith(request.host_url) and error.status not in (404,):
             flash(text, "danger")
             return redirect(referrer)
     return _message(error.status, text)
+
+
+def _in_words(errors: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    return {name: texts(messages) for name, messages in errors.items()}
 
 
 def _message(status: int, text: str) -> Any:

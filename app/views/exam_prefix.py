@@ -33,17 +33,18 @@ StartResponse = Callable[..., Any]
 class ExamPrefix:
     """Middleware inside the mount of the admin app.
 
-    `numbers()` returns the known session numbers, `current()` the current one or None.
+    `knows(number)` tells whether a session has the number; `current()` returns the current one's
+    or None.
     """
 
     def __init__(
         self,
         application: Callable[..., Iterable[bytes]],
-        numbers: Callable[[], set[int]],
+        knows: Callable[[int], bool],
         current: Callable[[], int | None],
     ) -> None:
         self.application = application
-        self.numbers = numbers
+        self.knows = knows
         self.current = current
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
@@ -51,7 +52,7 @@ class ExamPrefix:
         root = environ.get("SCRIPT_NAME", "")
         environ[ROOT_KEY] = root
         found = _NUMBER.match(path)
-        if found and int(found[1]) in self.numbers():
+        if found and self.knows(int(found[1])):
             environ["SCRIPT_NAME"] = f"{root}/{found[1]}"
             environ["PATH_INFO"] = found[2] or "/"
             environ[NUMBER_KEY] = int(found[1])
