@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import FilePayload
 
 from app.database.session import make_engine, make_session_factory
 from app.database.unit_of_work import unit_of_work
@@ -152,7 +153,7 @@ def register(phone: Page, address: str) -> None:
             field.fill(str(value))
     phone.locator(".action-bar button").last.click()
     phone.wait_for_url("**/registration/photo")
-    photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": jpeg(600, 800, 60_000)}
+    photo = FilePayload(name="photo.jpg", mimeType="image/jpeg", buffer=jpeg(600, 800, 60_000))
     phone.set_input_files("input[name=photo]", photo)
     phone.wait_for_selector("[data-check=size].ok")
     phone.locator(".action-bar button").last.click()
