@@ -1,5 +1,6 @@
 // Crop to 3:4 and compress to 20-200 KB before the upload; the server checks the result again.
-import { all } from './portal.js';
+// No import: a module's address must carry its digest, or it is loaded twice.
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const LEAST = 20 * 1024;
 const MOST = 200 * 1024;
@@ -15,7 +16,6 @@ const pick = document.querySelector('[data-pick]');
 const message = document.getElementById('photo-message');
 const help = message?.textContent;
 let cropper = null;
-let checks = 0;
 
 // what was kept of the personal data has been taken by now
 for (const key of Object.keys(sessionStorage)) {
@@ -31,20 +31,23 @@ function tell(name, good, text) {
 const drawn = (width) => cropper.getCroppedCanvas({
   width, height: width * 4 / 3, imageSmoothingQuality: 'high', fillColor: '#fff',
 });
-const jpeg = (canvas, quality) => new Promise((done) => {
-  canvas.toBlob(done, 'image/jpeg', quality);
-});
+
+/** The bytes of a canvas as JPEG. Not toBlob: browsers put that off until they are idle. */
+function jpeg(canvas, quality) {
+  const text = atob(canvas.toDataURL('image/jpeg', quality).split(',')[1]);
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
 
 /** The crop as a JPEG of 20-200 KB: less quality if too large, more pixels if too small. */
-async function encode() {
+function encode() {
   let best = null;
   for (const width of WIDTHS) {
     const canvas = drawn(width);
     for (const quality of QUALITIES) {
-      best = await jpeg(canvas, quality);
-      if (best.size <= MOST) break;
+      best = jpeg(canvas, quality);
+      if (best.length <= MOST) break;
     }
-    if (best.size >= LEAST) break;
+    if (best.length >= LEAST) break;
   }
   return best;
 }
@@ -61,18 +64,23 @@ function background(canvas) {
   return values.reduce((sum, value) => sum + value) / values.length;
 }
 
-async function check() {
-  checks += 1;
-  const mine = checks;
+/** Tell what is right with the crop as it stands now. */
+function check() {
   const area = cropper.getData(true);
   tell('pixels', area.width >= 144 && area.height >= 192, `${area.width}×${area.height}`);
   tell('ratio', true, '3:4');
   const row = document.querySelector('[data-check="background"]');
   const light = background(drawn(240)) > 170;
   tell('background', light, light ? row.dataset.light : row.dataset.dark);
-  const blob = await encode();
-  if (mine !== checks) return; // moved on meanwhile
-  tell('size', blob.size >= LEAST && blob.size <= MOST, `${Math.round(blob.size / 1024)} KB`);
+  const size = encode().length;
+  tell('size', size >= LEAST && size <= MOST, `${Math.round(size / 1024)} KB`);
+}
+
+let waiting = 0;
+/** Zooming tells before it is done, and many times. */
+function checkSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => { if (cropper) check(); }, 150);
 }
 
 function close() {
@@ -107,7 +115,7 @@ function open(file) {
       aspectRatio: 3 / 4, viewMode: 1, dragMode: 'move', autoCropArea: 0.95, background: false,
       cropBoxMovable: false, cropBoxResizable: false, toggleDragModeOnDblclick: false,
       checkOrientation: false, // browsers turn pictures upright themselves
-      ready: check, cropend: check,
+      ready: check, cropend: check, zoom: checkSoon,
     });
   };
   picture.src = URL.createObjectURL(file);
@@ -121,21 +129,17 @@ if (form && window.Cropper) {
   document.querySelector('[data-again]').addEventListener('click', choose);
   input.addEventListener('change', () => { if (input.files[0]) open(input.files[0]); });
   for (const button of all('[data-zoom]')) {
-    button.addEventListener('click', () => { cropper.zoom(Number(button.dataset.zoom)); check(); });
+    button.addEventListener('click', () => cropper.zoom(Number(button.dataset.zoom)));
   }
   document.querySelector('[data-rotate]').addEventListener('click', () => {
     cropper.rotate(90);
     check();
   });
-  form.addEventListener('submit', async (event) => {
-    if (!cropper) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    if (form.dataset.sent) return;
-    form.dataset.sent = '1';
+  // the file that was chosen is replaced by the crop just before the form leaves
+  form.addEventListener('submit', () => {
+    if (!cropper || form.dataset.sent) return;
     const chosen = new DataTransfer();
-    chosen.items.add(new File([await encode()], 'photo.jpg', { type: 'image/jpeg' }));
+    chosen.items.add(new File([encode()], 'photo.jpg', { type: 'image/jpeg' }));
     input.files = chosen.files;
-    form.submit();
   }, { capture: true });
 }

@@ -1,10 +1,10 @@
 // The portal's pages work without scripts. This adds: codes sent without leaving the page, the
 // countdown, and protection against a form sent twice.
 
-export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 /** Disable a button for `seconds`, telling on it how many are left. */
-export function countDown(button, seconds) {
+function countDown(button, seconds) {
   const label = button.dataset.label ?? (button.dataset.label = button.textContent);
   const until = Date.now() + seconds * 1000;
   const show = () => {
