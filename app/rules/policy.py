@@ -203,6 +203,11 @@ def exam_state(session: Session, exam_id: int | None) -> ExamState | None:
     return cache[exam_id]
 
 
+def remember_exam(session: Session, exam: Exam) -> None:
+    """The session of the exam has been read already: do not ask for its state again."""
+    session.info.setdefault("kaowu_exam_states", {})[exam.id] = ExamState(exam.state)
+
+
 def target_for(session: Session, actor: Actor, declaration: Declaration) -> Target:
     """The facts about the actor's own place: what `permit` and the pages' buttons ask with."""
     organisation_id = actor.organisation_id

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.jobs.exports import file_name, write_export
 from app.metadata.declarations import Resource
+from app.metadata.errors import N_
 from app.metadata.query import ListQuery
 from app.rules import audit, listing
 from app.views import request as context
@@ -61,8 +62,8 @@ def _log(resource: Resource, query: ListQuery, count: int) -> None:
     name = f"{audit.area_of(resource.model)}.{resource.model.__name__.lower()}.export"
     asked_for = "、".join(sorted(query.filters)) or None
     changes: audit.Changes = {
-        "count": {"label": "条数", "old": None, "new": count},
-        "filters": {"label": "查询条件", "old": None, "new": asked_for},
+        "count": {"label": N_("条数"), "old": None, "new": count},
+        "filters": {"label": N_("查询条件"), "old": None, "new": asked_for},
     }
     context.run(
         lambda session: audit.record(

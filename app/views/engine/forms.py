@@ -12,11 +12,12 @@ from typing import Any
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
-from app.metadata.errors import InvalidInput
+from app.metadata.errors import BRACKETED, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.presenting import masked_text
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.metadata.vocabulary import Personal
+from app.views.texts import texts, without_label
 
 #: a select shows up to so many choices; above, it searches
 SELECT_UP_TO = 200
@@ -117,12 +118,14 @@ def form_field(
         "help": gettext(field.help) if field.help else None,
         "placeholder": gettext(field.placeholder) if field.placeholder else None,
         "max_length": field.max_length if field.kind in (Kind.TEXT, Kind.MULTILINE) else None,
-        "errors": [without_label(field, message) for message in errors],
+        "errors": [without_label(message, field.label) for message in errors],
         "sensitive": field.personal is not Personal.NONE,
     }
     if field.mask is not None and text and not errors:
         hint = gettext("已遮盖；不修改时请保持原样")
-        found["help"] = f"{found['help']}（{hint}）" if found["help"] else hint
+        found["help"] = (
+            text(Message(BRACKETED, name=field.help, detail=hint)) if field.help else hint
+        )
     offered = choices if choices is not None else field.choices
     if found["kind"] in ("select", "checkboxes") and offered is not None:
         found |= _offered(field, text, offered, search_url)
@@ -148,11 +151,6 @@ def _offered(
     if field.kind is Kind.CHOICES and len(choices) > 24:
         return {"kind": "select", "multiple": True, "choices": pairs}
     return {"choices": pairs}
-
-
-def without_label(field: Field, message: str) -> str:
-    """The message alone: beside its field the label in front would be said twice."""
-    return message.removeprefix(f"{field.label}：")
 
 
 def fieldsets(
@@ -195,4 +193,4 @@ def split_errors(error: InvalidInput, fields: Iterable[Field]) -> tuple[Errors, 
     names = {field.name for field in fields}
     own = {name: messages for name, messages in error.errors.items() if name in names}
     others = [m for name, messages in error.errors.items() if name not in names for m in messages]
-    return own, others
+    return own, texts(others)

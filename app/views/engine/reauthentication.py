@@ -47,4 +47,4 @@ def require(given: Any) -> None:
     bucket, now = f"reauthenticate:{acting.passport_id}", context.clock()()
     context.run(lambda unit: rate_limit.require(unit, bucket, RATE, now))
     if not password.verify_password(stored, str(given or "")):
-        raise InvalidInput({NAME: [str(WrongPassword())]})
+        raise InvalidInput({NAME: [WrongPassword().as_message()]})

@@ -15,7 +15,8 @@ from app.metadata.declarations import Declaration, On, Operation, Resource
 from app.metadata.vocabulary import WRITING, Verb
 from app.rules import availability
 from app.rules.clock import Clock
-from app.rules.policy import Decision, NoVerb, Target, decide, target_for
+from app.rules.policy import Decision, NoVerb, Target, decide, remember_exam, target_for
+from app.views import request as context
 from app.views.texts import text
 
 
@@ -23,6 +24,8 @@ class Rights:
     """Decisions on a resource and its operations, each made once."""
 
     def __init__(self, session: Session, resource: Resource, actor: Actor, clock: Clock) -> None:
+        if (exam := context.exam()) is not None:
+            remember_exam(session, exam)
         self.resource = resource
         self.actor = actor
         self.reason = availability.reason_for(session, resource.name, actor)
