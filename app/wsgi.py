@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 
+from app.jobs.health import readiness
 from app.portal import create_portal_app
 from app.runtime import Runtime, start
 from app.views.application import MOUNT, STATIC, create_admin_app
@@ -21,9 +23,10 @@ from config import Settings
 def create_application(runtime: Runtime) -> Any:
     """WSGI callable of the whole product. `/static` is served by the web server in front where
     there is one; this fallback serves development and tests."""
-    mounted = DispatcherMiddleware(
-        create_portal_app(runtime.settings, runtime.factory), {MOUNT: create_admin_app(runtime)}
+    portal = create_portal_app(
+        runtime.settings, runtime.factory, readiness=partial(readiness, runtime)
     )
+    mounted = DispatcherMiddleware(portal, {MOUNT: create_admin_app(runtime)})
     return SharedDataMiddleware(mounted, {"/static": str(STATIC)}, cache_timeout=31_536_000)
 
 

@@ -115,6 +115,14 @@ class FileStore:
         except FileNotFoundError:
             return
 
+    def is_writable(self) -> bool:
+        """Whether a file can be put and removed (health page)."""
+        try:
+            self.delete(self.put(b"", folder="probe").key)
+        except OSError:
+            return False
+        return True
+
     def exists(self, key: str) -> bool:
         return bool(self._filesystem.exists(self._path(key)))
 

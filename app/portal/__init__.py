@@ -30,13 +30,12 @@ def create_portal_app(
     factory: sessionmaker[KaowuSession],
     *,
     clock: Clock = system_clock,
-    nudge: Callable[[], None] | None = None,
     readiness: Callable[[], Mapping[str, bool]] | None = None,
 ) -> Flask:
     """Make the portal. Keys must be installed already (`app.runtime.start`).
 
-    `nudge` is called after a commit that left mail or SMS in the outbox. `readiness` returns
-    {what: ready} for `/readyz` beside the database's own check (queue, migration head).
+    `readiness` returns {what: ready} for `/readyz` beside the database's own check (queue,
+    files, migrations).
     """
     app = Flask(
         __name__,
@@ -45,7 +44,7 @@ def create_portal_app(
         template_folder=str(_ROOT / "templates"),
     )
     app.config.update(_configuration(settings))
-    app.extensions["kaowu_portal"] = context.Portal(settings, factory, clock, nudge, readiness)
+    app.extensions["kaowu_portal"] = context.Portal(settings, factory, clock, readiness)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

@@ -3,32 +3,27 @@ REST where it is asked for; then the views of imports, documents, statistics and
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
 from typing import Any
 
 from app.metadata import registry
 from app.metadata.declarations import Operation, Resource
+from app.views import audit, documents, imports, jobs, matrix, outbox, statistics
 from app.views.engine.operation import operation_view
 from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
 
-#: modules with a `register(builder)` of their own
-OTHER_ENGINES = ("imports", "documents", "statistics", "jobs", "matrix")
-#: modules whose classes make the pages of some resources (`pages_of`)
-SPECIAL = ("audit", "outbox")
+OTHER_ENGINES = (imports, documents, statistics, jobs, matrix)
+#: modules whose classes make the pages of some resources (`pages_of`), once they are imported
+SPECIAL = (audit, outbox)
 
 
 def register(builder: Any) -> None:
     """Register every declared page. Endpoints are `<declaration>.index`, `.show`, `.edit` …"""
-    for name in SPECIAL:
-        importlib.import_module(f"app.views.{name}")
     for resource in registry.declared(Resource):
         builder.add_view_no_menu(resource_view(resource), endpoint=resource.name)
         if resource.api:
             builder.add_view_no_menu(rest_view(resource), endpoint=f"api_{resource.name}")
     for operation in registry.declared(Operation):
         builder.add_view_no_menu(operation_view(operation), endpoint=operation.name)
-    for name in OTHER_ENGINES:
-        if find_spec(f"app.views.{name}") is not None:
-            importlib.import_module(f"app.views.{name}").register(builder)
+    for engine in OTHER_ENGINES:
+        engine.register(builder)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy.orm import sessionmaker
 
 from app.database.session import KaowuSession
-from app.database.unit_of_work import after_commit, reading, run_unit
+from app.database.unit_of_work import reading, run_unit
 from app.metadata.actor import Actor, system
 from app.rules.clock import Clock, system_clock
 
@@ -42,8 +42,8 @@ class Access:
     """A door to the database for one request: where it comes from, and the clock.
 
     `mail` and `sms` tell whether these really reach people; where neither does, the first password
-    of a candidate may be proved by his ID number (§8.3). `nudge` is called after a commit that
-    left a message in the outbox. `totp_required` asks every administrator for a second factor.
+    of a candidate may be proved by his ID number (§8.3). `totp_required`
+    asks every administrator for a second factor.
     """
 
     factory: sessionmaker[KaowuSession]
@@ -54,7 +54,6 @@ class Access:
     sms: bool = True
     totp_required: bool = False
     limits: Limits = field(default_factory=Limits)
-    nudge: Callable[[], None] | None = None
 
     def read(self, work: Callable[[KaowuSession], T]) -> T:
         """Run `work` in a read-only transaction that ends before anything is hashed."""
@@ -72,11 +71,6 @@ class Access:
             request_id=self.request_id,
             address=self.address,
         )
-
-    def hurry_messages(self, session: KaowuSession) -> None:
-        """Have the outbox emptied as soon as this transaction has committed."""
-        if self.nudge is not None:
-            after_commit(session, self.nudge)
 
 
 def self_service(task: str, passport_id: int | None) -> Actor:

@@ -106,7 +106,6 @@ def send_code(access: Access, purpose: Purpose, target: str) -> CodeSent:
             deliver=deliver,
             rate=access.limits.code_target,
         )
-        access.hurry_messages(session)
 
     access.write(f"code for {purpose}", work)
     return CodeSent(int(PAUSE.total_seconds()))

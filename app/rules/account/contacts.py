@@ -60,7 +60,7 @@ def _change(access: Access, passport_id: int, target: str, code: str, purpose: P
         except IntegrityError:  # somebody registered it meanwhile
             raise FieldErrors({field: [taken]}) from None
         if old:
-            _tell_old(access, session, old, target, purpose)
+            _tell_old(session, old, target, purpose)
 
     access.write(f"change {field}", work, passport_id=passport_id)
 
@@ -73,7 +73,7 @@ def _store(session: Session, passport: Passport, target: str, purpose: Purpose) 
             passport.mobile, passport.mobile_digest = target, keyring().digest(target)
 
 
-def _tell_old(access: Access, session: KaowuSession, old: str, new: str, purpose: Purpose) -> None:
+def _tell_old(session: KaowuSession, old: str, new: str, purpose: Purpose) -> None:
     """Whoever took over an open browser cannot do this unnoticed."""
     shown = mask_email(new) if purpose is Purpose.EMAIL else mask_mobile(new)
     messages.queue(
@@ -82,4 +82,3 @@ def _tell_old(access: Access, session: KaowuSession, old: str, new: str, purpose
         f"{purpose.label}提醒",
         f"您的通行证已{purpose.label}为 {shown}。如非本人操作，请立即重设密码并联系考点。",
     )
-    access.hurry_messages(session)

@@ -20,7 +20,7 @@ class FieldErrors(InvalidInput):
     def __init__(self, problems: Mapping[str, Sequence[Problem]]) -> None:
         self.problems = {name: list(found) for name, found in problems.items()}
         super().__init__(
-            {name: [problem.message() for problem in found] for name, found in problems.items()}
+            {name: [problem.as_message() for problem in found] for name, found in problems.items()}
         )
 
 
