@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.database.session import KaowuSession
 from app.metadata.cleaning import load
 from app.metadata.declarations import Resource
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import BRACKETED, N_, KaowuError, Message
 from app.metadata.fields import Field
 from app.metadata.masking import mask_email
 from app.metadata.registry import find
@@ -26,9 +26,11 @@ from app.rules.account import bindings
 from app.rules.account.declarations import BINDING
 from app.rules.policy import check, granted
 from app.views import request as context
+from app.views import user_access
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
+from app.views.texts import text
 
 PAGE = organisations.USER_ORGANISATION
 _BOUND = N_(
@@ -188,6 +190,7 @@ class OrganisationPage(BaseView):
         if granted(BINDING, Verb.EDIT, acting):
             url = url_for(f"{PAGE.name}.edit_user", binding_id=binding.id)
             actions.append({"label": gettext("修改"), "url": url, "kind": "dialog"})
+        actions += user_access.row_actions(binding)
         if granted(BINDING, Verb.DELETE, acting):
             own = binding.passport_id == acting.passport_id
             actions.append(
@@ -222,7 +225,7 @@ class OrganisationPage(BaseView):
             return answers.page("message", 403, title=gettext("没有权限"), text="", kind="denied")
         fields = crud.form_fields(resource, Verb.ADD, acting)
         dialog = FormDialog(
-            title=gettext("新增下级机构") + f"（{parent.display}）",
+            title=text(Message(BRACKETED, name=N_("新增下级机构"), detail=parent.display)),
             fields=fields,
             action=url_for(f"{PAGE.name}.add_organisation", parent_id=parent_id),
             back=url_for(f"{PAGE.name}.index", id=parent_id),

@@ -20,8 +20,9 @@ def register(builder: Any) -> None:
         health,
         organisations,
         resources,
+        user_access,
         windows,
     )
 
-    for module in (entry, account, health, organisations, windows, resources):
+    for module in (entry, account, health, organisations, user_access, windows, resources):
         module.register(builder)
