@@ -12,7 +12,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.metadata.errors import N_, InvalidInput
+from app.metadata.errors import LABELLED, N_, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.text import (
     Bad,
@@ -60,7 +60,7 @@ def _choice(field: Field, value: Any, choices: Mapping[str, str]) -> str:
     by_word |= {f"{code}-{label}": code for code, label in choices.items()}
     by_word |= {code: code for code in choices}
     if text not in by_word:
-        shown = "、".join(list(choices.values())[:20])
+        shown = list(choices.values())[:20]
         raise Bad("choice.unknown", N_("应为以下之一：{choices}"), choices=shown)
     return by_word[text]
 
@@ -136,7 +136,7 @@ class CleanedField(ma.fields.Field[Any]):
         try:
             return clean(self.kaowu, None if value is ma.missing else value, self.kaowu_choices)
         except Bad as error:
-            raise ma.ValidationError(str(error)) from None
+            raise ma.ValidationError(error.as_message()) from None
 
 
 class _Strict(ma.Schema):
@@ -184,7 +184,10 @@ def load(
         messages: dict[str, Any] = error.messages if isinstance(error.messages, dict) else {}
         raise InvalidInput(
             {
-                name: [f"{labels.get(name, name)}：{message}" for message in found]
+                name: [
+                    Message(LABELLED, label=labels.get(name, name), message=message)
+                    for message in found
+                ]
                 for name, found in messages.items()
             }
         ) from None

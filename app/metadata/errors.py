@@ -6,8 +6,8 @@ Rules raise them; views, portal and command line translate `template` with gette
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 
 def N_(message: str) -> str:
@@ -15,26 +15,60 @@ def N_(message: str) -> str:
     return message
 
 
-class Message:
-    """A sentence with parameters that is translated only where it is shown."""
+Translate = Callable[[str], str]
 
-    __slots__ = ("parameters", "template")
 
-    def __init__(self, template: str, **parameters: Any) -> None:
-        self.template = template
-        self.parameters = parameters
+class Message(str):
+    """A Chinese sentence that can still be said in another language where it is shown.
 
-    def __str__(self) -> str:
-        return self.message()
+    It is the filled-in text, and remembers the template (a msgid) and the parameters.
+    """
 
-    def message(self, translate: Callable[[str], str] | None = None) -> str:
-        """Fill in the (translated) template; parameters that are messages are translated too."""
-        template = translate(self.template) if translate else self.template
-        filled = {
-            name: value.message(translate) if isinstance(value, Message) else value
-            for name, value in self.parameters.items()
-        }
-        return template.format(**filled)
+    template: str
+    parameters: Mapping[str, Any]
+
+    def __new__(cls, template: str, **parameters: Any) -> Self:
+        sentence = super().__new__(cls, _filled(template, parameters, None))
+        sentence.template = template
+        sentence.parameters = parameters
+        return sentence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.template, dict(self.parameters))
+
+    def message(self, translate: Translate | None = None) -> str:
+        """The sentence in the language of `translate`."""
+        return _filled(self.template, self.parameters, translate)
+
+
+def _again(template: str, parameters: dict[str, Any]) -> Message:
+    return Message(template, **parameters)
+
+
+def say(value: Any, translate: Translate | None) -> Any:
+    """A parameter as the reader sees it: sentences and texts of the catalogue (labels) in his
+    language, lists joined; names, numbers and other data as they are."""
+    if isinstance(value, (Message, KaowuError)):
+        return value.message(translate)
+    if isinstance(value, (list, tuple)):
+        comma = translate(COMMA) if translate else COMMA
+        return comma.join(str(say(item, translate)) for item in value)
+    if isinstance(value, str) and value and translate:
+        return translate(value)
+    return value
+
+
+def _filled(template: str, parameters: Mapping[str, Any], translate: Translate | None) -> str:
+    text = translate(template) if translate else template
+    return text.format(**{name: say(value, translate) for name, value in parameters.items()})
+
+
+#: between the members of a list, between sentences of a list, between a field and its message;
+#: a remark behind a name
+COMMA = N_("、")
+SEMICOLON = N_("；")
+LABELLED = N_("{label}：{message}")
+BRACKETED = N_("{name}（{detail}）")
 
 
 class KaowuError(Exception):
@@ -52,10 +86,13 @@ class KaowuError(Exception):
     def __str__(self) -> str:
         return self.message()
 
-    def message(self, translate: Any = None) -> str:
+    def message(self, translate: Translate | None = None) -> str:
         """Return the sentence; `translate` maps the Chinese template to the user's language."""
-        template = translate(self.template) if translate else self.template
-        return str(template).format(**self.parameters)
+        return _filled(self.template, self.parameters, translate)
+
+    def as_message(self) -> Message:
+        """The sentence alone, for lists of field errors."""
+        return Message(self.template, **self.parameters)
 
 
 class DeclarationError(Exception):
@@ -91,8 +128,12 @@ class StaleRow(KaowuError):
     status = 409
 
 
+_WITH_CAUSES = N_("{head}{causes}")
+
+
 class InvalidInput(KaowuError):
-    """Field errors, all of them. `errors` maps field name -> list of Chinese messages."""
+    """Field errors, all of them. `errors` maps field name -> list of Chinese messages, which are
+    msgids or `Message`s."""
 
     code = "input.invalid"
     template = N_("输入有误，请按提示修改。")
@@ -101,11 +142,12 @@ class InvalidInput(KaowuError):
         super().__init__(**parameters)
         self.errors = errors
 
-    def message(self, translate: Any = None) -> str:
+    def message(self, translate: Translate | None = None) -> str:
         """Name every field's first message, so that a shell or REST user sees the cause too."""
-        details = "；".join(messages[0] for messages in self.errors.values() if messages)
+        semicolon = translate(SEMICOLON) if translate else SEMICOLON
+        found = [say(messages[0], translate) for messages in self.errors.values() if messages]
         head = super().message(translate)
-        return f"{head}{details}" if details else head
+        return _filled(_WITH_CAUSES, {"head": head, "causes": semicolon.join(found)}, translate)
 
 
 class InUse(KaowuError):

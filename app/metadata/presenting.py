@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from app.metadata.declarations import Resource
+from app.metadata.errors import say
 from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.text import fen_to_yuan
 
@@ -62,7 +63,7 @@ def present(
     if column.mask is not None and masked:
         return column.mask(str(value))
     if isinstance(column, Computed):
-        return value
+        return say(value, translate) if isinstance(value, str) else value
     if column.shown_as:
         related = getattr(row, column.shown_as)
         return getattr(related, "display", related)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from app.metadata.errors import N_
+from app.metadata.errors import N_, Message
 
 #: The clock of the examination: what people write is read in this zone (N24).
 LOCAL_ZONE = ZoneInfo("Asia/Shanghai")
@@ -72,8 +72,11 @@ class Bad(ValueError):
 
     def message(self, translate: Callable[[str], str] | None = None) -> str:
         """Return the sentence; `translate` maps the Chinese template to the user's language."""
-        template = translate(self.template) if translate else self.template
-        return template.format(**self.parameters)
+        return self.as_message().message(translate)
+
+    def as_message(self) -> Message:
+        """The sentence alone, for lists of field errors."""
+        return Message(self.template, **self.parameters)
 
 
 def normalise(

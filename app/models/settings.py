@@ -33,7 +33,7 @@ from app.database.base import (
 from app.database.policy import elevated
 from app.metadata.actor import Actor
 from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
-from app.metadata.errors import N_
+from app.metadata.errors import N_, Message
 from app.metadata.fields import Computed, Kind, Search, col
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
@@ -282,7 +282,11 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
     @property
     def display(self) -> str:
         """人次费, or the fee of a subject."""
-        return N_("人次费") if self.subject_code == PERSON_FEE else f"科目费（{self.subject_code}）"
+        return (
+            N_("人次费")
+            if self.subject_code == PERSON_FEE
+            else Message(N_("科目费（{code}）"), code=self.subject_code)
+        )
 
 
 class Notice(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
@@ -401,8 +405,9 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
     def display(self) -> str:
         """“总科次数”, “科目14” or “意向 2026-09-19”."""
         kind, _, rest = self.pool.partition(":")
-        names = {"S": f"科目{rest}", "D": f"意向日期 {rest}"}
-        return names.get(kind, N_("总科次数"))
+        if kind == "S":
+            return Message(N_("科目{code}"), code=rest)
+        return Message(N_("意向日期 {day}"), day=rest) if kind == "D" else N_("总科次数")
 
     @property
     def limit_text(self) -> str:

@@ -21,7 +21,7 @@ from app.database.policy import become
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading, run_unit
 from app.metadata.actor import Actor, candidate, system
-from app.metadata.errors import N_, KaowuError, PolicyDenied
+from app.metadata.errors import N_, KaowuError, PolicyDenied, say
 from app.rules import rate_limit
 from app.rules.account.access import Access, Limits
 from app.rules.account.visitor import Visitor, visitor
@@ -60,7 +60,6 @@ class Portal:
     settings: Settings
     factory: sessionmaker[KaowuSession]
     clock: Clock
-    nudge: Callable[[], None] | None
     readiness: Callable[[], Mapping[str, bool]] | None
 
 
@@ -97,7 +96,6 @@ def access() -> Access:
             login_address=settings.rate_login_address,
             code_target=settings.rate_code,
         ),
-        nudge=app.nudge,
     )
 
 
@@ -269,6 +267,6 @@ def close_read_session(_error: BaseException | None = None) -> None:
         database.close()
 
 
-def message_of(error: KaowuError) -> str:
+def message_of(error: KaowuError | str) -> str:
     """The error's sentence in the visitor's language."""
-    return error.message(gettext)
+    return str(say(error, gettext))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from flask import flash, request
 from flask_babel import gettext
 
-from app.metadata.errors import InvalidInput, KaowuError
+from app.metadata.errors import InvalidInput, KaowuError, say
 from app.metadata.text import Bad
 
 Problem = KaowuError | Bad
@@ -59,7 +59,7 @@ class Form:
                     self.add(name, problem)
             for name, sentences in error.errors.items():
                 if name not in self.problems:
-                    self.problems[name] = list(sentences)
+                    self.problems[name] = [str(say(one, gettext)) for one in sentences]
             return
         for name in fields:
             self.add(name, error)

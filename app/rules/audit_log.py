@@ -18,7 +18,7 @@ from app.database.base import Base
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Operation, Place, Resource, Statistic
-from app.metadata.errors import N_
+from app.metadata.errors import COMMA, N_
 from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.metadata.vocabulary import ADMINISTRATORS, LEVEL_LABELS, Area, Level, Verb
@@ -224,7 +224,7 @@ def _words(value: Any, field: Field | None, translate: Translate) -> str | None:
     if isinstance(value, bool):
         return translate("是") if value else translate("否")
     if isinstance(value, (list, tuple)):
-        return "、".join(_words(item, field, translate) or "" for item in value)
+        return translate(COMMA).join(_words(item, field, translate) or "" for item in value)
     if field is not None and field.choices:
         return translate(field.choices.get(str(value), str(value)))
     if field is not None and field.kind is Kind.MONEY and isinstance(value, int):

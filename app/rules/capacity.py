@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
 from app.metadata.actor import Actor
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.vocabulary import Level
 from app.models.registration import HOLDING, Entry
 from app.models.settings import UNLIMITED, CapacityPool, SiteSubject
@@ -118,8 +118,8 @@ def pool_label(pool: str) -> str:
     """“科目24”, “意向日期2026-09-19” or “总科次数”."""
     kind, _, rest = pool.partition(":")
     if kind == "S":
-        return f"科目{rest}"
-    return f"意向日期{rest}" if kind == "D" else "总科次数"
+        return Message(N_("科目{code}"), code=rest)
+    return Message(N_("意向日期{day}"), day=rest) if kind == "D" else N_("总科次数")
 
 
 def seats_of(entries: Iterable[tuple[str, dt.date | None]]) -> dict[str, int]:
@@ -319,7 +319,7 @@ def _check_quotas(limits: Mapping[str, int]) -> None:
     if not wrong and sum(quotas.values()) > total:
         wrong = sorted(quotas)
     if wrong:
-        raise PreferenceQuotaTooLarge(total=total, half=half, days="、".join(wrong))
+        raise PreferenceQuotaTooLarge(total=total, half=half, days=wrong)
 
 
 # ---------------------------------------------------------------- recount

@@ -172,7 +172,7 @@ def make_current(session: Session, exam: Exam) -> None:
             if session.scalar(select(model.id).where(model.exam_id == exam.id).limit(1)) is None
         ]
     if missing:
-        raise NotReady(missing="、".join(missing))
+        raise NotReady(missing=missing)
     for other in session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).all():
         other.state = ExamState.HISTORY.value
     session.flush()  # exactly one may be current at any moment

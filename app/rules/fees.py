@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import N_, KaowuError, Message
 from app.models.settings import PERSON_FEE, Fee
 from app.rules.capacity import AtSite
 
@@ -18,6 +18,10 @@ class FeeUnset(KaowuError):
 
     code = "fee.unset"
     template = N_("{what}未设置，暂不能报考或支付。请联系考点，由省级管理员设置。")
+
+
+#: what is missing where a subject has no fee
+SUBJECT_FEE = N_("科目{code}的费用")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,13 @@ class FeeList:
     def require_person(self) -> int:
         """The 人次费; raises FeeUnset."""
         if self.person is None:
-            raise FeeUnset(what="人次费")
+            raise FeeUnset(what=N_("人次费"))
         return self.person
 
     def require_subject(self, code: str) -> int:
         """The fee of a subject; raises FeeUnset."""
         if code not in self.subjects:
-            raise FeeUnset(what=f"科目{code}的费用")
+            raise FeeUnset(what=Message(SUBJECT_FEE, code=code))
         return self.subjects[code]
 
 

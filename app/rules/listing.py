@@ -18,7 +18,7 @@ from app.database.keys import digest
 from app.database.policy import actor_of
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Resource
-from app.metadata.errors import N_, InvalidInput, NotFound
+from app.metadata.errors import LABELLED, N_, InvalidInput, Message, NotFound
 from app.metadata.fields import Field, Kind, Search, fields_of
 from app.metadata.query import COUNT_BOUND, ListQuery
 from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date
@@ -72,7 +72,7 @@ def is_sortable(resource: Resource, field: Field) -> bool:
 
 
 def _wrong(field: Field, message: str) -> BadQuery:
-    return BadQuery({field.name: [f"{field.label}：{message}"]})
+    return BadQuery({field.name: [Message(LABELLED, label=field.label, message=message)]})
 
 
 def _condition(resource: Resource, field: Field, text: str) -> Any:
@@ -84,7 +84,7 @@ def _condition(resource: Resource, field: Field, text: str) -> Any:
         try:
             return column == clean(field, text)
         except Bad as error:
-            raise _wrong(field, str(error)) from None
+            raise _wrong(field, error.as_message()) from None
     value = normalise(text)
     if field.digest_column:
         exact = getattr(resource.model, field.digest_column)
@@ -112,7 +112,7 @@ def _range(field: Field, column: Any, text: str) -> Any:
                     edge = dt.datetime.combine(edge, clock, LOCAL_ZONE).astimezone(dt.UTC)
             bounds.append(column <= edge if is_end else column >= edge)
     except Bad as error:
-        raise _wrong(field, str(error)) from None
+        raise _wrong(field, error.as_message()) from None
     return and_(True, *bounds) if bounds else None
 
 

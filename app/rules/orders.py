@@ -110,7 +110,7 @@ def _require_payable(held: Held, site: Site, timeouts: Timeouts, now: dt.datetim
     if review not in (Review.NONE, Review.APPROVED):
         raise NotApproved()
     if missing := missing_of(held.registration):
-        raise Incomplete(missing="、".join(missing))
+        raise Incomplete(missing=missing)
     _require_payment_time(held, site, timeouts, now)
     return unpaid
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
 from app.metadata.declarations import Declaration, Place, RowOutcome
-from app.metadata.errors import N_, KaowuError, Message
+from app.metadata.errors import LABELLED, N_, KaowuError, Message
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Verb, Window
 from app.models.exam import ExamDay, OperationWindow
@@ -331,12 +331,12 @@ def unset_reminders(session: Session, clock: Clock = system_clock) -> list[str]:
         ).first()
     if first is None or first - clock().date() > dt.timedelta(days=REMIND_DAYS):
         return []
-    found = []
+    found: list[str] = []
     for site in subordinates(session):
         if site.level != Level.SITE.value:
             continue
         intervals = windows.load(session, site.id)
         unset = [window.label for window in _REMINDED if intervals[window].start is None]
         if unset:
-            found.append(f"{site.display}：" + "、".join(unset))
+            found.append(Message(LABELLED, label=site.display, message=unset))
     return found

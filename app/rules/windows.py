@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
-from app.metadata.errors import N_
+from app.metadata.errors import N_, Message
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Window
 from app.models.exam import OperationWindow
@@ -67,7 +67,11 @@ class Interval:
         if self.start is None or (self.end is None and not self.open_ended):
             return str(WindowState.UNSET.label)
         start = local(self.start)
-        return start if self.end is None else f"{start} 至 {local(self.end)}"
+        return (
+            start
+            if self.end is None
+            else Message(N_("{start} 至 {end}"), start=start, end=local(self.end))
+        )
 
 
 def local(moment: dt.datetime, form: str = "%Y-%m-%d %H:%M") -> str:

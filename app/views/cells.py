@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from app.metadata.fields import Computed, Field
 from app.metadata.presenting import column_of, present, raw
 from app.metadata.text import LOCAL_ZONE
+from app.views.texts import joined
 
 EMPTY = "—"
 
@@ -29,7 +30,7 @@ def cell(value: Any) -> Any:
     if isinstance(value, dt.time):
         return value.strftime("%H:%M")
     if isinstance(value, (list, tuple, set)):
-        return "、".join(str(cell(item)) for item in value)
+        return joined(cell(item) for item in value)
     if isinstance(value, Mapping):
         return _special(value)
     return value

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.metadata import registry
 from app.metadata.declarations import Declaration
+from app.metadata.errors import N_
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.exam import Exam
 from app.models.organisation import Organisation
@@ -21,14 +22,14 @@ from app.views.exam_prefix import exam_number, plain_root
 
 LANGUAGES = {"zh_Hans_CN": "中文", "en": "English"}
 _HTTP_TEXTS = {
-    400: "请求无效，请刷新页面后重试。",
-    401: "请先登录。",
-    403: "没有权限进行此操作。如需办理，请联系上级管理员。",
-    404: "没有找到该页面或记录，可能已被删除或不在您的管辖范围内。",
-    405: "不支持这种请求方式。",
-    413: "上传的文件过大。",
-    429: "操作过于频繁，请稍后再试。",
-    500: "系统出现错误，操作没有完成。请稍后重试；若仍不成功，请把页面上的编号告诉管理员。",
+    400: N_("请求无效，请刷新页面后重试。"),
+    401: N_("请先登录。"),
+    403: N_("没有权限进行此操作。如需办理，请联系上级管理员。"),
+    404: N_("没有找到该页面或记录，可能已被删除或不在您的管辖范围内。"),
+    405: N_("不支持这种请求方式。"),
+    413: N_("上传的文件过大。"),
+    429: N_("操作过于频繁，请稍后再试。"),
+    500: N_("系统出现错误，操作没有完成。请稍后重试；若仍不成功，请把页面上的编号告诉管理员。"),
 }
 
 

@@ -14,7 +14,7 @@ from app.jobs import engine as jobs
 from app.jobs.declarations import JOBS
 from app.jobs.documents import engine as documents
 from app.metadata.declarations import Document
-from app.metadata.errors import InvalidInput
+from app.metadata.errors import LABELLED, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import declared
 from app.metadata.vocabulary import Verb
@@ -27,7 +27,7 @@ from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
 from app.views.jobs import send_stored
-from app.views.texts import text
+from app.views.texts import joined, text
 
 #: what is looked at for stale marks: each costs the document's fingerprint
 _CHECKED = 12
@@ -101,7 +101,7 @@ class _Page:
             search=self._search(texts),
             generate=None if refusal else self._generate(label, texts),
             documents=rows,
-            poll_url=request.full_path if active else None,
+            poll_url=request.script_root + request.full_path if active else None,
         )
 
     def _notices(self, refusal: str | None) -> list[dict[str, Any]]:
@@ -167,8 +167,9 @@ class _Page:
             if value in (None, ""):
                 continue
             offered = self.choices.get(field.name) or field.choices or {}
-            parts.append(f"{gettext(field.label)}：{gettext(offered.get(str(value), str(value)))}")
-        return "，".join(parts)
+            chosen = offered.get(str(value), str(value))
+            parts.append(text(Message(LABELLED, label=field.label, message=chosen)))
+        return joined(parts)
 
     def _running(self, run: JobRun) -> dict[str, Any]:
         waits = run.state == JobState.QUEUED.value

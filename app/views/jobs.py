@@ -16,7 +16,7 @@ from app.jobs.declarations import JOBS
 from app.jobs.files import row_by_id
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
-from app.metadata.errors import NotFound
+from app.metadata.errors import N_, NotFound
 from app.metadata.query import COUNT_BOUND, PAGE_SIZES
 from app.metadata.vocabulary import Verb
 from app.models.job import JOB_KINDS, JOB_STATES, JobRun, JobState, StoredFile
@@ -44,7 +44,7 @@ _TONES = {
     "cancelled": "off",
 }
 _ACTIVE = (JobState.QUEUED.value, JobState.RUNNING.value)
-_UNITS = {"import": "行", "document": "份"}
+_UNITS = {"import": N_("行"), "document": N_("份")}
 
 
 # ---------------------------------------------------------------- one run as templates show it
@@ -60,7 +60,7 @@ def run_context(run: JobRun) -> dict[str, Any]:
         "verdict": verdict,
         "n": run.progress,
         "total": run.total or 0,
-        "unit": gettext(_UNITS.get(run.kind, "条")),
+        "unit": gettext(_UNITS.get(run.kind, N_("条"))),
         "poll_url": url_for(f"{JOBS.name}.show", row_id=run.id),
         "message": "".join([*([run.error] if run.error else []), *result.get("notes", [])]),
         "counts": [

@@ -15,7 +15,7 @@ from app.adapters.sheets import Heading, Sheet, write_workbook
 from app.jobs.exports import file_name
 from app.metadata import registry
 from app.metadata.declarations import Chart, Statistic, StatisticTable
-from app.metadata.errors import InvalidInput
+from app.metadata.errors import BRACKETED, LABELLED, N_, SEMICOLON, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.vocabulary import Level, Verb
 from app.rules import audit, availability
@@ -26,7 +26,7 @@ from app.views.engine import answers, lists
 from app.views.engine.answers import verb
 from app.views.engine.exporting import XLSX
 from app.views.engine.forms import SELECT_UP_TO
-from app.views.texts import text
+from app.views.texts import joined, text
 
 Context = dict[str, Any]
 #: rows of one page; the workbook holds all of them
@@ -151,9 +151,9 @@ class StatisticView(BaseView):
     def _log(self, count: int) -> None:
         """Whoever takes figures away is known; the filters' values stay out of the log."""
         changes: audit.Changes = {
-            "count": {"label": "行数", "old": None, "new": count},
+            "count": {"label": N_("行数"), "old": None, "new": count},
             "filters": {
-                "label": "查询条件",
+                "label": N_("查询条件"),
                 "old": None,
                 "new": "、".join(sorted(_asked())) or None,
             },
@@ -260,10 +260,11 @@ def _shown(name: str, table: StatisticTable) -> Context:
 def _in_words(chart: Chart, series: Sequence[tuple[str, Sequence[float]]]) -> str:
     """The chart in one sentence, for those who do not see it; the table says the same."""
     parts = [
-        f"{category} " + "、".join(f"{label} {numbers[index]:g}" for label, numbers in series)
+        f"{category} " + joined(f"{label} {numbers[index]:g}" for label, numbers in series)
         for index, category in enumerate(chart.categories)
     ]
-    return f"{gettext(chart.title)}（{text(chart.unit)}）：" + "；".join(parts)
+    title = Message(BRACKETED, name=chart.title, detail=text(chart.unit))
+    return text(Message(LABELLED, label=title, message=text(SEMICOLON).join(parts)))
 
 
 def sheet_of(label: str, table: StatisticTable) -> Sheet:

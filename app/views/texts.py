@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_babel import gettext
 
-from app.metadata.errors import KaowuError, Message
+from app.metadata.errors import COMMA, LABELLED, KaowuError, Message
 
 
 def text(value: object) -> str:
@@ -12,3 +14,22 @@ def text(value: object) -> str:
     if isinstance(value, (Message, KaowuError)):
         return value.message(gettext)
     return gettext(str(value)) if value else ""
+
+
+def texts(values: Iterable[object]) -> list[str]:
+    """Several of them."""
+    return [text(value) for value in values]
+
+
+def joined(values: Iterable[object]) -> str:
+    """A list in one line, with the comma of the language; the members as they are."""
+    comma: str = gettext(COMMA)
+    return comma.join(map(str, values))
+
+
+def without_label(message: object, label: str) -> str:
+    """The message alone: beside its field the label in front would be said twice."""
+    if isinstance(message, Message) and message.template == LABELLED:
+        return text(message.parameters["message"])
+    head = text(Message(LABELLED, label=label, message=""))
+    return text(message).removeprefix(head)

@@ -13,7 +13,7 @@ from flask_babel import gettext
 
 from app.database.session import KaowuSession
 from app.metadata.cleaning import load
-from app.metadata.errors import KaowuError
+from app.metadata.errors import BRACKETED, N_, KaowuError, Message
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.vocabulary import Level, Personal, Verb, Window
 from app.models.exam import OperationWindow
@@ -32,14 +32,14 @@ from app.views.texts import text
 _PAGE_SIZES = (20, 50, 100, 200)
 _TONES = {WindowState.OPEN: "ok", WindowState.BEFORE: "info"}
 REASON = Field(
-    name="reason", label="原因", personal=Personal.NONE, max_length=200, help="写入审计日志"
+    name="reason", label=N_("原因"), personal=Personal.NONE, max_length=200, help=N_("写入审计日志")
 )
 _CLEAR = Field(
     name="clear",
-    label="清除未填写的时间",
+    label=N_("清除未填写的时间"),
     personal=Personal.NONE,
     kind=Kind.BOOLEAN,
-    help="不勾选时，未填写的时间保持不变",
+    help=N_("不勾选时，未填写的时间保持不变"),
 )
 
 
@@ -282,7 +282,9 @@ class Windows(BaseView):
         row = organisations.by_id(session, organisation_id)
         intervals = windows.load(session, row.id)
         choices = {
-            window.value: f"{gettext(window.label)}（{intervals[window].show()}）"
+            window.value: text(
+                Message(BRACKETED, name=window.label, detail=intervals[window].show())
+            )
             for window in Window
             if intervals[window].end is not None
         }
@@ -354,7 +356,7 @@ def _extension_fields(choices: Mapping[str, str]) -> list[Field]:
     return [
         Field(
             name="window",
-            label="操作时间",
+            label=N_("操作时间"),
             personal=Personal.NONE,
             kind=Kind.CHOICE,
             choices=choices,
@@ -362,12 +364,14 @@ def _extension_fields(choices: Mapping[str, str]) -> list[Field]:
         ),
         Field(
             name="end",
-            label="延长至",
+            label=N_("延长至"),
             personal=Personal.NONE,
             kind=Kind.DATETIME,
             required=True,
         ),
-        Field(name="reason", label="原因", personal=Personal.NONE, required=True, max_length=200),
+        Field(
+            name="reason", label=N_("原因"), personal=Personal.NONE, required=True, max_length=200
+        ),
     ]
 
 

@@ -119,7 +119,7 @@ def check_sitting(session: Session, row: Sitting) -> None:
     """R30.3 and R30.5. Raises NotExamDay, OutsideHours, Overlap, TooShort."""
     days = days_of(session, row.exam_id or actor_of(session).exam_id or 0, row.province_id)
     if row.day not in days:
-        raise NotExamDay(day=row.day, days="、".join(map(str, days)) or N_("未设置"))
+        raise NotExamDay(day=row.day, days=list(days) or N_("未设置"))
     if row.start < EARLIEST or row.end > LATEST or row.start >= row.end:
         raise OutsideHours()
     minutes = _minutes(row.start, row.end)

@@ -18,7 +18,7 @@ def lock(session: Session, registration_id: int) -> Registration:
     """
     row = hold(session, registration_id).registration
     if missing := missing_of(row):
-        raise Incomplete(missing="、".join(missing))
+        raise Incomplete(missing=missing)
     row.locked = True
     session.flush()
     return row

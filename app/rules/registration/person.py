@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.database.keys import digest
 from app.metadata.cleaning import load
-from app.metadata.errors import N_, InvalidInput, KaowuError, StaleRow
+from app.metadata.errors import LABELLED, N_, InvalidInput, KaowuError, Message, StaleRow
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.text import (
     LOCAL_ZONE,
@@ -139,13 +139,15 @@ def _check_number(values: Mapping[str, Any], errors: dict[str, list[str]]) -> No
     try:
         read_document(values["id_type"], values["id_number"])
     except IdentityError as error:
-        _add(errors, error.column, error.message())
+        _add(errors, error.column, error.as_message())
     except Bad as error:
-        _add(errors, "id_number", error.message())
+        _add(errors, "id_number", error.as_message())
 
 
 def _add(errors: dict[str, list[str]], name: str, message: str) -> None:
-    errors.setdefault(name, []).append(f"{PERSON_FIELDS[name].label}：{message}")
+    errors.setdefault(name, []).append(
+        Message(LABELLED, label=PERSON_FIELDS[name].label, message=message)
+    )
 
 
 def _check_document(cleaned: dict[str, Any], errors: dict[str, list[str]]) -> None:
@@ -155,9 +157,9 @@ def _check_document(cleaned: dict[str, Any], errors: dict[str, list[str]]) -> No
             cleaned["id_type"], cleaned["id_number"], sex=cleaned["sex"], birth=cleaned["birth"]
         )
     except IdentityError as error:
-        _add(errors, error.column, error.message())
+        _add(errors, error.column, error.as_message())
     except Bad as error:
-        _add(errors, "id_number", error.message())
+        _add(errors, "id_number", error.as_message())
     else:
         cleaned["id_number"] = found.number
 
@@ -172,7 +174,7 @@ def _check_age(
     try:
         check_age_in_exam(session, exam_id, cleaned["birth"], now)
     except IdentityError as error:
-        _add(errors, "birth", error.message())
+        _add(errors, "birth", error.as_message())
     if needs_guardian(cleaned["birth"], local_day(now)) and not cleaned["guardian_mobile"]:
         _add(errors, "guardian_mobile", N_("未满14周岁的考生须填写监护人电话"))
 
@@ -193,7 +195,11 @@ def _check_class(
         return
     options = class_options_of(session, site)
     if options and given not in options:
-        _add(errors, "class_name", f"只能从以下选项中选取：{'、'.join(options[:20])}")
+        _add(
+            errors,
+            "class_name",
+            Message(N_("只能从以下选项中选取：{options}"), options=options[:20]),
+        )
 
 
 # ---------------------------------------------------------------- registering

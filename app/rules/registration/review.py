@@ -118,7 +118,7 @@ def _submit(held: Held, site: Site, now: dt.datetime) -> None:
     if review in (Review.PENDING, Review.APPROVED):
         raise AlreadySubmitted()
     if missing := missing_of(row):
-        raise Incomplete(missing="、".join(missing))
+        raise Incomplete(missing=missing)
     if not held.entries:
         raise NoSubjects()
     if row.photo_renewal:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.vocabulary import Verb
 from app.models.registration import Entry, EntryState, Life, Registration, Review
 from app.rules import capacity
 from app.rules.clock import Clock, system_clock
-from app.rules.fees import FeeUnset
+from app.rules.fees import SUBJECT_FEE, FeeUnset
 from app.rules.policy import permit
 from app.rules.registration import permits
 from app.rules.registration.person import check_age_in_exam
@@ -126,9 +126,9 @@ def _check_offered(offer: Offer, code: str) -> None:
     if subject is None:
         raise SubjectUnavailable(subject=code)
     if subject.fee is None:
-        raise FeeUnset(what=f"科目{code}的费用")
+        raise FeeUnset(what=Message(SUBJECT_FEE, code=code))
     if offer.person_fee is None:
-        raise FeeUnset(what="人次费")
+        raise FeeUnset(what=N_("人次费"))
 
 
 def _check_preference(offer: Offer, code: str, day: dt.date | None) -> None:
