@@ -95,6 +95,28 @@ def test_a_row_that_is_not_there_is_404_and_without_the_verb_403(
 
 
 @EVERY
+def test_p2_rows_of_another_site_are_not_found(world: World, name: str) -> None:
+    resource = RESOURCES[name]
+    if not hasattr(resource.model, "site_id"):
+        pytest.skip("its rows belong to no site")
+    theirs = resource.model.site_id == world.tree.sites[1].id
+    with world.looking() as session:
+        row = session.scalars(select(resource.model).where(theirs).limit(1)).one_or_none()
+    if row is None:
+        pytest.skip("the other site has no such row")
+    browser = world.browser()
+    for verb in (Verb.SHOW, Verb.EDIT, Verb.DELETE):
+        expected = 404 if _granted(world, resource, verb, Level.SITE) else 403
+        path = f"{_path(resource)}{verb.value}/{row.id}"
+        assert browser.get(path).status_code == expected
+        if verb is not Verb.SHOW:
+            assert browser.post(path).status_code == expected
+    if _granted(world, resource, Verb.LIST, Level.SITE):
+        page = browser.get(f"{_path(resource)}?_size=200").get_data(as_text=True)
+        assert str(row.id) not in page
+
+
+@EVERY
 @LEVELS
 def test_the_form_to_add_opens_where_it_is_granted(world: World, name: str, level: Level) -> None:
     resource = RESOURCES[name]

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import random
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, exists, func, insert, literal, or_, select, text, union, update
+from sqlalchemy import delete, func, literal, or_, select, union, update
 from sqlalchemy.orm import (
-    Session,
     aliased,
     joinedload,
     selectinload,
-    sessionmaker,
     subqueryload,
 )
 
-from app.database.policy import RawStatement, become, elevated
+from app.database.policy import become
 from app.database.session import KaowuSession
-from app.database.unit_of_work import reading, unit_of_work
-from app.metadata.actor import Actor, system
+from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level
-from app.models.account import AdminBinding, Passport
+from app.models.account import AdminBinding
 from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
 from app.models.registration import Entry, Registration
 from app.models.settings import CapacityPool, SiteSettings
-from tests.factories import Tree, make_passport, make_registration, make_tree, populate
+from tests.factories import Tree, make_passport, make_registration
 
 Statement = Callable[[Tree], Any]
 TABLE = Registration.__table__
-
-
-@pytest.fixture
-def tree(session: KaowuSession) -> Tree:
-    """Two sites with two and one registrations, and one registration in a history session."""
-    made = make_tree(session, sites=2)
-    for number, subjects in ((0, ("14", "24")), (0, ("14",)), (1, ("26",))):
-        make_registration(session, made, made.sites[number], subjects=subjects)
-    history = make_tree(session, number=57, state="history", sites=1)
-    make_registration(session, history, history.site)
-    return made
 
 
 def _foreign(tree: Tree) -> Any:
@@ -333,81 +316,6 @@ def test_bulk_delete_touches_rows_in_scope_only(session: KaowuSession, tree: Tre
     assert session.scalar(select(func.count(Entry.id))) == 1
 
 
-# ---------------------------------------------------------------- what the scope cannot reach
-
-RAW: dict[str, Statement] = {
-    "table": lambda t: select(TABLE),
-    "column of a table": lambda t: select(TABLE.c.id),
-    "alias of a table": lambda t: select(TABLE.alias()),
-    "cte of a table": lambda t: select(select(TABLE.c.id).cte().c.id),
-    "union of tables": lambda t: union(select(TABLE.c.id), select(TABLE.c.id)),
-    "scalar subquery of a table": lambda t: select(
-        select(func.count(TABLE.c.id)).scalar_subquery()
-    ),
-    "function of a scalar subquery": lambda t: select(
-        func.coalesce(select(func.count(TABLE.c.id)).scalar_subquery(), 0)
-    ),
-    "exists on a table": lambda t: select(literal(1)).where(exists().where(TABLE.c.id > 0)),
-    "exists without entity": lambda t: exists().where(_foreign(t)).select(),
-    "window function without entity": lambda t: select(
-        func.row_number().over(order_by=Registration.id)
-    ),
-    "correlated table inside": lambda t: select(Registration.id).where(
-        select(TABLE.c.id).where(TABLE.c.id > 0).correlate(None).exists()
-    ),
-    "entity joined to a table": lambda t: select(Exam.id).join(TABLE, TABLE.c.exam_id == Exam.id),
-    "entity with exists on a table": lambda t: select(Exam.id).where(
-        exists().where(TABLE.c.id > 0)
-    ),
-    "entity with in on a table": lambda t: select(Exam.id).where(
-        Exam.id.in_(select(TABLE.c.exam_id))
-    ),
-    "entity and column of a table": lambda t: select(Exam.id, TABLE.c.name),
-    "text": lambda t: text("SELECT id FROM registration"),
-    "text as columns": lambda t: text("SELECT id FROM registration").columns(Registration.id),
-    "from statement": lambda t: select(Registration).from_statement(
-        text("SELECT * FROM registration")
-    ),
-    "from statement of a select": lambda t: select(Registration).from_statement(
-        union(select(Registration), select(Registration))
-    ),
-    "update of a table": lambda t: update(TABLE).values(name="x"),
-    "delete of a table": lambda t: delete(TABLE),
-    "insert of a table": lambda t: insert(TABLE).values(id=1),
-    "insert of an entity": lambda t: insert(CapacityPool).values(pool="X"),
-    "insert from select": lambda t: insert(CapacityPool).from_select(
-        ["id"], select(Registration.id)
-    ),
-    "update setting from a table": lambda t: update(Registration).values(
-        name=select(TABLE.c.name).limit(1).scalar_subquery()
-    ),
-}
-
-
-@pytest.mark.parametrize("name", RAW)
-def test_statements_past_the_scope_are_refused(
-    session: KaowuSession, tree: Tree, name: str
-) -> None:
-    for actor in (tree.actor(), tree.actor(Level.CENTER), None):
-        become(session, actor)
-        with pytest.raises(RawStatement):
-            session.execute(RAW[name](tree))
-
-
-def test_bulk_update_by_key_is_refused(session: KaowuSession, tree: Tree) -> None:
-    _, foreign = _ids(session, tree)
-    become(session, tree.actor())
-    with pytest.raises(RawStatement):
-        session.execute(update(Registration), [{"id": foreign, "remark": "x"}])
-    with pytest.raises(RawStatement):
-        session.execute(insert(CapacityPool), [{"pool": "X"}, {"pool": "Y"}])
-
-
-def test_literals_and_functions_need_no_scope(session: KaowuSession) -> None:
-    assert session.scalar(select(literal(1))) == 1
-    assert session.scalar(select(func.length("abc"))) == 3
-
-
 # ---------------------------------------------------------------- levels and owners
 
 
@@ -439,114 +347,3 @@ def test_no_actor_sees_no_scoped_row(session: KaowuSession, tree: Tree) -> None:
     become(session, None)
     for model in (Registration, Entry, SiteSettings, CapacityPool, OperationWindow, AdminBinding):
         assert session.scalars(select(model)).all() == []
-
-
-# ---------------------------------------------------------------- elevation
-
-
-def test_elevation_lifts_the_scope_of_the_named_models_alone(
-    session: KaowuSession, tree: Tree
-) -> None:
-    become(session, tree.actor())
-    inner = select(Registration.id).subquery()
-    windows = select(func.count(OperationWindow.id))
-    joined = select(OperationWindow.id).join(
-        Registration, Registration.exam_id == OperationWindow.exam_id
-    )
-    before = session.scalar(windows)
-    with elevated(session, "test", OperationWindow):
-        assert session.scalar(windows) > before
-        assert session.scalar(select(func.count()).select_from(inner)) == 2
-        assert session.scalar(select(func.count(Registration.id))) == 2
-        # each registration of the own site beside the four windows of its session
-        assert len(session.execute(joined).all()) == 2 * 4
-    assert session.scalar(windows) == before
-
-
-def test_elevation_does_not_reach_rows_through_relationships(
-    session: KaowuSession, tree: Tree
-) -> None:
-    become(session, tree.actor())
-    with elevated(session, "test", Registration):
-        rows = session.scalars(select(Registration).options(selectinload(Registration.entries)))
-        found = {row.site_id: len(row.entries) for row in rows}
-    assert found[tree.sites[1].id] == 0
-
-
-def test_elevation_ends_for_lazy_loads(session: KaowuSession, tree: Tree) -> None:
-    become(session, tree.actor())
-    with elevated(session, "test", Registration, Entry):
-        rows = session.scalars(select(Registration)).all()
-        foreign = next(row for row in rows if row.site_id == tree.sites[1].id)
-    assert foreign.entries == []
-
-
-def test_elevation_without_actor_shows_the_named_model_alone(
-    session: KaowuSession, tree: Tree
-) -> None:
-    become(session, None)
-    with elevated(session, "test", OperationWindow):
-        assert session.scalars(select(OperationWindow)).all()
-        assert session.scalars(select(Registration)).all() == []
-
-
-def test_unscoped_people_do_not_bring_scoped_rows(session: KaowuSession, tree: Tree) -> None:
-    become(session, tree.actor())
-    joined = select(Passport.id).join(Registration, Registration.passport_id == Passport.id)
-    assert len(session.execute(joined).all()) == 2
-
-
-# ---------------------------------------------------------------- threads
-
-
-@pytest.fixture
-def switching() -> Iterator[None]:
-    """Threads change after ten microseconds."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("switching")
-def test_threads_of_different_actors_never_see_each_others_rows(fresh_database: str) -> None:
-    factory, tree = populate(fresh_database, sites=3)
-    with unit_of_work(factory, system("seed")) as session:
-        for number, site in enumerate(tree.sites):
-            for _ in range(number + 1):
-                make_registration(session, tree, site)
-    actors = [tree.actor(Level.SITE, number) for number in range(3)]
-    actors += [tree.actor(Level.CENTER), tree.actor(Level.PROVINCE)]
-    expected = dict(zip([a.name for a in actors], [1, 2, 3, 6, 6], strict=True))
-    wrong: list[Any] = []
-
-    def look(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311
-        for _ in range(60):
-            actor = chance.choice(actors)
-            wrong.extend(_looked(factory, actor, expected[actor.name]))
-
-    threads = [threading.Thread(target=look, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    factory.kw["bind"].dispose()
-    assert wrong == []
-
-
-def _looked(factory: sessionmaker[KaowuSession], actor: Actor, expected: int) -> list[Any]:
-    """What an actor saw that he should not have (or did not see)."""
-    with reading(factory, actor) as session:
-        return _differences(session, actor, expected)
-
-
-def _differences(session: Session, actor: Actor, expected: int) -> list[Any]:
-    found = [
-        len(
-            session.scalars(select(Registration).options(selectinload(Registration.entries))).all()
-        ),
-        session.scalar(select(func.count(Registration.id))),
-        len(session.execute(select(Entry.id).join(Registration)).all()),
-    ]
-    return [] if found == [expected] * 3 else [(actor.name, found)]
