@@ -19,6 +19,7 @@ from app.rules import orders, payment
 from app.rules import site as sites
 from app.rules.fees import fees_of
 from app.rules.payment import Outcome
+from app.rules.registration import eligibility
 
 blueprint = Blueprint("payment", __name__, url_prefix="/registration/payment")
 logger = logging.getLogger("kaowu.portal")
@@ -77,13 +78,12 @@ def state() -> ResponseReturnValue:
 @context.candidate_required
 def create() -> ResponseReturnValue:
     """Make the order and go to the gateway; twice gives the same order."""
-    row = my_registration()
     try:
         bank = services.gateway()
         order = context.run(
             lambda write: orders.create_order(
                 write,
-                row.id,
+                eligibility.live_registration_id(write),
                 channel=bank.name,
                 timeouts=services.timeouts(),
                 clock=context.portal().clock,

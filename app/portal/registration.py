@@ -166,9 +166,10 @@ def status() -> ResponseReturnValue:
 @context.candidate_required
 def submit() -> ResponseReturnValue:
     """提交审核: locks the data (R25.25)."""
-    row = my_registration()
     attempt(
-        lambda write: review.submit_for_review(write, row.id, clock=context.portal().clock),
+        lambda write: review.submit_for_review(
+            write, eligibility.live_registration_id(write), clock=context.portal().clock
+        ),
         gettext("已提交审核，请等待考点审核。"),
     )
     return redirect(url_for("registration.status"))
@@ -178,9 +179,10 @@ def submit() -> ResponseReturnValue:
 @context.candidate_required
 def withdraw() -> ResponseReturnValue:
     """Give the unpaid registration up; the seats are free at once."""
-    row = my_registration()
     done = attempt(
-        lambda write: subjects.withdraw_registration(write, row.id, clock=context.portal().clock),
+        lambda write: subjects.withdraw_registration(
+            write, eligibility.live_registration_id(write), clock=context.portal().clock
+        ),
         gettext("报名已取消，名额已释放。"),
     )
     return redirect(url_for("home.index" if done else "registration.status"))

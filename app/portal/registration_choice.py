@@ -18,7 +18,7 @@ from app.portal.progress import Standing
 from app.portal.registration import blueprint, my_registration, my_standing
 from app.rules import photo as photos
 from app.rules import site as sites
-from app.rules.registration import subjects
+from app.rules.registration import eligibility, subjects
 
 Days = Mapping[str, dt.date | None]
 
@@ -88,13 +88,15 @@ def subjects_page() -> ResponseReturnValue:
         standing = my_standing()
         entries = standing.held.entries
         return _subjects(standing, {row.subject_code: row.preference_day for row in entries})
-    row_id = my_registration().id
     chosen = request.form.getlist("subject")
     days = {code: _day(request.form.get(f"day-{code}", "")) for code in chosen}
     try:
         context.run(
             lambda write: subjects.choose_subjects(
-                write, row_id, days, clock=context.portal().clock
+                write,
+                eligibility.live_registration_id(write),
+                days,
+                clock=context.portal().clock,
             )
         )
     except KaowuError as error:

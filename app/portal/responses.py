@@ -18,6 +18,7 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from app.metadata.browsers import is_unsupported
 from app.metadata.errors import N_, KaowuError
 from app.metadata.masking import mask_email, mask_id, mask_mobile
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
@@ -27,7 +28,6 @@ from config_values import ROOT
 logger = logging.getLogger("kaowu.portal")
 #: Answered without a look at the visitor or the browser.
 _PLAIN = frozenset({"static", "home.healthy", "home.ready", "home.unsupported"})
-_OLD_BROWSERS = ("MSIE ", "Trident/")
 _SENTENCES = {
     400: N_("请求不完整或页面已过期，请返回上一页重新操作。"),
     403: N_("没有权限进行此操作。"),
@@ -91,7 +91,7 @@ def local_time(moment: Any) -> str:
 def _refuse_old_browsers() -> ResponseReturnValue | None:
     """R1.2: a plain page says which browsers work."""
     agent = request.headers.get("User-Agent", "")
-    if request.endpoint in _PLAIN or not any(mark in agent for mark in _OLD_BROWSERS):
+    if request.endpoint in _PLAIN or not is_unsupported(agent):
         return None
     return redirect(url_for("home.unsupported"))
 

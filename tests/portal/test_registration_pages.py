@@ -2,91 +2,40 @@
 
 from __future__ import annotations
 
-import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
 from app.models.registration import Photo
-from tests.factories import add_site, id_number, jpeg
-from tests.portal.passport_world import Portal, open_portal
+from tests.databases import Databases
+from tests.factories import id_number, jpeg
+from tests.portal.pages_world import (
+    choose_photo,
+    enter,
+    open_pages,
+    portrait,
+)
+from tests.portal.passport_world import Portal
 from tests.portal.registration_world import (
     PAYMENT,
     STATUS,
-    TICKET,
     Candidate,
     bank,
     callback,
-    change_capacity,
-    change_row,
-    change_settings,
     put_notices,
 )
-from tests.portal.test_passport_pages import complaints
 from tests.rules.account_world import PASSWORD
 from tests.rules.ticket_world import number_entries
 
-OUTPUT = Path(__file__).resolve().parents[1] / "output" / "portal"
-
 
 @pytest.fixture
-def portal(databases: object, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """On SQLite alone: what a browser sees does not depend on the database."""
-    from tests.conftest import create_schema
-    from tests.databases import Databases
-
-    assert isinstance(databases, Databases)
-    url = databases.clone("sqlite", f"pages_{request.node.name[:20]}_{id(request)}", create_schema)
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    with open_portal(url, tmp_path) as made:
-        server = make_server("127.0.0.1", 0, made.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        made.address = f"http://127.0.0.1:{server.server_port}"
-        with made.writing() as session:
-            add_site(
-                session,
-                made.tree,
-                "990703",
-                subjects=("14", "24", "26", "35", "42"),
-                day_quota=40,
-                max_subjects=2,
-            )
+def portal(
+    databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Portal]:
+    with open_pages(databases, tmp_path, f"{request.node.name[:20]}_{id(request)}") as made:
         yield made
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    databases.drop(url)
-
-
-def portrait(kind: str, size: tuple[int, int] = (900, 1000)) -> bytes:
-    """A drawn person before a light wall."""
-    picture = Image.new("RGB", size, "#f4f6fa")
-    pen = ImageDraw.Draw(picture)
-    width, height = size
-    pen.ellipse((width * 0.33, height * 0.2, width * 0.67, height * 0.58), fill="#d9a883")
-    pen.rectangle((width * 0.2, height * 0.65, width * 0.8, height), fill="#2b4a7a")
-    target = io.BytesIO()
-    picture.save(target, kind)
-    return target.getvalue()
-
-
-def enter(page: Page, portal: Portal, candidate: Candidate) -> None:
-    """Let the browser go on where the candidate's requests have stopped."""
-    page.context.add_cookies(
-        [{"name": "kaowu_portal", "value": candidate.cookie, "url": portal.address}]
-    )
-
-
-def choose_photo(page: Page, name: str, data: bytes) -> None:
-    mime = "image/png" if name.endswith("png") else "image/jpeg"
-    page.set_input_files("#photo", {"name": name, "mimeType": mime, "buffer": data})
-    expect(page.locator(".cropper-crop-box")).to_be_visible()
 
 
 # ---------------------------------------------------------------- the whole way on a phone
@@ -326,119 +275,3 @@ def test_withdrawing_asks_first(portal: Portal, phone_page: Page) -> None:
     page.click("text=取消报名")
     expect(page.locator(".note.ok")).to_contain_text("名额已释放")
     expect(page.locator("main")).to_contain_text("开始报名")
-
-
-# ---------------------------------------------------------------- looks
-
-
-def _look(page: Page, portal: Portal, name: str, path: str) -> list[str]:
-    page.goto(portal.address + path)
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
-    return [f"{name}: {found}" for found in complaints(page)]
-
-
-@pytest.mark.allow_console_errors("422")
-@pytest.mark.parametrize("width", ["phone", "desk"])
-def test_pages_are_accessible_and_fit_the_window(
-    portal: Portal, width: str, request: pytest.FixtureRequest
-) -> None:
-    page: Page = request.getfixturevalue("phone_page" if width == "phone" else "desktop_page")
-    candidate, site = Candidate(portal), portal.tree.sites[2]
-    put_notices(portal, "<p>本省网上报名时间为 7 月 23 日至 8 月 29 日。</p>", "<p>考点说明</p>")
-    wrong: list[str] = []
-
-    def look(name: str, path: str) -> None:
-        enter(page, portal, candidate)
-        wrong.extend(_look(page, portal, f"{name}-{width}", path))
-
-    look("home", "/")
-    look("start", "/registration/start")
-    look("notice", f"/registration/notice/{site.id}")
-    candidate.accept(site)
-    look("register", "/registration/register")
-    page.click("text=保存，下一步")
-    wrong += complaints(page)
-    candidate.accept(site)
-    candidate.fill_in(name="赵娜")
-    look("photo", "/registration/photo")
-    choose_photo(page, "me.jpg", portrait("JPEG"))
-    wrong += complaints(page)
-    page.screenshot(path=OUTPUT / f"photo-open-{width}.png", full_page=True)
-    candidate.upload(_portrait_that_fits())
-    change_capacity(portal, "S:14", 36)
-    look("subjects", "/registration/subjects")
-    page.check("input[value='24']")
-    wrong += complaints(page)
-    candidate.choose({"24": "2026-09-19", "26": ""})
-    look("status", STATUS)
-    look("person", "/registration/person")
-    look("unpaid", PAYMENT)
-    address = candidate.order()
-    look("order", PAYMENT)
-    look("bank", address)
-    candidate.at_the_bank("succeed", address)
-    look("paid", PAYMENT)
-    look("ticket-waits", TICKET)
-    with portal.writing() as session:
-        number_entries(session, portal.tree, candidate.row())
-    look("ticket", TICKET)
-    look("home-paid", "/")
-    assert wrong == []
-
-
-def _portrait_that_fits() -> bytes:
-    """20-200 KB need some grain."""
-    with Image.open(io.BytesIO(portrait("PNG", (480, 640)))) as picture:
-        grain = Image.effect_noise(picture.size, 24).convert("RGB")
-        target = io.BytesIO()
-        Image.blend(picture.convert("RGB"), grain, 0.12).save(target, "JPEG", quality=92)
-    return target.getvalue()
-
-
-@pytest.mark.allow_console_errors("409")  # the stale form is answered with it
-def test_refusals_are_accessible_and_fit_a_phone(portal: Portal, phone_page: Page) -> None:
-    page, candidate = phone_page, Candidate(portal)
-    change_settings(portal, review_required=True)
-    row = candidate.register(["14"])
-    rejected = {
-        "review": "rejected",
-        "reject_reason": "照片背景不是浅色，请重新上传后再次提交审核。",
-    }
-    change_row(portal, row, reject_type="2", photo_renewal=True, **rejected)
-    enter(page, portal, candidate)
-    wrong = _look(page, portal, "rejected-phone", STATUS)
-    expect(page.locator(".action-bar")).to_contain_text("重新上传照片")
-    page.goto(f"{portal.address}/registration/person")
-    page.fill("#address", "我填的地址")
-    change_row(portal, row, address="考点改的地址")
-    page.click("text=保存")
-    expect(page.locator(".stale")).to_contain_text("考点改的地址")
-    page.screenshot(path=OUTPUT / "stale-phone.png", full_page=True)
-    wrong += complaints(page)
-    page.click(".action-bar >> text=保存")
-    expect(page.locator(".note.ok")).to_contain_text("报名信息已保存")
-    assert candidate.row().address == "我填的地址"
-    change_row(portal, row, locked=True)
-    wrong += _look(page, portal, "locked-phone", "/registration/person")
-    assert wrong == []
-
-
-def test_the_ticket_prints_on_one_page(portal: Portal, desktop_page: Page) -> None:
-    from pypdf import PdfReader
-
-    page, candidate = desktop_page, Candidate(portal)
-    candidate.register(["14", "24"])
-    candidate.at_the_bank("succeed")
-    with portal.writing() as session:
-        numbers = number_entries(session, portal.tree, candidate.row())
-    enter(page, portal, candidate)
-    page.goto(f"{portal.address}{TICKET}")
-    page.emulate_media(media="print")
-    for shell in (".top-bar", ".steps", ".action-bar", ".foot", ".note"):
-        expect(page.locator(f"{shell}:visible")).to_have_count(0)
-    page.pdf(path=OUTPUT / "ticket.pdf", prefer_css_page_size=True)
-    reader = PdfReader(OUTPUT / "ticket.pdf")
-    assert len(reader.pages) == 1
-    text = reader.pages[0].extract_text()
-    assert all(number in text for number in numbers)

@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.database.policy import actor_of, elevated
 from app.metadata.actor import Actor
-from app.metadata.errors import N_, KaowuError, PolicyDenied
+from app.metadata.errors import N_, KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
-from app.models.registration import Life, Registration
+from app.models.registration import HOLDING, Entry, Life, Registration
 from app.models.settings import RosterPolicy
 from app.rules.registration.states import LIVE
 from app.rules.site import Site, notices_of
@@ -61,15 +61,30 @@ def require_candidate(session: Session) -> Actor:
 
 
 def live_registration(session: Session, *, entries: bool = False) -> Registration | None:
-    """The candidate's own registration of the current session, or None; one statement, with
-    `entries` those too."""
+    """The candidate's own registration of the current session, or None; one statement. With
+    `entries`, those that hold seats are loaded too, and no others: for reading only."""
     actor = actor_of(session)
     statement = select(Registration).where(
         Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
     )
     if entries:
-        statement = statement.options(joinedload(Registration.entries))
+        holding = Registration.entries.and_(Entry.state.in_([state.value for state in HOLDING]))
+        statement = statement.options(joinedload(holding))
     return session.scalars(statement).unique().one_or_none()
+
+
+def live_registration_id(session: Session) -> int:
+    """The number of the candidate's own registration alone, for writes that lock it themselves.
+    Raises NotFound."""
+    actor = actor_of(session)
+    found = session.scalar(
+        select(Registration.id).where(
+            Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
+        )
+    )
+    if found is None:
+        raise NotFound()
+    return found
 
 
 def last_expired(session: Session) -> Registration | None:
