@@ -92,10 +92,27 @@ def roles_of(binding: AdminBinding) -> frozenset[str]:
     )
 
 
+def _require_enabled(session: Session, organisation: Organisation, exam: Exam) -> None:
+    """The organisation of the same code in the current session must be enabled."""
+    found: Organisation | None = organisation
+    current = exam if exam.state == ExamState.CURRENT.value else current_exam(session)
+    if current is not None and current.id != exam.id:
+        with elevated(session, "R3.5 enabled now", Organisation):
+            found = session.scalars(
+                select(Organisation).where(
+                    Organisation.exam_id == current.id, Organisation.code == organisation.code
+                )
+            ).one_or_none()
+    if found is None or not found.enabled:
+        raise OrganisationDisabled(name=organisation.name)
+
+
 def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
     """The actor of an administrator in a session.
 
-    Raises NotBound, OrganisationDisabled (current or preparing session), NoOrganisation.
+    Any session may be looked at whose tree holds the organisation, enabled there or not; to be
+    let in at all it must be enabled in the current one (R3.5, R7.2). Raises NotBound,
+    OrganisationDisabled, NoOrganisation.
     """
     with elevated(session, "load actor", AdminBinding, Passport, Organisation):
         row = session.execute(
@@ -112,8 +129,7 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
     binding, organisation = row
     if organisation is None:
         raise NoOrganisation()
-    if not organisation.enabled and exam.state != ExamState.HISTORY.value:
-        raise OrganisationDisabled(name=organisation.name)
+    _require_enabled(session, organisation, exam)
     roles = roles_of(binding)
     return Actor(
         passport_id=passport_id,

@@ -23,6 +23,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.database.policy import become
 from app.metadata.actor import system
+from app.metadata.browsers import is_unsupported
 from app.metadata.errors import KaowuError
 from app.models.exam import Exam
 from app.rules.actors import current_exam
@@ -36,6 +37,8 @@ from app.views.texts import texts
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
 MOUNT = "/admin"
+#: asked by machines
+_FOR_ANY_BROWSER = frozenset({"Health.alive", "Health.ready"})
 _CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'nonce-{nonce}'; frame-ancestors 'self'; base-uri 'self'; "
@@ -185,6 +188,14 @@ def _install_hooks(app: Flask) -> None:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.add("Vary", "HX-Request")
         return response
+
+    @app.before_request
+    def refuse_old_browsers() -> str | None:
+        """R1.2: the plain page of the portal says which browsers work."""
+        agent = request.headers.get("User-Agent", "")
+        if request.endpoint in _FOR_ANY_BROWSER or not is_unsupported(agent):
+            return None
+        return render_template("portal/unsupported.html", static_url=static_address)
 
     app.teardown_request(context.close_read_session)
 
