@@ -65,6 +65,7 @@ OBJECTS = {
 #: verbs of the log beside those of the matrix
 WORDS = {
     "cancel": N_("取消"),
+    "hand_out": N_("发放激活码"),
     "log_in": N_("登录"),
     "log_out": N_("退出"),
     "look_up": N_("查找"),
@@ -83,6 +84,7 @@ PLAIN = {
 }
 #: actions that no model and no declaration leads to
 FURTHER = (
+    ("account.activation_code.hand_out", "AdminBinding"),
     ("account.passport.log_in", "Passport"),
     ("account.passport.log_out", "Passport"),
     ("account.passport.look_up", "Passport"),

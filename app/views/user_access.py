@@ -1,9 +1,9 @@
-"""Two dialogs on a row of 《用户与机构管理》: lost second factor, extra roles."""
+"""Dialogs on a row of 《用户与机构管理》: activation code, lost second factor, extra roles."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request, url_for
 from flask_appbuilder import BaseView, expose
@@ -25,6 +25,7 @@ from app.views.engine import answers
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
 
+T = TypeVar("T")
 _PAGE = organisations.USER_ORGANISATION
 _ENDPOINT = "user_access"
 _ROLES = Field(
@@ -50,6 +51,9 @@ def row_actions(binding: AdminBinding) -> list[dict[str, Any]]:
                 "disabled_reason": gettext("不能移除自己的动态口令") if own else None,
             }
         )
+    if granted(BINDING, Verb.EDIT, acting) and binding.passport.must_change and not own:
+        url = url_for(f"{_ENDPOINT}.activation", binding_id=binding.id)
+        actions.append({"label": gettext("激活码"), "url": url, "kind": "dialog"})
     if granted(MATRIX, Verb.EDIT, acting):
         url = url_for(f"{_ENDPOINT}.roles", binding_id=binding.id)
         actions.append({"label": gettext("附加角色"), "url": url, "kind": "dialog"})
@@ -93,6 +97,37 @@ class UserAccess(BaseView):
             return answers.saved(gettext("已移除"), back)
         return answers.page("operation", title=title, text=question, form=form, notices=[])
 
+    @expose("/activation/<int:binding_id>", methods=["GET", "POST"])
+    @verb(Verb.VIEW)
+    def activation(self, binding_id: int) -> Any:
+        """A POST makes a new code and shows it, this once."""
+        binding, back = _find(binding_id)
+        values: dict[str, Any] = {
+            "title": gettext("激活码"),
+            "text": gettext(
+                "为用户“%(name)s”生成一次性激活码，用于首次设置密码？原有的激活码随即失效。",
+                name=binding.name,
+            ),
+            "notices": [],
+            "form": {
+                "action": url_for(f"{_ENDPOINT}.activation", binding_id=binding_id),
+                "fieldsets": [],
+                "submit_label": gettext("生成"),
+                "cancel_url": back,
+            },
+        }
+        if request.method == "GET":
+            return answers.page("operation", **values)
+        code = context.run(_at_now(subordinates.hand_out_activation_code, binding_id))
+        once = gettext("激活码只显示这一次，14 天内有效。请核实本人身份后当面或电话告知。")
+        row = {"label": binding.name, "text": code}
+        values |= {
+            "notices": [{"text": once, "tone": "warn"}],
+            "outcome": {"done": 1, "refused": 0, "rows": [row]},
+            "close_url": back,
+        }
+        return answers.page("operation", **values)
+
     @expose("/roles/<int:binding_id>", methods=["GET", "POST"])
     @verb(Verb.VIEW)
     def roles(self, binding_id: int) -> Any:
@@ -125,7 +160,7 @@ def _find(binding_id: int) -> tuple[AdminBinding, str]:
     return binding, url_for(f"{_PAGE.name}.index", id=row.id)
 
 
-def _at_now(rule: Callable[..., None], *arguments: Any) -> Callable[[KaowuSession], None]:
+def _at_now(rule: Callable[..., T], *arguments: Any) -> Callable[[KaowuSession], T]:
     return lambda database: rule(database, *arguments, clock=context.clock())
 
 

@@ -1,4 +1,5 @@
-"""What a superior does for an administrator besides binding him: second factor and extra roles."""
+"""What a superior does for an administrator besides binding him: the activation code of a first
+password, the second factor, extra roles."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from app.rules import audit
 from app.rules.account.bindings import binding_in_scope
 from app.rules.account.declarations import BINDING
 from app.rules.account.errors import AccountError
+from app.rules.account.passwords import issue_activation_code
 from app.rules.account.second_factor import remove_totp
 from app.rules.clock import Clock, system_clock
 from app.rules.permissions import MATRIX
@@ -52,6 +54,22 @@ def reset_second_factor(session: Session, binding_id: int, *, clock: Clock = sys
             raise NoSecondFactor()
         remove_totp(session, binding.passport_id)
         audit.record(session, "account.second_factor.reset", row=binding, title=binding.name)
+
+
+def hand_out_activation_code(
+    session: Session, binding_id: int, *, clock: Clock = system_clock
+) -> str:
+    """A one-time code for an imported administrator in scope, to be handed to him (R5.4, §8.3).
+
+    It proves him on the page that sets his first password, where no mail or SMS reaches him; an
+    earlier one is void. Returned once, kept as a digest, logged. Raises NotFound, also where he
+    has a password already.
+    """
+    binding = binding_in_scope(session, binding_id)
+    with permit(session, BINDING, Verb.EDIT, clock=clock):
+        code = issue_activation_code(session, binding.passport_id, clock())
+        audit.record(session, "account.activation_code.hand_out", row=binding, title=binding.name)
+    return code
 
 
 def roles_for(session: Session, level: str) -> dict[str, str]:
