@@ -111,14 +111,27 @@ def welcome(session: Session, clock: Clock = system_clock) -> Welcome:
         Line(N_("角色"), role),
         Line(N_("当前考次"), exam.display if exam else ""),
     ]
-    has_any = settings is not None or any(item.start for item in intervals.values())
-    if has_any or actor.level is not Level.SITE:
+    if _is_set_up(session, settings, intervals):
         page.lines += _setting_lines(session, settings, intervals, exam, at)
     page.figures = _figures(session)
     page.steps = _steps(intervals, at)
     page.waiting = _waiting(session)
     page.province_notice = _notice_text(session, actor.province_id)
     return page
+
+
+def _is_set_up(
+    session: Session, settings: SiteSettings | None, intervals: dict[Window, Interval]
+) -> bool:
+    """Whether anything has been set for the organisation. A site has its row of 综合设置 from the
+    first day, so the row alone says nothing; the centre has no windows of its own."""
+    actor = actor_of(session)
+    return (
+        actor.level is Level.CENTER
+        or any(item.start for item in intervals.values())
+        or (settings is not None and (settings.open or settings.online_enabled))
+        or bool(_notice_text(session, actor.organisation_id))
+    )
 
 
 def _settings(session: Session) -> SiteSettings | None:

@@ -19,6 +19,7 @@ from app.database.policy import actor_of, elevated
 from app.metadata.declarations import Declaration, Place, RowOutcome
 from app.metadata.errors import LABELLED, N_, KaowuError, Message
 from app.metadata.registry import register
+from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Area, Level, Verb, Window
 from app.models.exam import ExamDay, OperationWindow
 from app.models.organisation import Organisation, below
@@ -329,7 +330,8 @@ def unset_reminders(session: Session, clock: Clock = system_clock) -> list[str]:
         first = session.scalars(
             select(ExamDay.day).where(ExamDay.exam_id == actor.exam_id).order_by(ExamDay.day)
         ).first()
-    if first is None or first - clock().date() > dt.timedelta(days=REMIND_DAYS):
+    today = clock().astimezone(LOCAL_ZONE).date()
+    if first is None or first - today > dt.timedelta(days=REMIND_DAYS):
         return []
     found: list[str] = []
     for site in subordinates(session):

@@ -60,7 +60,7 @@ def _user_fields() -> list[Field]:
         ),
         Field(
             name="email",
-            label=N_("查找通行证ID（邮箱）"),
+            label=N_("邮箱"),
             personal=Personal.PERSONAL,
             max_length=254,
             help=N_("填写邮箱并点“查找”得到通行证ID；填写通行证ID并点“查看”得到邮箱"),
@@ -88,6 +88,7 @@ class OrganisationPage(BaseView):
             notices=[],
             left={"title": gettext("考试机构管理"), "nodes": [self._tree(session, chosen)]},
             right_title=gettext("%(name)s的用户管理", name=chosen.name),
+            guide=_guide(),
             record=_record(chosen),
             record_actions=self._record_actions(session, chosen),
             toolbar=self._toolbar(session, chosen),
@@ -277,10 +278,12 @@ class OrganisationPage(BaseView):
             action=action,
             back=back,
             notices=[{"text": gettext(_BOUND), "tone": "info"}],
-            extra_buttons=[
-                {"name": "do", "value": "find", "label": gettext("查找")},
-                {"name": "do", "value": "look", "label": gettext("查看")},
-            ],
+            buttons_after={
+                "number": {
+                    "label": gettext("查找通行证ID:"),
+                    "buttons": [("do", "find", gettext("查找")), ("do", "look", gettext("查看"))],
+                }
+            },
         )
         if request.method == "GET":
             known = binding and {"number": binding.passport.number, "name": binding.name}
@@ -329,6 +332,19 @@ class OrganisationPage(BaseView):
         return answers.page(
             "operation", title=gettext("删除用户"), text=text, form=form, notices=[]
         )
+
+
+def _guide() -> dict[str, Any]:
+    """R8.5: what the manual shows as an animation."""
+    return {
+        "title": gettext("操作演示：如何添加用户"),
+        "steps": [
+            gettext("在左边选择机构，右边列出该机构的用户。"),
+            gettext("对方没有通行证的，请他先在通行证管理网站注册。"),
+            gettext("点击“新增用户”，填写对方通行证的邮箱，点击“查找”得到通行证ID。"),
+            gettext("核对姓名后保存；对方即可用自己的通行证登录后台。"),
+        ],
+    }
 
 
 def _record(row: Organisation) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def _edges(window: Window) -> list[str]:
     names = [f"{window.value}_start"]
     if not window.open_ended:
         names.append(f"{window.value}_end")
-    return [gettext(fields[name].label.removeprefix(window.label)) for name in names]
+    return [gettext(fields[name].label) for name in names]
 
 
 def _cells(intervals: Intervals, at: dt.datetime) -> dict[str, Any]:
@@ -86,6 +86,7 @@ class Windows(BaseView):
         return answers.page(
             "windows",
             title=gettext(WINDOWS.label),
+            row_head=gettext("考点") if is_site else gettext("机构"),
             notices=self._notices(session, is_site),
             search=None if is_site else self._search(),
             windows=[
@@ -150,12 +151,13 @@ class Windows(BaseView):
         if is_site:
             found.append(
                 {
-                    "text": gettext("提示："),
+                    "text": gettext("提示:"),
                     "tone": "info",
                     "lines": [
-                        gettext("1、控制考点管理员操作，由上级管理员设置。"),
+                        gettext("1、控制考点管理员操作, 由上级管理员设置。"),
                         gettext(
-                            "2、考生网报时间的设置在《报名前设置》→《考生报名时间设置》中，不是此页面！"
+                            "2、考生网报时间的设置在《报名前设置》→《考生报名时间设置》中, "
+                            "不是此页面!"
                         ),
                     ],
                 }

@@ -25,7 +25,8 @@ class FormDialog:
     notices: Sequence[Mapping[str, Any]] = ()
     groups: Sequence[tuple[str, Sequence[str]]] = ()
     hidden: Sequence[tuple[str, Any]] = ()
-    extra_buttons: Sequence[Mapping[str, str]] = ()
+    #: {field: {label, buttons: [(name, value, label)]}}: a line of buttons below the field
+    buttons_after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     size: str = ""
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -45,20 +46,31 @@ class FormDialog:
             notices=list(self.notices),
             form={
                 "action": self.action,
-                "fieldsets": forms.fieldsets(
-                    self.fields,
-                    texts,
-                    groups=self.groups,
-                    errors=errors,
-                    choices=self.choices,
-                ),
+                "fieldsets": self._fieldsets(texts, errors),
                 "hidden": list(self.hidden),
                 "errors": list(others),
                 "cancel_url": self.back,
-                "extra_buttons": list(self.extra_buttons),
+                # Enter saves, although other buttons stand before the one that does
+                "default_submit": bool(self.buttons_after),
             },
             dialog_size=self.size or ("wide" if len(self.fields) > 6 else ""),
         )
+
+    def _fieldsets(
+        self, texts: Mapping[str, Any], errors: Mapping[str, Sequence[str]] | None
+    ) -> list[dict[str, Any]]:
+        made = forms.fieldsets(
+            self.fields, texts, groups=self.groups, errors=errors, choices=self.choices
+        )
+        for entry in made:
+            shown: list[dict[str, Any]] = []
+            for row in entry["fields"]:
+                shown.append(row)
+                line = self.buttons_after.get(row["name"])
+                if line is not None:
+                    shown.append({"kind": "buttons", "name": f"{row['name']}-do", **line})
+            entry["fields"] = shown
+        return made
 
     def read(self) -> dict[str, Any]:
         """The raw values that were posted."""

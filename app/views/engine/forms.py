@@ -17,6 +17,7 @@ from app.metadata.fields import Field, Kind
 from app.metadata.presenting import masked_text
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.metadata.vocabulary import Personal
+from app.views.texts import text as in_words
 from app.views.texts import texts, without_label
 
 #: a select shows up to so many choices; above, it searches
@@ -124,7 +125,7 @@ def form_field(
     if field.mask is not None and text and not errors:
         hint = gettext("已遮盖；不修改时请保持原样")
         found["help"] = (
-            text(Message(BRACKETED, name=field.help, detail=hint)) if field.help else hint
+            in_words(Message(BRACKETED, name=field.help, detail=hint)) if field.help else hint
         )
     offered = choices if choices is not None else field.choices
     if found["kind"] in ("select", "checkboxes") and offered is not None:
