@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.rules.arrangement.solver.instance import EntryKey, Mode, Slot, Subject
 from app.rules.arrangement.solver.messages import Finding, Reason
-from app.rules.arrangement.solver.model import Model, Period, Shape, bits, fits
+from app.rules.arrangement.solver.model import Model, Period, Shape, fits
 from app.rules.arrangement.solver.plan import Plan
-from app.rules.arrangement.solver.shortage import Group, SeatNeeds, Shortage, ShortageSearch
+from app.rules.arrangement.solver.shortage import Group, Remedy, SeatNeeds, Shortage, ShortageSearch
 from app.rules.arrangement.solver.solution import Unplaced
 from app.rules.arrangement.solver.timetables import Timetabler
 
@@ -26,36 +26,46 @@ class Diagnosis:
 
 
 def diagnose(
-    plan: Plan, period_of: Mapping[EntryKey, int], *, most: int, proven: bool
+    plan: Plan,
+    period_of: Mapping[EntryKey, int],
+    *,
+    prices: Sequence[int],
+    most: int,
+    proven: bool,
 ) -> Diagnosis:
     """Explain what a plan leaves over.
 
     Args:
         plan: the finished plan.
         period_of: the period (or pool) of every entry of the run.
+        prices: the price of each period in the plan's certificate.
         most: no plan places more entries than this, existing ones included.
         proven: whether the plan is known to be the best.
     """
     if plan.placed == plan.model.entries:
         return Diagnosis()
-    return _Explainer(plan, period_of, most, proven).explain()
+    shortages = ShortageSearch(plan, prices).find()
+    otherwise = Finding(Reason.EXHAUSTED if proven else Reason.NOT_FOUND, {"most": most})
+    return _Explainer(plan, period_of, shortages, otherwise).explain()
 
 
 class _Explainer:
     """Collects what the reasons are made of, once per run."""
 
     def __init__(
-        self, plan: Plan, period_of: Mapping[EntryKey, int], most: int, proven: bool
+        self,
+        plan: Plan,
+        period_of: Mapping[EntryKey, int],
+        shortages: Iterable[Shortage],
+        otherwise: Finding,
     ) -> None:
         self.model = model = plan.model
         self.period_of = period_of
         self.needs = SeatNeeds(Timetabler(model))
         self.shortages = [
-            (shortage.periods, shortage_finding(model, shortage))
-            for shortage in ShortageSearch(plan).find()
+            (shortage.periods, shortage_finding(model, shortage)) for shortage in shortages
         ]
-        reason = Reason.EXHAUSTED if proven else Reason.NOT_FOUND
-        self.otherwise = Finding(reason, {"most": most})
+        self.otherwise = otherwise
         self.subjects = {subject.code: subject for subject in model.instance.subjects}
 
     def explain(self) -> Diagnosis:
@@ -140,54 +150,68 @@ def _length_finding(subject: Subject, inside: Iterable[Slot]) -> Finding:
 def shortage_finding(model: Model, shortage: Shortage) -> Finding:
     """A shortage in words: the periods, the seats, who needs them, and what would help."""
     groups = [_group_finding(group) for group in shortage.groups[:_MAX_GROUPS]]
-    rest = shortage.groups[_MAX_GROUPS:]
-    if rest:
-        candidates = sum(group.candidates for group in rest)
-        parameters: dict[str, int | str] = {
-            "candidates": candidates,
-            "seats": sum(group.seats for group in rest),
-        }
-        groups.append(Finding(Reason.SHORTAGE_REST, parameters))
-    remedies = tuple(
-        Finding(
-            Reason.SHORTAGE_SEATS,
-            {
-                "period": periods_text([model.periods[remedy.period]]),
-                "seats": remedy.seats,
-                "gain": remedy.gain,
-            },
-        )
-        for remedy in shortage.remedies[:_MAX_REMEDIES]
+    if rest := shortage.groups[_MAX_GROUPS:]:
+        groups.append(_rest_finding(rest))
+    remedies = [_remedy_finding(model, remedy) for remedy in shortage.remedies[:_MAX_REMEDIES]]
+    is_everything = shortage.periods == (1 << model.pool) - 1
+    return Finding(
+        Reason.SHORTAGE_OF_ALL if is_everything else Reason.SHORTAGE,
+        {
+            "periods": periods_text(model, shortage.periods),
+            "seats": shortage.seats,
+            "needed": shortage.needed,
+            "missing": shortage.needed - shortage.seats,
+        },
+        tuple(groups),
+        tuple(remedies),
     )
-    parameters = {
-        "periods": periods_text([model.periods[t] for t in bits(shortage.periods)]),
-        "seats": shortage.seats,
-        "needed": shortage.needed,
-        "missing": shortage.needed - shortage.seats,
-    }
-    return Finding(Reason.SHORTAGE, parameters, tuple(groups), remedies)
 
 
 def _group_finding(group: Group) -> Finding:
-    return Finding(
-        Reason.SHORTAGE_GROUP,
-        {
-            "subjects": "+".join(group.subjects),
-            "candidates": group.candidates,
-            "seats": group.seats,
-        },
-    )
+    parameters: dict[str, int | str] = {
+        "subjects": "+".join(group.subjects),
+        "candidates": group.candidates,
+        "seats": group.seats,
+    }
+    return Finding(Reason.SHORTAGE_GROUP, parameters)
 
 
-def periods_text(periods: Iterable[Period]) -> str:
-    """`2021-03-27 08:00-10:00、10:30-12:30`: the date once, then the times."""
+def _rest_finding(groups: Iterable[Group]) -> Finding:
+    groups = list(groups)
+    parameters: dict[str, int | str] = {
+        "candidates": sum(group.candidates for group in groups),
+        "seats": sum(group.seats for group in groups),
+    }
+    return Finding(Reason.SHORTAGE_REST, parameters)
+
+
+def _remedy_finding(model: Model, remedy: Remedy) -> Finding:
+    parameters: dict[str, int | str] = {
+        "period": _period_text(model.periods[remedy.period]),
+        "seats": remedy.seats,
+        "gain": remedy.gain,
+    }
+    return Finding(Reason.SHORTAGE_SEATS, parameters)
+
+
+def periods_text(model: Model, periods: int) -> str:
+    """`2021-03-27 08:00-10:00、10:30-12:30、2021-03-28`: a date alone is the whole day."""
     parts: list[str] = []
-    day = None
-    for period in periods:
-        times = f"{period.start:%H:%M}-{period.end:%H:%M}"
-        parts.append(times if period.start.date() == day else f"{period.start:%Y-%m-%d} {times}")
-        day = period.start.date()
+    for day in model.days:
+        members = [model.periods[t] for t in sorted(day) if periods >> t & 1]
+        if not members:
+            continue
+        date_text = f"{members[0].start:%Y-%m-%d}"
+        if len(members) == len(day):
+            parts.append(date_text)
+        else:
+            times = "、".join(f"{p.start:%H:%M}-{p.end:%H:%M}" for p in members)
+            parts.append(f"{date_text} {times}")
     return "、".join(parts)
+
+
+def _period_text(period: Period) -> str:
+    return f"{period.start:%Y-%m-%d %H:%M}-{period.end:%H:%M}"
 
 
 def _moment_text(moment: datetime) -> str:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     EXISTING = "arrangement.unplaced.existing"
     OWN_ENTRIES = "arrangement.unplaced.own_entries"
     SHORTAGE = "arrangement.unplaced.shortage"
+    SHORTAGE_OF_ALL = "arrangement.unplaced.shortage_of_all"
     EXHAUSTED = "arrangement.unplaced.exhausted"
     NOT_FOUND = "arrangement.unplaced.not_found"
     SHORTAGE_GROUP = "arrangement.shortage.group"
@@ -48,7 +49,10 @@ TEMPLATES: Mapping[Reason, str] = {
         "请增加批次或调整批次时间。"
     ),
     Reason.SHORTAGE: N_(
-        "时段 {periods} 共 {seats} 座，但以下考生至少需要 {needed} 座，缺 {missing} 座："
+        "时段 {periods} 共 {seats} 个空座，但以下考生至少需要 {needed} 座，缺 {missing} 座："
+    ),
+    Reason.SHORTAGE_OF_ALL: N_(
+        "全部批次共 {seats} 个空座，但以下考生至少需要 {needed} 座，缺 {missing} 座："
     ),
     Reason.EXHAUSTED: N_(
         "现有批次无法容纳全部考生，已证明最多可排 {most} 科次，请增加批次或座位后重新编排。"

@@ -10,7 +10,7 @@ missing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.rules.arrangement.solver.certificate import prices_of
@@ -19,7 +19,9 @@ from app.rules.arrangement.solver.model import Kind, Weights, bits
 from app.rules.arrangement.solver.plan import Plan
 from app.rules.arrangement.solver.timetables import Timetabler
 
-_MAX_ROUNDS = 12
+#: Rounds of search; periods in which added seats are tried; levels of prices looked at; periods
+#: times kinds of demand up to which a set is shrunk (the prices hardly ever name too many).
+_MAX_ROUNDS, _MAX_TRIALS, _MAX_LEVELS, _SHRINK_EFFORT = 12, 8, 8, 4000
 
 #: Allowed periods of each entry of a candidate.
 Masks = tuple[int, ...]
@@ -82,10 +84,14 @@ class SeatNeeds:
 
 
 class ShortageSearch:
-    """Finds the shortages of a finished plan. Works on its own copy."""
+    """Finds the shortages of a finished plan. Works on its own copy.
 
-    def __init__(self, plan: Plan) -> None:
+    `prices` per period are those that prove the plan's quality: further sets to look at.
+    """
+
+    def __init__(self, plan: Plan, prices: Sequence[int] = ()) -> None:
         model = plan.model
+        self.prices = list(prices)
         self.model = replace(
             model, weights=Weights(1, 0, 0), capacity=list(model.capacity), _values={}
         )
@@ -112,24 +118,32 @@ class ShortageSearch:
                 self.model.capacity[remedies[0].period] += remedies[0].seats
         return found
 
-    def _deficit(self, periods: int, capacity: Iterable[int] | None = None) -> int:
-        seats = list(self.model.capacity if capacity is None else capacity)
+    def _deficit(self, periods: int) -> int:
         needed = sum(n * self.needs.of(masks, periods)[1] for masks, n in self.demands.items())
-        return needed - sum(seats[t] for t in bits(periods))
+        return needed - sum(self.model.capacity[t] for t in bits(periods))
 
     def _worst_set(self) -> int:
-        """The set of dear periods that lacks most seats; the smaller of equals."""
-        best, least = 0, (0, 0)
-        for periods in self._dear_sets():
-            rank = (-self._deficit(periods), periods.bit_count())
-            if rank < least:
-                best, least = periods, rank
-        return best
+        """The set of periods that lacks most seats; the smaller of equals.
 
-    def _dear_sets(self) -> Iterator[int]:
-        for prices in prices_of(self.graph):
-            for level in sorted({price for price in prices if price > 0}):
-                yield sum(1 << t for t, price in enumerate(prices) if price >= level)
+        Dear periods are looked at first, each one alone only where they explain nothing.
+        """
+        single = [1 << t for t in range(self.model.pool)]
+        for sets in (self._dear_sets(), single):
+            ranked = [(-self._deficit(periods), periods.bit_count(), periods) for periods in sets]
+            lack, _, worst = min(ranked, default=(0, 0, 0))
+            if lack < 0:
+                return worst
+        return 0
+
+    def _dear_sets(self) -> list[int]:
+        """Sets of periods whose prices reach some level."""
+        sets: dict[int, None] = {}
+        for prices in (*prices_of(self.graph), self.prices):
+            levels = sorted({price for price in prices if price > 0})
+            # A few levels tell apart what is scarce from what is merely wished for.
+            for level in levels[-_MAX_LEVELS:]:
+                sets[sum(1 << t for t, price in enumerate(prices) if price >= level)] = None
+        return list(sets)
 
     def _parts(self, periods: int) -> list[int]:
         """Split a set where no candidate who needs seats of it can use both parts."""
@@ -146,6 +160,8 @@ class ShortageSearch:
 
     def _shrink(self, periods: int) -> int:
         """Leave out periods, the last first, as long as as many seats are missing."""
+        if periods.bit_count() * len(self.demands) > _SHRINK_EFFORT:
+            return periods
         deficit = self._deficit(periods)
         for period in reversed(bits(periods)):
             smaller = periods & ~(1 << period)
@@ -157,7 +173,7 @@ class ShortageSearch:
         """The missing seats added to one period after the other: the best help first."""
         seats, plan = self._deficit(periods), self.graph.plan
         remedies = []
-        for period in bits(periods):
+        for period in bits(periods)[:_MAX_TRIALS]:
             placed, mark = plan.placed, len(self.graph.journal)
             self.model.capacity[period] += seats
             self.graph.improve()

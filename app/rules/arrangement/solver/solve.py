@@ -37,7 +37,13 @@ def solve(
     score = _Score.of(instance, {**model.fixed, **placements})
     bound = _bound_of(model, verdict, score)
     proven = verdict.plan.worth >= verdict.bound
-    diagnosis = diagnose(verdict.plan, period_of, most=bound.placed, proven=proven)
+    diagnosis = diagnose(
+        verdict.plan,
+        period_of,
+        prices=verdict.certificate.prices,
+        most=bound.placed,
+        proven=proven,
+    )
     return Solution(
         mode=model.mode,
         seed=seed,
