@@ -27,7 +27,7 @@ from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
 from app.views.jobs import run_context
-from app.views.texts import text
+from app.views.texts import joined, text
 
 FILE = Field(name="_file", label=N_("导入文件"), personal=Personal.NONE, kind=Kind.FILE)
 CHECK_ONLY = Field(
@@ -142,7 +142,7 @@ class ImportPage(BaseView):
         declaration = self.declaration
         lines = [
             gettext(line).format(
-                formats="、".join(declaration.formats),
+                formats=joined(declaration.formats),
                 rows=imports.row_limit(machine(), declaration),
                 size=imports.byte_limit(machine(), declaration) // (1024 * 1024),
             )
