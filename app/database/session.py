@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database import policy
@@ -16,6 +18,8 @@ from app.database import policy
 #: Execution option of a transaction that writes; without it a transaction is read-only.
 WRITES = "kaowu_writes"
 BUSY_TIMEOUT_MILLISECONDS = 15_000
+#: seconds of rest after which a connection is asked whether it lives
+RESTED_SECONDS = 5
 
 
 class KaowuSession(Session):
@@ -69,12 +73,31 @@ def make_engine(url: str, **options: Any) -> Engine:
     if url.startswith("postgresql"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         connect = {"options": "-c plan_cache_mode=force_custom_plan -c timezone=UTC"}
-        engine = create_engine(
-            url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=connect, **options
-        )
+        engine = create_engine(url, pool_size=20, max_overflow=20, connect_args=connect, **options)
         event.listen(engine, "begin", _begin_postgresql)
+        _ping_rested(engine)
         return engine
     raise ValueError("only SQLite and PostgreSQL are supported")
+
+
+def _ping_rested(engine: Engine) -> None:
+    """Ask a connection that has rested whether it still lives. To ask each time, as the pool's
+    own check does, costs every request a round trip; one that broke a moment ago is found by the
+    first statement, and the pool then drops all of its age."""
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        since = record.info.get("rests_since")
+        if since is None or time.monotonic() - since < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError() from error  # the pool makes another one
 
 
 def _begin_postgresql(connection: Any) -> None:

@@ -14,10 +14,21 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import String, bindparam, cast, func, literal, select, union_all, update
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import (
+    Integer,
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
@@ -133,20 +144,35 @@ def seats_of(entries: Iterable[tuple[str, dt.date | None]]) -> dict[str, int]:
     return dict(seats)
 
 
-# ---------------------------------------------------------------- taking and giving back
-
 _POOL: Any = CapacityPool.__table__
 _AT = (_POOL.c.exam_id == bindparam("at_exam")) & (_POOL.c.site_id == bindparam("at_site"))
-_ONE = _AT & (_POOL.c.pool == bindparam("at_pool"))
 _LOOK = select(_POOL.c.pool, _POOL.c.capacity, _POOL.c.used).where(
     _AT, _POOL.c.pool.in_(bindparam("at_pools", expanding=True))
 )
-_CLAIM = (
-    update(_POOL)
-    .where(_ONE, _POOL.c.used + bindparam("seats") <= _POOL.c.capacity)
-    .values(used=_POOL.c.used + bindparam("seats"))
-)
-_RELEASE = update(_POOL).where(_ONE).values(used=_POOL.c.used - bindparam("seats"))
+
+
+@lru_cache(maxsize=64)
+def _move_statement(count: int, dialect: str) -> Any:
+    """One UPDATE for `count` pools (parameters pool_0, seats_0 …); it returns those it moved.
+
+    One round trip while counters are locked, instead of one per pool. On PostgreSQL the rows are
+    locked by the sub-select, which sorts them into the global order; SQLite has one writer.
+    """
+    names = [bindparam(f"pool_{number}", type_=String) for number in range(count)]
+    change: Any = case(
+        *(
+            (_POOL.c.pool == name, bindparam(f"seats_{n}", type_=Integer))
+            for n, name in enumerate(names)
+        ),
+    )
+    wanted = _AT & _POOL.c.pool.in_(names)
+    rows = wanted
+    if dialect == "postgresql":
+        ordered = select(_POOL.c.id).where(wanted).order_by(_POOL.c.pool).with_for_update()
+        rows = _POOL.c.id.in_(select(ordered.cte("locked").c.id))
+    fits = (change < 0) | (_POOL.c.used + change <= _POOL.c.capacity)
+    moved = update(_POOL).where(rows, fits).values(used=_POOL.c.used + change)
+    return moved.returning(_POOL.c.pool)
 
 
 def look(session: Session, site: AtSite, seats: Seats) -> None:
@@ -191,19 +217,18 @@ def move(session: Session, site: AtSite, seats: Seats) -> None:
     """
     _require_permit(session)
     session.flush()  # rows first: the locks on the counters are held as short as possible
-    at, connection = _site(session, site), session.connection()
-    for pool in sorted(seats):
-        if seats[pool] > 0:
-            _take(connection, at, pool, seats[pool])
-        elif seats[pool] < 0:
-            connection.execute(_RELEASE, at | {"at_pool": pool, "seats": -seats[pool]})
+    parameters, connection = _site(session, site), session.connection()
+    changed = sorted(pool for pool, count in seats.items() if count)
+    if not changed:
+        return
+    for number, pool in enumerate(changed):
+        parameters |= {f"pool_{number}": pool, f"seats_{number}": seats[pool]}
+    statement = _move_statement(len(changed), connection.dialect.name)
+    moved = set(connection.execute(statement, parameters).scalars())
+    for pool in changed:
+        if seats[pool] > 0 and pool not in moved:
+            raise CapacityExceeded(pool)
     _forget_loaded(session)
-
-
-def _take(connection: Any, at: dict[str, Any], pool: str, count: int) -> None:
-    result: CursorResult[Any] = connection.execute(_CLAIM, at | {"at_pool": pool, "seats": count})
-    if result.rowcount != 1:
-        raise CapacityExceeded(pool)
 
 
 def _forget_loaded(session: Session) -> None:
@@ -239,9 +264,6 @@ def _in_scope(actor: Actor, site: AtSite) -> bool:
         Level.CITY: actor.city_id == site.city_id,
         Level.SITE: actor.site_id == site.site_id,
     }.get(actor.level, True)  # the centre everywhere, candidates anywhere in their session
-
-
-# ---------------------------------------------------------------- limits
 
 
 def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> None:
@@ -320,9 +342,6 @@ def _check_quotas(limits: Mapping[str, int]) -> None:
         wrong = sorted(quotas)
     if wrong:
         raise PreferenceQuotaTooLarge(total=total, half=half, days=wrong)
-
-
-# ---------------------------------------------------------------- recount
 
 
 @dataclass(frozen=True, slots=True)

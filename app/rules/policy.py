@@ -187,7 +187,7 @@ def relation_of(
 
 
 #: Made once: every permit asks it, and building it costs as much as running it.
-_STATE = select(Exam.state).where(Exam.id == bindparam("exam_id"))
+_STATE = select(Exam.__table__.c.state).where(Exam.__table__.c.id == bindparam("exam_id"))
 
 
 def exam_state(session: Session, exam_id: int | None) -> ExamState | None:
@@ -196,7 +196,8 @@ def exam_state(session: Session, exam_id: int | None) -> ExamState | None:
         return None
     cache: dict[int, ExamState] = session.info.setdefault("kaowu_exam_states", {})
     if exam_id not in cache:
-        state = session.scalar(_STATE, {"exam_id": exam_id})
+        # in Core: no row of a scope, so there is nothing for the session's criteria to bound
+        state = session.connection().scalar(_STATE, {"exam_id": exam_id})
         if state is None:
             return None
         cache[exam_id] = ExamState(state)

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import sessionmaker
 
 from app.adapters.gateway import MemoryLedger, SandboxGateway
@@ -348,9 +348,14 @@ def _no_release(patch: pytest.MonkeyPatch) -> None:
 
 
 def _one_seat_less(patch: pytest.MonkeyPatch) -> None:
-    statement: Any = capacity._CLAIM
+    original: Any = capacity._move_statement
     pool = CapacityPool.__table__
-    patch.setattr(capacity, "_CLAIM", statement.where(pool.c.used + 1 < pool.c.capacity))
+
+    def mutant(count: int, dialect: str) -> Any:
+        gives = bindparam("seats_0") < 0
+        return original(count, dialect).where(gives | (pool.c.used + 1 < pool.c.capacity))
+
+    patch.setattr(capacity, "_move_statement", mutant)
 
 
 def _late_without_seats(patch: pytest.MonkeyPatch) -> None:
