@@ -88,6 +88,8 @@ class Resource(Declaration):
     `row_filter(actor)` returns a SQL condition for models that carry no scope mixin
     (organisations). `order` is the default order: ((column, "asc"|"desc"), …).
     `fieldsets` groups the detail page and the form: ((title, (field names…)), …).
+    `noun` is what one row is called in “修改…” and “删除…”, where the menu text (`label`) is the
+    name of the page and reads badly there; the label when left out.
     """
 
     #: filled in when the model that carries this as `__admin__` is mapped
@@ -103,6 +105,7 @@ class Resource(Declaration):
     sticky: int = 1
     api: bool = False
     dialog: bool = True
+    noun: str = ""
     #: fields offered only when adding / only when editing are set with `Field.immutable`
     organisation_column: bool = False
     legal_verbs: Verbs = MANAGE

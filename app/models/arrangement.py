@@ -63,6 +63,7 @@ class Room(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
     __admin__ = Resource(
         name="room",
         label=N_("考场管理"),
+        noun=N_("考场"),
         menu=Place(Area.ARRANGEMENT, 10),
         verbs=LOOKERS | {Level.SITE: MANAGE},
         window=Window.ARRANGEMENT,
@@ -85,7 +86,6 @@ class Room(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
             ),
         ),
         columns=("site_name", "number", "address", "sitting_count", "seat_count"),
-        organisation_column=True,
         help=N_("已编排的考场和批次不能删除，须先清除编排结果。"),
     )
 
@@ -125,6 +125,7 @@ class Sitting(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
     __admin__ = Resource(
         name="sitting",
         label=N_("考场批次管理"),
+        noun=N_("考场批次"),
         menu=Place(Area.ARRANGEMENT, 15),
         verbs=LOOKERS | {Level.SITE: MANAGE},
         window=Window.ARRANGEMENT,
@@ -144,7 +145,6 @@ class Sitting(Base, SiteScoped, AdministratorsOnly, Stamped, Versioned):
             "arranged",
             "left",
         ),
-        organisation_column=True,
         help=N_("批次须在考试日的 8:00–20:00 之内，同一考场的批次不能重叠。"),
     )
 
@@ -198,6 +198,7 @@ class Seat(Base, SiteScoped, OwnedByPassport):
     __admin__ = Resource(
         name="seat",
         label=N_("考场编排管理"),
+        noun=N_("考场编排"),
         menu=Place(Area.ARRANGEMENT, 20),
         verbs=LOOKERS | {Level.SITE: LOOK},
         order=(("sitting_id", "asc"), ("number", "asc")),
@@ -228,7 +229,6 @@ class Seat(Base, SiteScoped, OwnedByPassport):
             Computed("period", N_("考试时间"), lambda row: row.sitting.period),
         ),
         columns=("site_name", "name", "id_number", "subject", "sitting", "period", "number"),
-        organisation_column=True,
         help=N_("报考多科目考生每科间隔大于15分钟；须全部支付且考点地址不为空才能编排。"),
     )
 
@@ -276,6 +276,7 @@ class AdmissionTicket(Base, SiteScoped, OwnedByPassport, Stamped):
     __admin__ = Resource(
         name="admission_ticket",
         label=N_("准考证号生成"),
+        noun=N_("准考证"),
         menu=Place(Area.ARRANGEMENT, 30),
         verbs=LOOKERS | {Level.SITE: LOOK},
         order=(("number", "asc"),),
@@ -296,7 +297,6 @@ class AdmissionTicket(Base, SiteScoped, OwnedByPassport, Stamped):
             ),
         ),
         columns=("site_name", "number", "name", "state", "downloads"),
-        organisation_column=True,
         help=N_("全部编排完成后才能生成；重新编排的考生原准考证号作废。"),
     )
 

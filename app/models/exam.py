@@ -75,6 +75,7 @@ class Exam(Base, Stamped, Versioned):
     __admin__ = Resource(
         name="exam",
         label=N_("考次管理"),
+        noun=N_("考次"),
         menu=Place(Area.BASIC, 20),
         verbs={Level.CENTER: LOOK | {Verb.ADD, Verb.EDIT}},
         super_verbs=LOOK | {Verb.ADD, Verb.EDIT},
@@ -186,6 +187,7 @@ class Subject(Base, Versioned):
     __admin__ = Resource(
         name="subject",
         label=N_("科目目录"),
+        noun=N_("科目"),
         menu=Place(Area.BASIC, 40),
         verbs={
             Level.CENTER: MANAGE,
@@ -308,6 +310,7 @@ class CodeEntry(Base, Versioned):
     __admin__ = Resource(
         name="code_entry",
         label=N_("代码表"),
+        noun=N_("代码"),
         menu=Place(Area.SYSTEM, 30),
         verbs={
             Level.CENTER: LOOK | {Verb.ADD, Verb.EDIT},

@@ -62,6 +62,7 @@ class Organisation(Base, Stamped, Versioned):
     __admin__ = Resource(
         name="organisation",
         label=N_("考试机构管理"),
+        noun=N_("考试机构"),
         verbs={
             Level.CENTER: MANAGE,
             Level.PROVINCE: MANAGE,

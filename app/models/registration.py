@@ -162,6 +162,7 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
     __admin__ = Resource(
         name="registration",
         label=N_("考生管理"),
+        noun=N_("报名信息"),
         menu=Place(Area.REGISTRATION, 40),
         verbs={
             Level.CENTER: LOOK,
@@ -251,7 +252,6 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
                 ("subject_count", "subject_codes", "preference_days", "extra", "remark"),
             ),
         ),
-        organisation_column=True,
         api=True,
     )
 
@@ -293,6 +293,7 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
             N_("报名信息锁定"),
             Personal.NONE,
             choices=LOCKS,
+            badges={"1": "off", "0": "info"},
             listed=True,
             search=Search.CHOICE,
             form=False,

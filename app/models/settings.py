@@ -81,7 +81,6 @@ class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             "self_printing",
             "preference_allowed",
         ),
-        organisation_column=True,
         help=N_("报名期间不建议修改本页设置。"),
     )
 
@@ -151,6 +150,7 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
     __admin__ = Resource(
         name="province_subject",
         label=N_("省开考科目设置"),
+        noun=N_("省开考科目"),
         menu=Place(Area.SETUP, 5),
         verbs={Level.CENTER: LOOK, Level.PROVINCE: MANAGE},
         order=(("subject_code", "asc"),),
@@ -169,22 +169,15 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
 
 
 def provincial_subjects(session: Session, actor: Actor) -> dict[str, str]:
-    """Subjects that the actor's province offers, with their days (R11.2)."""
+    """Subjects that the actor's province offers, of which a site chooses (R11.2); above the
+    provinces those of all: {code: “(14)…”}."""
     names = national_subjects(session, actor)
+    offered = select(ProvinceSubject.subject_code).where(ProvinceSubject.exam_id == actor.exam_id)
+    if actor.province_id is not None:
+        offered = offered.where(ProvinceSubject.province_id == actor.province_id)
     with elevated(session, "read the province's subjects", ProvinceSubject):
-        rows = session.scalars(
-            select(ProvinceSubject)
-            .where(
-                ProvinceSubject.exam_id == actor.exam_id,
-                ProvinceSubject.province_id == actor.province_id,
-            )
-            .order_by(ProvinceSubject.subject_code)
-        ).all()
-    return {
-        row.subject_code: f"{names.get(row.subject_code, row.subject_code)}"
-        f" {row.first_day} 至 {row.last_day}"
-        for row in rows
-    }
+        codes = set(session.scalars(offered))
+    return {code: names.get(code, code) for code in sorted(codes)}
 
 
 class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
@@ -198,6 +191,7 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
     __admin__ = Resource(
         name="site_subject",
         label=N_("考点开考科目设置"),
+        noun=N_("考点开考科目"),
         menu=Place(Area.SETUP, 20),
         verbs={
             Level.CENTER: LOOK,
@@ -209,13 +203,19 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
         order=(("subject_code", "asc"),),
         computed=(SITE_COLUMN,),
         columns=("site_name", "subject_code", "first_day", "last_day"),
-        organisation_column=True,
         help=N_("科目和考试时间添加后不能修改；如需修改，请删除后重新添加。"),
     )
 
     subject_code: Mapped[str] = mapped_column(
         String(2),
-        info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True, search=Search.EXACT),
+        info=col(
+            N_("科目"),
+            Personal.NONE,
+            listed=True,
+            immutable=True,
+            search=Search.EXACT,
+            options=provincial_subjects,
+        ),
     )
     first_day: Mapped[dt.date] = mapped_column(
         Date, info=col(N_("考试开始日期"), Personal.NONE, listed=True, immutable=True)
@@ -244,6 +244,7 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
     __admin__ = Resource(
         name="fee",
         label=N_("考点费用设置"),
+        noun=N_("考点费用"),
         menu=Place(Area.SETUP, 30),
         verbs={
             Level.CENTER: LOOK,
@@ -257,7 +258,6 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             Computed("fee_name", N_("收费项目"), lambda row: row.display),
         ),
         columns=("site_name", "fee_name", "amount"),
-        organisation_column=True,
         help=N_("费用由省设置；未设置费用的科目不能报考和缴费。"),
     )
 
@@ -370,6 +370,7 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
     __admin__ = Resource(
         name="capacity",
         label=N_("考点容量设置"),
+        noun=N_("考点容量"),
         menu=Place(Area.SETUP, 40),
         verbs={
             Level.CENTER: LOOK,
@@ -385,7 +386,6 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
             Computed("left", N_("剩余容量"), lambda row: row.left_text, numeric=True),
         ),
         columns=("site_name", "pool_name", "limit", "used", "left"),
-        organisation_column=True,
         help=N_("总科次数不小于 100；科目容量为 0 表示不开考；99999 表示不限。"),
     )
 
@@ -424,6 +424,7 @@ ONLINE_TIME = register(
     Resource(
         name="online_time",
         label=N_("考生报名时间设置"),
+        noun=N_("考生报名时间"),
         menu=Place(Area.SETUP, 60),
         model=SiteSettings,
         verbs={
@@ -437,7 +438,6 @@ ONLINE_TIME = register(
         computed=(SITE_COLUMN,),
         columns=("site_name", "online_enabled", "online_start", "online_end"),
         form=("online_enabled", "online_start", "online_end"),
-        organisation_column=True,
         help=N_("网报时间须在“考生网上报名最早时间”和“最晚时间”之间。"),
     )
 )

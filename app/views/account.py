@@ -29,19 +29,15 @@ class Account(BaseView):
     @expose("/")
     def profile(self) -> Any:
         acting, database = context.actor(), context.read_session()
-        passport = account_access.access().read(lambda s: s.get(Passport, acting.passport_id))
+        passport = account_access.access().read(
+            lambda session: _passport_entries(session.get(Passport, acting.passport_id))
+        )
         organisation = database.get(Organisation, acting.organisation_id)
         entries = [
             (gettext("姓名"), acting.name),
-            (gettext("通行证ID"), passport.number if passport else ""),
-            (gettext("邮箱"), mask_email(passport.email) if passport and passport.email else ""),
-            (gettext("手机"), mask_mobile(passport.mobile) if passport and passport.mobile else ""),
+            *passport,
             (gettext("所属机构"), organisation.display if organisation else ""),
             (gettext("角色"), gettext(acting.level.role_label)),
-            (
-                gettext("两步验证"),
-                gettext("已开启") if passport and passport.totp_confirmed else gettext("未开启"),
-            ),
         ]
         return self.render_template(
             "kw/pages/show.html",
@@ -92,6 +88,18 @@ class Account(BaseView):
             form={"action": url_for("Account.totp"), "errors": errors},
             **totp_setup(access),
         ), (422 if errors else 200)
+
+
+def _passport_entries(passport: Passport | None) -> list[tuple[str, str]]:
+    """(label, value) of the pass; read while its session is open, personal data masked."""
+    if passport is None:
+        return []
+    return [
+        (gettext("通行证ID"), passport.number),
+        (gettext("邮箱"), mask_email(passport.email) if passport.email else ""),
+        (gettext("手机"), mask_mobile(passport.mobile) if passport.mobile else ""),
+        (gettext("两步验证"), gettext("已开启") if passport.totp_confirmed else gettext("未开启")),
+    ]
 
 
 def register(builder: Any) -> None:

@@ -67,7 +67,7 @@ def shown(
 ) -> Any:
     """The value for `|cell`: with a tag where the column declares badges."""
     text = plain(row, column, masked=masked, living=living)
-    if column.badges and text is not None:
+    if column.badges and text not in (None, "", "-"):
         value = raw(row, column)
         key = str(int(value)) if isinstance(value, bool) else str(value)
         return {"text": cell(text), "tone": column.badges.get(key, "off")}

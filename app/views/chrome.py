@@ -33,6 +33,9 @@ _HTTP_TEXTS = {
 }
 
 
+_KINDS = {401: "denied", 403: "denied", 404: "missing"}
+
+
 def locale_of(code: str) -> str:
     """Catalogue of a configured language ("zh_CN" -> "zh_Hans_CN")."""
     return "zh_Hans_CN" if code.lower().startswith("zh") else code
@@ -48,10 +51,10 @@ def message(status: int, text: str) -> dict[str, Any]:
     """Context of the message page."""
     return {
         "title": gettext("提示") if status < 500 else gettext("系统错误"),
-        "status": status,
         "text": text,
-        "request_id": context.request_id(),
-        "home_url": f"{plain_root()}/",
+        "kind": _KINDS.get(status, "error" if status >= 500 else "info"),
+        "code": context.request_id() if status >= 500 else None,
+        "actions": [{"label": gettext("返回首页"), "url": f"{plain_root()}/"}],
     }
 
 

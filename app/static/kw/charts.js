@@ -4,12 +4,12 @@
   'use strict';
   const COLOURS = ['#1a5cc0', '#f0a53a', '#1f9d55', '#b3261e', '#7a5cc0', '#0f8b8d', '#8a94a3'];
   const narrow = innerWidth < 700;
-  const axes = (data) => ({
+  const axes = (data, box) => ({
     grid: { left: 56, right: 24, top: 44, bottom: narrow ? 90 : 56 },
     tooltip: { trigger: 'axis' },
     xAxis: {
       type: 'category', data: data.categories,
-      axisLabel: { interval: 0, width: 110, overflow: 'break', fontSize: 11, rotate: narrow || data.categories.length > 14 ? 60 : 0, formatter: (text) => (narrow ? text.split(' ')[0] : text) },
+      axisLabel: { interval: 0, width: narrow ? 90 : Math.max(60, (box.clientWidth - 80) / data.categories.length - 12), overflow: 'break', lineHeight: 14, fontSize: 11, rotate: narrow || data.categories.length > 14 ? 60 : 0, formatter: (text) => (narrow ? text.split(' ')[0] : text) },
     },
     yAxis: { type: 'value', name: data.unit || '', minInterval: 1 },
     series: data.series.map((series) => ({
@@ -26,7 +26,7 @@
     chart.setOption({
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, color: COLOURS,
       animation: !matchMedia('(prefers-reduced-motion: reduce)').matches, legend: { top: 8, right: 24, type: 'scroll' },
-      ...(data.kind === 'pie' ? pie(data) : axes(data)),
+      ...(data.kind === 'pie' ? pie(data) : axes(data, box)),
     });
     // The SVG has no viewBox and would be cut off on paper; with one the print style can scale it.
     const scalable = () => box.querySelector('svg')?.setAttribute('viewBox', `0 0 ${chart.getWidth()} ${chart.getHeight()}`);

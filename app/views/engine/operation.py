@@ -79,7 +79,7 @@ class OperationView(BaseView):
         more = [reauthentication.FIELD] if self.declaration.reauthenticate else []
         return [*operations.fields_of(self.declaration, context.read_session()), *more]
 
-    def _question(self, chosen: Chosen, number: int) -> str:
+    def _question(self, chosen: Chosen, number: int, fields: list[Field]) -> str:
         """The declared sentence with the count; for one row, with its name."""
         label = gettext(self.declaration.label)
         sentence: str
@@ -91,7 +91,8 @@ class OperationView(BaseView):
             title = title_of(resource, row)
             sentence = gettext("确定对“%(title)s”执行“%(label)s”？", title=title, label=label)
         elif number == 0:
-            sentence = gettext("确定执行“%(label)s”？", label=label)
+            # a page's operation with fields is a form like any other: saving it is the answer
+            sentence = "" if fields else gettext("确定执行“%(label)s”？", label=label)
         elif chosen.query is not None:
             sentence = gettext(
                 "确定对查询结果的全部 %(n)s 条记录执行“%(label)s”？", n=number, label=label
@@ -134,7 +135,7 @@ class OperationView(BaseView):
             "operation",
             status,
             title=gettext(self.declaration.label),
-            text=self._question(chosen, number),
+            text=self._question(chosen, number, fields),
             form=form,
             outcome=None,
             close_url=self._back(),

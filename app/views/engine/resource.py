@@ -137,7 +137,7 @@ class ResourceView(BaseView):
             actions.insert(0, full | {"kind": "dialog"})
         return answers.page(
             "show",
-            title=gettext("查看") + gettext(self.declaration.label),
+            title=gettext("查看") + self._noun(),
             record=show.record(page.session, page.actor, self.declaration, row, masked=masked),
             actions=actions,
             notices=page.rights.notices(),
@@ -145,6 +145,11 @@ class ResourceView(BaseView):
             dialog_size="wide",
             **self._tab(),
         )
+
+    def _noun(self) -> str:
+        """What one row is called, in the reader's language."""
+        word: str = gettext(self.declaration.noun or self.declaration.label)
+        return word
 
     def _may_reveal(self) -> bool:
         return reveal.may_reveal(self.declaration, context.actor())
@@ -319,7 +324,7 @@ class ResourceView(BaseView):
             "conflict": conflict,
             "cancel_url": url_for(f"{name}.index"),
         }
-        title = f"{words}{gettext(self.declaration.label)}"
+        title = f"{words}{self._noun()}"
         size = "wide" if len(fields) > 6 else ""
         return answers.page(
             "form", status, title=title, form=form, notices=[], dialog_size=size, **self._tab()
@@ -345,9 +350,8 @@ class ResourceView(BaseView):
         else:
             availability.require(page.session, self.declaration.name, page.actor)
             page.rights.decision(self.declaration, Verb.DELETE).require()
-        label = gettext(self.declaration.label)
         return self._question(
-            gettext("删除") + label,
+            gettext("删除") + self._noun(),
             gettext("确定删除“%(title)s”？删除后不能恢复。", title=title),
             url_for(f"{self.declaration.name}.delete", row_id=row_id),
             gettext("删除"),
