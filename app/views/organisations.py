@@ -62,7 +62,7 @@ def _user_fields() -> list[Field]:
             name="email",
             label=N_("邮箱"),
             personal=Personal.PERSONAL,
-            max_length=254,
+            max_length=200,
             help=N_("填写邮箱并点“查找”得到通行证ID；填写通行证ID并点“查看”得到邮箱"),
         ),
     ]

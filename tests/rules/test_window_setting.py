@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.errors import NotFound
+from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
 from app.models.audit import AuditEntry
 from app.rules import organisation, window_setting, windows
@@ -216,3 +217,36 @@ def test_r9_2a_ten_days_before_the_exam_unset_windows_are_named(
     assert window_setting.unset_reminders(session, fixed(noon - 11 * DAY)) == []
     (reminder,) = window_setting.unset_reminders(session, fixed(noon - 10 * DAY))
     assert reminder == f"{tree.site.display}：编排时间"
+
+
+def test_r0_3_a_province_whose_window_has_ended_is_extended_first(
+    session: KaowuSession, tree: Tree
+) -> None:
+    start, end = tree.now - 10 * DAY, tree.now - DAY
+    for place in (tree.province, tree.city, tree.site):
+        factories.set_window(session, place, Window.SETUP, start, end)
+    later = tree.now + 2 * DAY
+
+    def extended(level: Level, place: str) -> None:
+        become(session, tree.actor(level))
+        row = organisation.by_code(session, place)
+        window_setting.extend(session, row, Window.SETUP, later, "考点申请")
+
+    with pytest.raises(BeyondParent, match=tree.city.name):
+        extended(Level.PROVINCE, tree.site.code)
+    with pytest.raises(BeyondParent, match=tree.province.name):
+        extended(Level.PROVINCE, tree.city.code)
+    extended(Level.CENTER, tree.province.code)
+    extended(Level.PROVINCE, tree.city.code)
+    extended(Level.PROVINCE, tree.site.code)
+    assert windows.load(session, tree.site.id)[Window.SETUP].is_open(tree.now)
+
+
+def test_r9_2a_the_ten_days_are_counted_in_local_time(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.site, Window.POST_EXAM, None)
+    become(session, tree.actor(Level.PROVINCE))
+    first = factories.EXAM_DAYS[0]
+    midnight = dt.datetime(first.year, first.month, first.day, tzinfo=LOCAL_ZONE) - 10 * DAY
+    assert window_setting.unset_reminders(session, fixed(midnight - SECOND)) == []
+    (line,) = window_setting.unset_reminders(session, fixed(midnight.astimezone(dt.UTC)))
+    assert "考后资料下载时间" in str(line)
