@@ -248,7 +248,10 @@ ROW_OPERATIONS = 2
 
 def _row_operations(page: ListPage, row: Any, *, on_detail: bool) -> list[Context]:
     found = []
+    batch = [] if on_detail else _batch(page)
     for operation in page.rights.operations(On.ROW):
+        if operation in batch:
+            continue  # it stands above the table; in every row it would take the columns' room
         reason = operation.allowed(row) if operation.allowed else None
         if reason and not on_detail:
             continue
