@@ -79,7 +79,8 @@ def start() -> ResponseReturnValue:
     code = request.args.get("province", "")
     if len(provinces) == 1:
         code = provinces[0][0]
-    province = _province(database, exam_id, code)
+    offered = code in {known for known, _ in provinces}  # R1.1a
+    province = _province(database, exam_id, code) if offered else None
     found = []
     if province is not None:
         found = sites.sites_to_choose(database, exam_id, province.id, context.portal().clock)
