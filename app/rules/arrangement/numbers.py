@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -19,11 +19,17 @@ from app.models.exam import Exam
 from app.models.organisation import Organisation
 from app.models.registration import Entry, EntryState
 from app.rules import windows
+from app.rules.arrangement.serials import (
+    IssuedNumber,
+    NumberChange,
+    Numbering,
+    SeatedEntry,
+    assign_serials,
+)
 from app.rules.clock import Clock, system_clock
 
 #: what 生成准考证号 writes
 TABLES = (AdmissionTicket, Entry)
-MAX_SERIAL = 9_999
 
 
 class NotAllArranged(KaowuError):
@@ -38,64 +44,6 @@ class NothingArranged(KaowuError):
 
     code = "numbers.nothing"
     template = N_("没有已编排的科次，不能生成准考证号。")
-
-
-class SerialsExhausted(KaowuError):
-    """A room has used all four-digit serials."""
-
-    code = "numbers.exhausted"
-    template = N_("考场 {room} 的流水号已用完（9999），请增加考场。")
-
-
-@dataclass(frozen=True, slots=True)
-class Seated:
-    """An arranged entry; `place` orders it within its room (sitting, then seat)."""
-
-    entry_id: int
-    subject: str
-    room: str
-    place: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A live number of an entry."""
-
-    entry_id: int
-    room: str
-    serial: int
-
-
-def plan_serials(
-    seated: Iterable[Seated], issued: Mapping[int, Issued], used: Mapping[str, set[int]]
-) -> dict[int, int]:
-    """Serial of every entry: {entry id: serial}.
-
-    Entries with a live number in their present room keep it; the others get the next serials of
-    their room that were never used, in the order of sitting and seat (§3.12, R32.4). With nothing
-    issued or used this is the first run: 1, 2, 3 … through all sittings of the room.
-    Raises SerialsExhausted.
-    """
-    serials: dict[int, int] = {}
-    waiting: dict[str, list[Seated]] = {}
-    for entry in sorted(seated, key=lambda item: (item.room, item.place)):
-        known = issued.get(entry.entry_id)
-        if known is not None and known.room == entry.room:
-            serials[entry.entry_id] = known.serial
-        else:
-            waiting.setdefault(entry.room, []).append(entry)
-    for room, entries in waiting.items():
-        start = max(used.get(room, set()), default=0)
-        if start + len(entries) > MAX_SERIAL:
-            raise SerialsExhausted(room=room)
-        for step, entry in enumerate(entries, start=1):
-            serials[entry.entry_id] = start + step
-    return serials
-
-
-def number_of(subject: str, exam_code: str, site_code: str, room: str, serial: int) -> str:
-    """Sixteen digits: subject 2, session 2, site 6, room 2, serial 4."""
-    return f"{subject}{exam_code}{site_code}{room}{serial:04d}"
 
 
 def is_frozen(session: Session, site_id: int, clock: Clock = system_clock) -> bool:
@@ -118,67 +66,106 @@ def _require_all_arranged(session: Session, site_id: int) -> None:
         raise NotAllArranged(count=waiting)
 
 
-def _seated(session: Session, site_id: int) -> list[Seated]:
+def _seated(session: Session, site_id: int) -> list[SeatedEntry]:
     rows = session.execute(
-        select(Entry.id, Entry.subject_code, Room.number, Sitting.day, Sitting.start, Seat.number)
+        select(Entry.id, Entry.subject_code, Room.number, Sitting.id, Sitting.number, Seat.number)
         .join(Seat, Seat.entry_id == Entry.id)
         .join(Sitting, Sitting.id == Seat.sitting_id)
         .join(Room, Room.id == Sitting.room_id)
         .where(Entry.site_id == site_id)
     )
     return [
-        Seated(entry_id, subject, room, (day, start, seat))
-        for entry_id, subject, room, day, start, seat in rows
+        SeatedEntry(str(entry_id), subject, room, str(slot), sitting, seat)
+        for entry_id, subject, room, slot, sitting, seat in rows
     ]
 
 
-def generate(session: Session, site_id: int, *, clock: Clock = system_clock) -> list[str]:
-    """Number all arranged entries, under the operation's permit; returns the new numbers.
+def _issued(
+    tickets: Iterable[AdmissionTicket], seated: Iterable[SeatedEntry]
+) -> list[IssuedNumber]:
+    """All numbers ever issued. A live one belongs to the seat that its entry has: whatever takes
+    a seat away voids its ticket; it counts as moved only where the room has another number."""
+    places = {item.candidate: item for item in seated}
+    found = []
+    for ticket in tickets:
+        place = places.get(str(ticket.entry_id))
+        stays = place is not None and place.room == ticket.room_number
+        found.append(
+            IssuedNumber(
+                candidate=str(ticket.entry_id),
+                subject=ticket.number[:2],
+                number=ticket.number,
+                slot=place.slot if place and stays else "",
+                seat=place.seat if place and stays else 0,
+                live=ticket.voided_at is None,
+            )
+        )
+    return found
+
+
+def generate(session: Session, site_id: int, *, clock: Clock = system_clock) -> list[NumberChange]:
+    """Number all arranged entries, under the operation's permit; returns old → new (R32.4), where
+    `candidate` is the id of the entry.
 
     Before W6 (and before any download) all numbers are made anew; afterwards those of unchanged
     seats stay and no serial is used twice. Idempotent. Raises NotAllArranged, NothingArranged,
-    SerialsExhausted.
+    and what `assign_serials` raises.
     """
     _require_all_arranged(session, site_id)
     seated = _seated(session, site_id)
     if not seated:
         raise NothingArranged()
-    tickets = session.scalars(
-        select(AdmissionTicket).where(AdmissionTicket.site_id == site_id)
-    ).all()
-    if not is_frozen(session, site_id, clock):
-        for ticket in tickets:
-            session.delete(ticket)
-        session.flush()
-        tickets = []
-    live = {row.entry_id: row for row in tickets if row.voided_at is None}
-    used: dict[str, set[int]] = {}
-    for row in tickets:
-        used.setdefault(row.room_number, set()).add(row.serial)
-    issued = {key: Issued(key, row.room_number, row.serial) for key, row in live.items()}
-    serials = plan_serials(seated, issued, used)
     site = session.get(Organisation, site_id)
     if site is None:
         raise NotFound()
-    changed = [item for item in seated if not _keeps(live.get(item.entry_id), item, serials)]
-    for item in changed:
-        if item.entry_id in live:
-            live[item.entry_id].voided_at = clock()
-    session.flush()
-    return _issue(session, site, changed, serials)
-
-
-def _keeps(ticket: AdmissionTicket | None, item: Seated, serials: Mapping[int, int]) -> bool:
-    return ticket is not None and (ticket.room_number, ticket.serial) == (
-        item.room,
-        serials[item.entry_id],
+    tickets = session.scalars(
+        select(AdmissionTicket).where(AdmissionTicket.site_id == site_id)
+    ).all()
+    frozen = is_frozen(session, site_id, clock)
+    numbering = assign_serials(
+        seated,
+        session_code=session.scalar(select(Exam.code).where(Exam.id == site.exam_id)) or "",
+        site_code=site.code,
+        issued=_issued(tickets, seated) if frozen else (),
     )
+    changes = _changes(tickets, numbering)
+    _withdraw(session, tickets, changes, clock() if frozen else None)
+    _issue(session, site, {item.candidate: item for item in seated}, changes)
+    return changes
+
+
+def _changes(tickets: Iterable[AdmissionTicket], numbering: Numbering) -> list[NumberChange]:
+    live = {str(row.entry_id): row.number for row in tickets if row.voided_at is None}
+    return [
+        NumberChange(candidate, subject, live.get(candidate), number)
+        for (candidate, subject), number in numbering.numbers.items()
+        if live.get(candidate) != number
+    ]
+
+
+def _withdraw(
+    session: Session,
+    tickets: Iterable[AdmissionTicket],
+    changes: Iterable[NumberChange],
+    voided_at: dt.datetime | None,
+) -> None:
+    """Void the numbers that change; those of a site where nothing was printed yet are deleted
+    (and the void ones with them), so that their serials are free again."""
+    changed = {change.candidate for change in changes}
+    for ticket in tickets:
+        if voided_at is None and (ticket.voided_at or str(ticket.entry_id) in changed):
+            session.delete(ticket)
+        elif ticket.voided_at is None and str(ticket.entry_id) in changed:
+            ticket.voided_at = voided_at
+    session.flush()
 
 
 def _issue(
-    session: Session, site: Organisation, seated: Sequence[Seated], serials: Mapping[int, int]
-) -> list[str]:
-    exam_code = session.scalar(select(Exam.code).where(Exam.id == site.exam_id)) or ""
+    session: Session,
+    site: Organisation,
+    places: Mapping[str, SeatedEntry],
+    changes: Iterable[NumberChange],
+) -> None:
     entries = {
         entry.id: entry
         for entry in session.scalars(
@@ -188,10 +175,8 @@ def _issue(
             )
         )
     }
-    made = []
-    for item in seated:
-        entry, serial = entries[item.entry_id], serials[item.entry_id]
-        number = number_of(item.subject, exam_code, site.code, item.room, serial)
+    for change in changes:
+        entry, number = entries[int(change.candidate)], change.new or ""
         session.add(
             AdmissionTicket(
                 exam_id=entry.exam_id,
@@ -201,20 +186,21 @@ def _issue(
                 passport_id=entry.passport_id,
                 entry_id=entry.id,
                 number=number,
-                room_number=item.room,
-                serial=serial,
+                room_number=places[change.candidate].room,
+                serial=int(number[-4:]),
             )
         )
         entry.state = EntryState.NUMBERED.value
-        made.append(number)
     session.flush()
-    return made
 
 
 def _apply(session: Session, _rows: object, _values: object, context: Any) -> list[RowOutcome]:
     site_id = actor_of(session).site_id or 0
-    numbers = generate(session, site_id, clock=context.clock)
-    return [RowOutcome(0, number, True) for number in numbers]
+    changes = generate(session, site_id, clock=context.clock)
+    return [
+        RowOutcome(int(change.candidate), f"{change.old or '—'} → {change.new}", True)
+        for change in changes
+    ]
 
 
 GENERATE = register(

@@ -51,8 +51,7 @@ def load_highs() -> Any | None:
 
 def prove(plan: Plan, certifier: Certifier, certificate: Certificate) -> Verdict:
     """Improve plan and certificate with HiGHS; without it, return them as they are."""
-    highspy = load_highs()
-    if highspy is None or plan.worth >= certificate.bound:
+    if plan.worth >= certificate.bound or (highspy := load_highs()) is None:
         return Verdict(plan, certificate)
     programme = _Programme(highspy, plan, certifier)
     certificate = programme.relax(certificate)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rules.arrangement.numbering import (
+from app.rules.arrangement.serials import (
     InvalidNumberPart,
     IssuedNumber,
     NumberChange,
