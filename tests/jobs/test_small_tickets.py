@@ -22,9 +22,10 @@ from app.jobs.documents.stamping.photos import print_derivative
 from app.jobs.file_expiry import delete_expired_files
 from app.jobs.files import row_by_id
 from app.metadata.errors import InvalidInput, NotFound
-from app.metadata.vocabulary import Level
+from app.metadata.vocabulary import ExamState, Level
 from app.models.arrangement import AdmissionTicket, Room, Seat, Sitting
 from app.models.audit import AuditEntry
+from app.models.exam import Exam
 from app.models.job import DocumentFile, JobRun, StoredFile
 from app.models.registration import Entry, EntryState, Photo
 from app.rules.policy import NoVerb
@@ -148,6 +149,17 @@ def test_r34_3_a_zip_of_pdf_per_room_with_six_tickets_a_page(arranged: Ground) -
     assert (run.progress, run.total) == (7, 7)
     stored = next(row for row in arranged.all(StoredFile))
     assert stored.name == "小版准考证(990701)按考场、批次、座位.zip"
+
+
+def test_r0_4_a_file_of_a_history_session_is_made_and_marked(arranged: Ground) -> None:
+    def close(session: Any) -> None:
+        with seeding(session):
+            session.get_one(Exam, arranged.tree.exam.id).state = ExamState.HISTORY.value
+
+    arranged.write(close)
+    assert generate(arranged).state == "done"
+    (stored,) = arranged.all(StoredFile)
+    assert stored.name == "历史考次_小版准考证(990701)按考场、批次、座位.zip"
 
 
 @pytest.mark.parametrize(

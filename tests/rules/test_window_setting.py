@@ -11,13 +11,15 @@ from sqlalchemy import select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
+from app.metadata.declarations import Resource
 from app.metadata.errors import NotFound
+from app.metadata.registry import find
 from app.metadata.text import LOCAL_ZONE
-from app.metadata.vocabulary import Level, Window
+from app.metadata.vocabulary import Level, Verb, Window
 from app.models.audit import AuditEntry
 from app.rules import organisation, window_setting, windows
 from app.rules.clock import fixed
-from app.rules.policy import NoVerb
+from app.rules.policy import NoVerb, WindowClosed, check
 from app.rules.window_setting import (
     BeyondParent,
     ChildBeyond,
@@ -250,3 +252,24 @@ def test_r9_2a_the_ten_days_are_counted_in_local_time(session: KaowuSession, tre
     assert window_setting.unset_reminders(session, fixed(midnight - SECOND)) == []
     (line,) = window_setting.unset_reminders(session, fixed(midnight.astimezone(dt.UTC)))
     assert "考后资料下载时间" in str(line)
+
+
+def test_r9_4_windows_bind_administrators_and_not_candidates(
+    session: KaowuSession, tree: Tree
+) -> None:
+    for window in (Window.SETUP, Window.REGISTRATION, Window.ARRANGEMENT):
+        for place in (tree.site, tree.city, tree.province):
+            factories.set_window(session, place, window, None)
+    row = factories.choose(session, tree, factories.enter(session, tree), ["14"])
+    assert row.subject_codes == "14"
+
+
+def test_r9_3_an_unset_window_leaves_looking_alone(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.site, Window.SETUP, None)
+    become(session, tree.actor())
+    resource = find("site_settings", Resource)
+    assert resource is not None
+    with pytest.raises(WindowClosed, match="未设置"):
+        check(session, resource, Verb.EDIT, tree.actor()).require()
+    for verb in (Verb.LIST, Verb.SHOW, Verb.EXPORT):
+        assert check(session, resource, verb, tree.actor()).allowed
