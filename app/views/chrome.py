@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, g, request, session, url_for
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 from sqlalchemy import select
 
@@ -39,6 +39,12 @@ _KINDS = {401: "denied", 403: "denied", 404: "missing"}
 def locale_of(code: str) -> str:
     """Catalogue of a configured language ("zh_CN" -> "zh_Hans_CN")."""
     return "zh_Hans_CN" if code.lower().startswith("zh") else code
+
+
+def page_language() -> str:
+    """The language of the page for its `lang`: "zh-CN", "en"."""
+    locale = get_locale()
+    return locale.language if locale is not None and locale.language != "zh" else "zh-CN"
 
 
 def http_text(status: int) -> str:

@@ -31,10 +31,10 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 SUPER = (Level.CENTER, 1)
 
 
-def make_super(world: World) -> Passport:
+def make_super(world: World, name: str = "系统管理员") -> Passport:
     """A second administrator of the centre who is a superuser."""
     with unit_of_work(world.runtime.factory, system("seed")) as session:
-        owner, _ = bind_administrator(session, world.tree, Level.CENTER, name="系统管理员")
+        owner, _ = bind_administrator(session, world.tree, Level.CENTER, name=name)
         with seeding(session):
             row = session.scalars(
                 select(AdminBinding).where(AdminBinding.passport_id == owner.id)
