@@ -12,6 +12,8 @@ from app.jobs import engine
 from app.metadata import registry
 from app.metadata.actor import Actor, system
 from app.metadata.declarations import Declaration
+from app.metadata.errors import Message
+from app.metadata.tasks import actor_label
 from app.models.job import JOB_STATES, JobRun, JobState
 from app.rules.windows import local
 
@@ -47,6 +49,12 @@ def list_jobs(shell: Shell, state: str | None, limit: int, acting: Acting) -> No
     table([head, *rows])
 
 
+def _who(run: JobRun) -> str:
+    """The person, or the task of the system in words."""
+    label = actor_label(run.actor_level, run.actor_name)
+    return label.message(_) if isinstance(label, Message) else label
+
+
 def _row(run: JobRun) -> list[str]:
     declaration = registry.find(run.declaration, Declaration)
     return [
@@ -54,7 +62,7 @@ def _row(run: JobRun) -> list[str]:
         local(run.created_at),
         _(declaration.label) if declaration else run.declaration,
         run.organisation_code,
-        run.actor_name,
+        _who(run),
         _(JOB_STATES[run.state]),
         f"{run.progress}/{run.total}" if run.total is not None else str(run.progress),
     ]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.database.keys import keyring
@@ -20,7 +21,8 @@ from app.database.policy import Permit, actor_of, on_guarded_flush, state_of
 from app.database.session import KaowuSession
 from app.metadata.errors import PolicyDenied
 from app.metadata.fields import Field, field_of
-from app.metadata.vocabulary import Personal, Verb
+from app.metadata.vocabulary import Level, Personal, Verb
+from app.models.account import AdminBinding
 from app.models.audit import AuditEntry, AuditSeal
 
 Changes = dict[str, dict[str, Any]]
@@ -115,9 +117,14 @@ def record(
     reason: str | None = None,
     outcome: str = "done",
     place: tuple[int | None, int | None, int | None] | None = None,
+    passport_id: int | None = None,
 ) -> AuditEntry:
-    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none."""
-    entry = _entry(session, action, row, reason, outcome)
+    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none.
+
+    `passport_id` names the person where a system task finds out only on the way who he is.
+    """
+    entry = _entry(session, _who(session, passport_id), row, reason, outcome)
+    entry.action = action
     entry.object_type = object_type or (type(row).__name__ if row is not None else "")
     entry.object_id = object_id if object_id is not None else getattr(row, "id", None)
     entry.object_title = (title or (title_of(row) if row is not None else ""))[:100]
@@ -128,7 +135,39 @@ def record(
     return entry
 
 
-def _entry(session: Session, action: str, row: Any, reason: str | None, outcome: str) -> AuditEntry:
+@dataclass(frozen=True, slots=True)
+class _Who:
+    passport_id: int | None
+    name: str
+    level: str
+    organisation_code: str
+
+
+def _who(session: Session, passport_id: int | None) -> _Who:
+    """The actor; for a task on somebody's own account (log-in, first password) its owner.
+
+    A passport without a binding is a candidate's; candidates are not named in the log.
+    """
+    actor = actor_of(session)
+    if not actor.is_system:
+        code = actor.organisation_code
+        return _Who(actor.passport_id, actor.name[:60], actor.level.value, code)
+    owner = passport_id if passport_id is not None else actor.passport_id
+    if owner is None:
+        return _Who(None, (actor.task or "")[:60], "system", actor.organisation_code)
+    with session.no_autoflush:
+        found = session.execute(
+            select(AdminBinding.name, AdminBinding.level, AdminBinding.organisation_code).where(
+                AdminBinding.passport_id == owner
+            )
+        ).first()
+    if found is None:
+        return _Who(owner, "", Level.CANDIDATE.value, "")
+    name, level, code = found
+    return _Who(owner, name[:60], level, code)
+
+
+def _entry(session: Session, who: _Who, row: Any, reason: str | None, outcome: str) -> AuditEntry:
     actor = actor_of(session)
     state = state_of(session)
     return AuditEntry(
@@ -137,12 +176,11 @@ def _entry(session: Session, action: str, row: Any, reason: str | None, outcome:
         province_id=getattr(row, "province_id", None) or actor.province_id,
         city_id=getattr(row, "city_id", None) or actor.city_id,
         site_id=getattr(row, "site_id", None) or actor.site_id,
-        passport_id=actor.passport_id,
-        actor_name=(actor.task or actor.name)[:60],
-        actor_level="system" if actor.is_system else actor.level.value,
-        organisation_code=actor.organisation_code,
+        passport_id=who.passport_id,
+        actor_name=who.name,
+        actor_level=who.level,
+        organisation_code=who.organisation_code,
         on_behalf_of=actor.on_behalf_of,
-        action=action,
         reason=reason[:200] if reason else None,
         request_id=state.request_id,
         address=state.address,

@@ -20,8 +20,9 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Operation, Place, Resource, Statistic
 from app.metadata.errors import COMMA, N_
 from app.metadata.fields import Computed, Field, Kind, fields_of
+from app.metadata.tasks import actor_label
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
-from app.metadata.vocabulary import ADMINISTRATORS, LEVEL_LABELS, Area, Level, Verb
+from app.metadata.vocabulary import ADMINISTRATORS, LEVEL_LABELS, Area, Level, Personal, Verb
 from app.models.audit import AuditEntry
 from app.rules.audit import area_of
 from app.rules.reveal import masked_names
@@ -247,7 +248,7 @@ def _moment(text: str) -> str:
 def who(entry: AuditEntry) -> str:
     """The person, or the task of the system; candidates are not named in the log."""
     if entry.actor_name:
-        return entry.actor_name
+        return actor_label(entry.actor_level, entry.actor_name)
     return LEVEL_LABELS[Level.CANDIDATE] if entry.actor_level == Level.CANDIDATE.value else ""
 
 
@@ -267,6 +268,7 @@ AUDIT_LOG = registry.register(
         row_filter=visible_to,
         legal_verbs=VERBS,
         computed=(
+            Computed("who", N_("操作人"), who, personal=Personal.PERSONAL),
             Computed("action_name", N_("操作"), lambda row: action_label(row.action)),
             Computed("object_name", N_("对象"), lambda row: object_label(row.object_type)),
             Computed("changes_text", N_("改动"), _changes_text),
@@ -274,7 +276,7 @@ AUDIT_LOG = registry.register(
         ),
         columns=(
             "at",
-            "actor_name",
+            "who",
             "organisation_code",
             "on_behalf_of",
             "action_name",

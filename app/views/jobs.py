@@ -18,6 +18,7 @@ from app.metadata import registry
 from app.metadata.declarations import Document, Import
 from app.metadata.errors import N_, NotFound
 from app.metadata.query import COUNT_BOUND, PAGE_SIZES
+from app.metadata.tasks import actor_label
 from app.metadata.vocabulary import Verb
 from app.models.job import JOB_KINDS, JOB_STATES, JobRun, JobState, StoredFile
 from app.rules import audit
@@ -25,6 +26,7 @@ from app.views import request as context
 from app.views.engine import answers
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
+from app.views.texts import text
 
 #: as the templates call the states
 SHOWN_STATES = {
@@ -302,7 +304,7 @@ def _row(run: JobRun) -> dict[str, Any]:
             "state": {"text": gettext(JOB_STATES[run.state]), "tone": _TONES[run.state]},
             "progress": f"{run.progress} / {total}",
             "attempt": run.attempt,
-            "actor": run.actor_name,
+            "actor": text(actor_label(run.actor_level, run.actor_name)),
             "organisation": run.organisation_code,
             "created": run.created_at,
             "finished": run.finished_at,
@@ -321,7 +323,7 @@ def _row(run: JobRun) -> dict[str, Any]:
 def _entries(run: JobRun) -> list[dict[str, Any]]:
     return [
         {"label": gettext("任务编号"), "value": str(run.id)},
-        {"label": gettext("操作人"), "value": run.actor_name},
+        {"label": gettext("操作人"), "value": text(actor_label(run.actor_level, run.actor_name))},
         {"label": gettext("提交时间"), "value": run.created_at},
         {"label": gettext("开始时间"), "value": run.started_at},
         {"label": gettext("结束时间"), "value": run.finished_at},

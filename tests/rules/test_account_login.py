@@ -17,6 +17,7 @@ from app.rules.account.codes import Purpose
 from app.rules.account.errors import CodeRefused, LoginRefused
 from app.rules.account.login import Totp, authenticate, authenticate_by_code
 from app.rules.account.visitor import visitor
+from app.rules.password import verify_password
 from tests.factories import bind_administrator, make_registration, seeding
 from tests.rules.account_world import HASH, PASSWORD, World, open_world
 
@@ -51,6 +52,34 @@ def test_login_is_logged_with_passport_and_address(world: World) -> None:
             "203.0.113.7",
             "done",
         )
+
+
+def test_log_ins_of_an_administrator_are_found_by_his_name(world: World) -> None:
+    """Architecture §4.7: who is the person with level and organisation, not the task."""
+    with world.writing() as session:
+        owner, _ = bind_administrator(session, world.tree, name="李建国", password_hash=HASH)
+    authenticate(world.access(), owner.email or "", PASSWORD)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), owner.email or "", "wrong")
+    authenticate_by_code(
+        world.access(), owner.email or "", world.code_for(Purpose.LOGIN, owner.email or "")
+    )
+    login.log_out(world.access(), owner.id)
+    with world.looking() as session:
+        entries = session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.actor_name == "李建国", AuditEntry.passport_id == owner.id)
+            .order_by(AuditEntry.id)
+        ).all()
+        deeds = [(entry.action.rpartition(".")[2], entry.outcome) for entry in entries]
+        assert deeds == [
+            ("log_in", "done"),
+            ("log_in", "refused"),
+            ("log_in", "done"),
+            ("log_out", "done"),
+        ]
+        assert {entry.actor_level for entry in entries} == {"site"}
+        assert {entry.organisation_code for entry in entries} == {"990701"}
 
 
 def test_eight_parallel_wrong_passwords_count_five_and_lock(world: World) -> None:
@@ -132,6 +161,27 @@ def test_known_and_unknown_accounts_meet_the_same_limit(world: World) -> None:
             codes.append(refusal.value.code)
     assert answers["known@example.com"] == answers["nobody@example.com"]
     assert answers["known@example.com"][3:] == ["rate.too_many"] * 2
+
+
+def test_an_empty_name_is_refused_like_any_other_and_shares_no_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str | None] = []
+
+    def verify(stored: str | None, password: str) -> bool:
+        checked.append(stored)
+        return verify_password(stored, password)
+
+    monkeypatch.setattr(login, "verify_password", verify)
+    limits = Limits(login_account=(2, 900), login_address=(5, 900))
+    for name in ("", "  ", "\u3000", "\t"):
+        with pytest.raises(LoginRefused):
+            authenticate(world.access(limits=limits), name, PASSWORD)
+    assert checked == [None] * 4  # the same work as for an unknown name
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(limits=limits), "nobody@example.com", PASSWORD)
+    with pytest.raises(rate_limit.TooMany):  # the address is limited all the same
+        authenticate(world.access(limits=limits), "", PASSWORD)
 
 
 def test_one_address_is_limited_over_all_accounts(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.actor import Actor, candidate, system
 from app.metadata.query import ListQuery
+from app.metadata.tasks import TASKS, task_label
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.models.audit import AuditEntry, AuditSeal
 from app.models.registration import Registration
@@ -274,7 +277,24 @@ def test_an_unknown_object_is_still_shown() -> None:
 
 def test_candidates_are_not_named() -> None:
     assert audit_log.who(AuditEntry(actor_name="", actor_level="candidate")) == "考生"
-    assert audit_log.who(AuditEntry(actor_name="seed", actor_level="system")) == "seed"
+
+
+def test_tasks_of_the_system_have_chinese_names() -> None:
+    entry = AuditEntry(actor_name="demo data", actor_level="system")
+    assert audit_log.who(entry) == "系统：演示数据"
+    assert task_label("code for login") == "系统：发送验证码"
+    assert audit_log.who(AuditEntry(actor_name="张三", actor_level="site")) == "张三"
+
+
+def test_every_task_of_the_code_has_a_name() -> None:
+    """A new `system("…")`, sweep or self-service task needs a name in `metadata.tasks`."""
+    call = re.compile(
+        r'(?:\bsystem|access\.write|DueWork|due_work)\(\s*"([^"]+)"|\b_?TASK = "([^"]+)"'
+    )
+    sources = [path.read_text() for path in (Path(__file__).parents[2] / "app").rglob("*.py")]
+    names = {a or b for source in sources for a, b in call.findall(source)}
+    assert {"log-in", "demo data", "delete old codes", "seal audit log"} <= names
+    assert names <= set(TASKS)
 
 
 def test_it_is_a_reading_page_for_administrators_alone() -> None:

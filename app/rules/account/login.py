@@ -237,6 +237,7 @@ def log_entry(session: Session, facts: Facts, outcome: str, action: str = "log_i
         object_id=facts.passport_id,
         title=facts.number,
         outcome=outcome,
+        passport_id=facts.passport_id,
     )
 
 
