@@ -145,6 +145,56 @@ def test_two_people_in_one_row_are_refused(ground: Ground) -> None:
     assert made.errors[0]["value"] == "139****2222"
 
 
+@pytest.mark.parametrize(
+    ("email", "mobile"),
+    [("new@example.com", "13911112222"), ("one@example.com", "13911113333")],
+)
+def test_r5_4_a_row_that_is_half_of_another_person_binds_nobody(
+    ground: Ground, email: str, mobile: str
+) -> None:
+    owner = ground.write(
+        lambda session: make_passport(
+            session, name="周全", email="one@example.com", mobile="13911112222"
+        )
+    )
+    made = run(ground, [["990801", "甲", "9907", "张三", email, mobile]])
+    assert made.state == "rejected"
+    problem = made.errors[0]
+    assert (problem["row"], problem["column"]) == (2, "手机")
+    assert problem["value"] == f"139****{mobile[-4:]}"
+    assert "请核对邮箱和手机" in problem["message"]
+    assert "留空" in problem["message"]
+    for secret in ("one@example.com", "2222", "周全"):
+        assert secret not in problem["message"]
+    assert owner.id not in {row.passport_id for row in ground.all(AdminBinding)}
+    assert organisation(ground, "990801") is None
+
+
+def test_r5_4_only_passports_of_this_run_are_counted_as_new(ground: Ground) -> None:
+    ground.write(
+        lambda session: make_passport(
+            session,
+            email="early@example.com",
+            mobile=None,
+            password_hash="!",
+            must_change=True,
+            origin="import",
+        )
+    )
+    made = run(
+        ground,
+        [
+            ["990801", "甲", "9907", "张三", "early@example.com", "13911112222"],
+            ["990801", "甲", "9907", "李四", "late@example.com", None],
+        ],
+    )
+    assert made.state == "done", made.errors
+    counts = {item["label"]: item["n"] for item in made.result["counts"]}
+    assert (counts["绑定管理员"], counts["新通行证"]) == (2, 1)
+    early = next(row for row in ground.all(Passport) if row.email == "early@example.com")
+    assert early.mobile == "13911112222"  # nobody has opened this account yet
+
+
 def test_the_center_adds_provinces(ground: Ground) -> None:
     made = run(
         ground,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -301,17 +302,36 @@ def test_n10_one_email_in_two_cases_is_one_passport(world: World) -> None:
     with world.writing() as session:
         first = provide_passport(session, email="Li@Example.com", mobile=None, name="李")
         second = provide_passport(session, email="li@example.COM", mobile="13800990001", name=None)
-        assert first is second
-    stored = world.reload(first.id)
+        assert first.passport is second.passport
+        assert (first.created, second.created) == (True, False)
+    stored = world.reload(first.passport.id)
     assert (stored.email, stored.mobile) == ("li@example.com", "13800990001")
     assert (stored.must_change, stored.origin, stored.password_hash) == (True, "import", "!")
+
+
+@pytest.mark.parametrize(
+    "opened", [{"origin": "self"}, {"origin": "import"}, {"origin": "import", "must_change": True}]
+)
+def test_r5_1a_a_row_adds_no_log_in_name_to_a_passport_with_a_password(
+    world: World, opened: dict[str, Any]
+) -> None:
+    by_email = world.passport(email="li@example.com", mobile=None, **opened)
+    by_mobile = world.passport(email=None, mobile="13800990002", **opened)
+    with world.writing() as session:
+        for email, mobile in (("li@example.com", "13800990001"), ("b@example.com", "13800990002")):
+            assert not provide_passport(session, email=email, mobile=mobile, name="李").created
+    kept = [world.reload(row.id) for row in (by_email, by_mobile)]
+    assert [(row.email, row.mobile) for row in kept] == [
+        ("li@example.com", None),
+        (None, "13800990002"),
+    ]
 
 
 def test_n10_the_next_session_reuses_the_passport_and_this_one_knows_its_use(world: World) -> None:
     owner = world.passport(email="li@example.com")
     with world.writing() as session:
         registration = make_registration(session, world.tree, passport=owner)
-        found = provide_passport(session, email="LI@example.com", mobile=None, name="别人")
+        found = provide_passport(session, email="LI@example.com", mobile=None, name="别人").passport
         assert found.id == owner.id
         assert found.name == owner.name  # nothing of an existing passport is overwritten
         assert live_registration(session, owner.id) == registration.id
@@ -341,3 +361,25 @@ def test_r5_4_email_and_mobile_of_two_people_are_refused(world: World) -> None:
     world.passport(email="b@example.com", mobile="13800990002")
     with world.writing() as session, pytest.raises(PassportMixed):
         provide_passport(session, email="a@example.com", mobile="13800990002", name=None)
+
+
+@pytest.mark.parametrize(
+    ("email", "mobile", "code"),
+    [
+        ("b@example.com", "13800990001", "account.mobile_of_another"),
+        ("a@example.com", "13800990002", "account.email_of_another"),
+    ],
+)
+def test_r5_4_one_identifier_of_a_known_passport_and_another_second_are_refused(
+    world: World, email: str, mobile: str, code: str
+) -> None:
+    owner = world.passport(email="a@example.com", mobile="13800990001")
+    with world.writing() as session:
+        before = session.scalar(select(func.count()).select_from(Passport))
+        with pytest.raises(PassportMixed) as refusal:
+            provide_passport(session, email=email, mobile=mobile, name="李")
+        assert session.scalar(select(func.count()).select_from(Passport)) == before
+    assert refusal.value.code == code
+    for secret in (owner.email, owner.mobile, owner.name):
+        assert secret
+        assert secret not in refusal.value.message()

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database.policy import elevated
 from app.jobs.imports.engine import ImportContext, RowsRefused
 from app.jobs.imports.rows import ImportRow
 from app.metadata.declarations import IMPORT, Import, Place
@@ -31,9 +30,13 @@ from app.metadata.vocabulary import Area, Level, Personal
 from app.models.account import AdminBinding, Passport, PasswordHistory
 from app.models.organisation import Organisation, below
 from app.rules.account.bindings import bind_administrator
-from app.rules.account.codes import owner_of
 from app.rules.account.errors import AlreadyBound, PassportIsCandidate, PassportMixed
-from app.rules.account.passports import is_administrator, live_registration, provide_passport
+from app.rules.account.passports import (
+    is_administrator,
+    known_passport,
+    live_registration,
+    provide_passport,
+)
 from app.rules.organisation import place
 
 Found = list[tuple[str, str]]
@@ -138,19 +141,23 @@ def _organisation_problems(
 
 
 def _person_problems(session: Session, row: ImportRow) -> Iterator[tuple[str, str]]:
-    targets = [text for text in (row["email"], row["mobile"]) if text]
-    with elevated(session, "R5.4 imported passport", Passport):
-        found = {
-            session.scalar(select(Passport.id).where(owner_of(target))) for target in targets
-        } - {None}
-    if len(found) > 1:
-        yield "mobile", PassportMixed().message()
-    elif found:
-        passport_id = found.pop() or 0
-        if is_administrator(session, passport_id):
-            yield "email", AlreadyBound().message()
-        elif live_registration(session, passport_id) is not None:
-            yield "email", PassportIsCandidate().message()
+    try:
+        passport = known_passport(session, row["email"], row["mobile"])
+    except PassportMixed as error:
+        yield _column_of(error), error.message()
+        return
+    if passport is None:
+        return
+    if is_administrator(session, passport.id):
+        yield "email", AlreadyBound().message()
+    elif live_registration(session, passport.id) is not None:
+        yield "email", PassportIsCandidate().message()
+
+
+def _column_of(error: KaowuError) -> str:
+    """The cell to mend. The e-mail is required and the mobile is not, so of two that do not
+    belong together it is the mobile."""
+    return "mobile" if isinstance(error, PassportMixed) else "email"
 
 
 def apply(session: Session, rows: list[ImportRow], context: ImportContext) -> Mapping[str, int]:
@@ -170,15 +177,15 @@ def apply(session: Session, rows: list[ImportRow], context: ImportContext) -> Ma
     for row in rows:
         context.checkpoint()
         try:
-            passport = provide_passport(
+            passport, created = provide_passport(
                 session, email=row["email"], mobile=row["mobile"], name=row["administrator"]
             )
             bind_administrator(
                 session, passport.id, row["code"], row["administrator"], clock=context.clock
             )
         except KaowuError as error:
-            raise RowsRefused([(row, "email", error.message())]) from None
-        people += passport.origin == "import" and passport.must_change
+            raise RowsRefused([(row, _column_of(error), error.message())]) from None
+        people += created
     return {N_("新增机构"): len(tree.placed), N_("绑定管理员"): len(rows), N_("新通行证"): people}
 
 

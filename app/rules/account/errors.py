@@ -182,3 +182,22 @@ class PassportMixed(AccountError):
     code = "account.two_passports"
     template = N_("该邮箱和手机属于两个不同的通行证。请核对。")
     status = 409
+
+
+class MobileOfAnotherPassport(PassportMixed):
+    """The row's mobile is of a passport with another e-mail, which is not said (R5.4)."""
+
+    code = "account.mobile_of_another"
+    template = N_(
+        "该手机属于邮箱与本行不同的通行证。"
+        "请核对邮箱和手机；确为本人的，请填写其通行证的邮箱，否则请改正手机或留空。"
+    )
+
+
+class EmailOfAnotherPassport(PassportMixed):
+    """The row's e-mail is of a passport with another mobile, which is not said (R5.4)."""
+
+    code = "account.email_of_another"
+    template = N_(
+        "该行邮箱的通行证已有其他手机。请核对邮箱和手机；确为本人的，请填写其通行证的手机或留空。"
+    )

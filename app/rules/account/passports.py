@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -26,8 +27,10 @@ from app.rules.account.declarations import PASSPORT, owner_permit
 from app.rules.account.errors import (
     CodeRefused,
     ConsentMissing,
+    EmailOfAnotherPassport,
     EmailTaken,
     FieldErrors,
+    MobileOfAnotherPassport,
     MobileTaken,
     PassportIsAdministrator,
     PassportMixed,
@@ -156,28 +159,29 @@ def _insert(session: Session, checked: _Checked, password_hash: str, now: dt.dat
 # ---------------------------------------------------------------- imports
 
 
+class Provided(NamedTuple):
+    """The passport of an imported person, and whether this call made it."""
+
+    passport: Passport
+    created: bool
+
+
 def provide_passport(
     session: Session, *, email: str | None, mobile: str | None, name: str | None
-) -> Passport:
+) -> Provided:
     """The passport of an imported person: an existing one, or a new one with 123456 (R5.4, N10).
 
-    Inside the importing rule's permit. Texts are normalised here. What an existing passport lacks
-    is filled in, nothing of it is overwritten. Whether it may be a candidate's is for the caller
-    to ask (`refuse_administrator`), because administrators are imported too.
-    Raises Bad for malformed values, PassportMixed.
+    Inside the importing rule's permit. Texts are normalised here. Nothing of an existing passport
+    is overwritten; see `_complete` for what is filled in. Whether it may be a candidate's is for
+    the caller to ask (`refuse_administrator`), because administrators are imported too.
+    Raises Bad for malformed values, PassportMixed as `known_passport` does.
     """
     address = normalise_email(email) if email else None
     number = normalise_mobile(mobile) if mobile else None
-    with elevated(session, "R5.4 imported passport", Passport):
-        found = {
-            session.scalars(select(Passport).where(owner_of(target))).one_or_none()
-            for target in (address, number)
-            if target
-        } - {None}
-    if len(found) > 1:
-        raise PassportMixed()
-    if found:
-        return _complete(session, found.pop(), address, number, name)
+    known = known_passport(session, address, number)
+    if known is not None:
+        _complete(session, known, address, number, name)
+        return Provided(known, created=False)
     if address is None and number is None:
         raise Bad("passport.unreachable", N_("邮箱和手机至少填写一项"))
     passport = Passport(
@@ -192,26 +196,58 @@ def provide_passport(
     )
     with owner_permit(session, Verb.ADD):
         session.add(passport)
-    return passport
+    return Provided(passport, created=True)
+
+
+def known_passport(session: Session, email: str | None, mobile: str | None) -> Passport | None:
+    """The passport that an imported row means, by normalised e-mail and mobile (R5.4).
+
+    One that shares an identifier and has another one in the other's place is somebody else's:
+    a mistyped or handed-on mobile must not bind its owner. Raises PassportMixed and its kinds.
+    """
+    with elevated(session, "R5.4 imported passport", Passport):
+        by_email, by_mobile = (
+            session.scalars(select(Passport).where(owner_of(target))).one_or_none()
+            if target
+            else None
+            for target in (email, mobile)
+        )
+    if by_email is not None and by_mobile is not None:
+        if by_email is not by_mobile:
+            raise PassportMixed()
+        return by_email
+    if by_mobile is not None and email and by_mobile.email is not None:
+        raise MobileOfAnotherPassport()
+    if by_email is not None and mobile and by_email.mobile_digest is not None:
+        raise EmailOfAnotherPassport()
+    return by_email or by_mobile
 
 
 def _complete(
-    session: Session,
-    passport: Passport | None,
-    email: str | None,
-    mobile: str | None,
-    name: str | None,
-) -> Passport:
-    if passport is None:  # pragma: no cover - the set holds no None
-        raise PassportMixed()
+    session: Session, passport: Passport, email: str | None, mobile: str | None, name: str | None
+) -> None:
+    """Fill in what a known passport lacks.
+
+    An e-mail or mobile logs in and resets the password, so its owner adds it himself with a code
+    (R5.1a). Only an imported account that nobody has opened yet takes it from a row.
+    """
     with owner_permit(session, Verb.EDIT):
+        if passport.name is None and name is not None:
+            passport.name = name
+        if not _unopened(passport):
+            return
         if passport.email is None and email is not None:
             passport.email = email
         if passport.mobile_digest is None and mobile is not None:
             passport.mobile, passport.mobile_digest = mobile, keyring().digest(mobile)
-        if passport.name is None and name is not None:
-            passport.name = name
-    return passport
+
+
+def _unopened(passport: Passport) -> bool:
+    return (
+        passport.origin == "import"
+        and passport.must_change
+        and passport.password_hash == NO_PASSWORD
+    )
 
 
 def is_administrator(session: Session, passport_id: int) -> bool:
