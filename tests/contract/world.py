@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,7 @@ class World:
             "_fresh": True,
             "_id": identity,
             "v": passport.session_version,
+            "since": int(time.time()) - 60,
             "csrf_token": "c" * 40,
             "seen": 2**33,
         }

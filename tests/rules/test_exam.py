@@ -15,7 +15,9 @@ from app.metadata.vocabulary import ExamState, Level, Verb
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.settings import Fee, RosterAllowedSite, RosterPolicy, SiteSettings
-from app.rules import crud, exam
+from app.rules import crud, exam, operations
+from app.rules.actors import current_exam
+from app.rules.operations import Chosen
 from app.rules.policy import NoVerb, permit
 from tests import factories
 from tests.factories import Tree
@@ -87,6 +89,19 @@ def prepared(session: KaowuSession, tree: Tree) -> Exam:
     return create(session)
 
 
+def ready(session: KaowuSession, tree: Tree) -> Exam:
+    """A session in preparation that may become current; the centre looks."""
+    made = prepared(session, tree)
+    become(session, system("prepare", made.id))
+    with permit(session, factories.SEED, Verb.ADD):
+        session.add(ExamDay(exam_id=made.id, day=factories.EXAM_DAYS[0]))
+        session.add(
+            ExamSubject(exam_id=made.id, subject_code="14", name="x", level="1", minutes=90)
+        )
+    become(session, tree.actor(Level.CENTER))
+    return session.get_one(Exam, made.id)
+
+
 def test_r0_4a_a_session_becomes_current_with_subjects_and_days_only(
     session: KaowuSession, tree: Tree
 ) -> None:
@@ -99,14 +114,7 @@ def test_r0_4a_a_session_becomes_current_with_subjects_and_days_only(
 
 
 def test_r0_4a_exactly_one_session_is_current(session: KaowuSession, tree: Tree) -> None:
-    made = prepared(session, tree)
-    become(session, system("prepare", made.id))
-    with permit(session, factories.SEED, Verb.ADD):
-        session.add(ExamDay(exam_id=made.id, day=factories.EXAM_DAYS[0]))
-        session.add(
-            ExamSubject(exam_id=made.id, subject_code="14", name="x", level="1", minutes=90)
-        )
-    become(session, tree.actor(Level.CENTER))
+    made = ready(session, tree)
     with permit(session, exam.MAKE_CURRENT, Verb.RUN):
         exam.make_current(session, session.get_one(Exam, made.id))
     states = dict(session.execute(select(Exam.number, Exam.state)).all())
@@ -151,3 +159,85 @@ def test_3_1_subjects_are_added_from_the_catalogue_once(session: KaowuSession, t
         first = exam.add_from_catalogue(session, tree.exam.id)
         assert first >= 2
         assert exam.add_from_catalogue(session, tree.exam.id) == 0
+
+
+def test_r0_6_the_current_session_is_closed_and_another_can_follow(
+    session: KaowuSession, tree: Tree
+) -> None:
+    made = ready(session, tree)
+    values = {"_reason": "考试已结束"}
+    report = operations.run(session, exam.CLOSE, Chosen((tree.exam.id,)), values)
+    assert (report.done, report.reason) == (1, "考试已结束")
+    assert session.get_one(Exam, tree.exam.id).state == ExamState.HISTORY.value
+    assert current_exam(session) is None
+    assert exam.MAKE_CURRENT.question is not None
+    assert exam.MAKE_CURRENT.question(session, [made]) == f"确定把“{made.display}”设为当前考次？"
+    assert operations.run(session, exam.MAKE_CURRENT, Chosen((made.id,)), values).done == 1
+    assert current_exam(session) is made
+
+
+def test_r0_6_closing_asks_for_a_reason_and_the_password(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.CENTER))
+    for operation in (exam.CLOSE, exam.MAKE_CURRENT):
+        assert operation.reauthenticate
+        with pytest.raises(InvalidInput, match="操作原因"):
+            operations.run(session, operation, Chosen((tree.exam.id,)), {})
+    assert session.get_one(Exam, tree.exam.id).state == ExamState.CURRENT.value
+    become(session, tree.actor(Level.PROVINCE))
+    with pytest.raises(NoVerb):
+        operations.run(session, exam.CLOSE, Chosen((tree.exam.id,)), {"_reason": "x"})
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ("preparing", {"exam_make_current", "exam_provinces"}),
+        ("current", {"exam_close", "exam_provinces"}),
+        ("history", set()),
+    ],
+)
+def test_r0_4_operations_are_for_sessions_in_the_right_state(
+    session: KaowuSession, tree: Tree, state: str, offered: set[str]
+) -> None:
+    made = ready(session, tree)
+    with factories.seeding(session):
+        session.get_one(Exam, tree.exam.id).state = ExamState.HISTORY.value
+        session.flush()
+        made = session.get_one(Exam, made.id)
+        made.state = state
+    made = session.get_one(Exam, made.id)
+    accepted = set()
+    for operation in (exam.MAKE_CURRENT, exam.CLOSE, exam.SET_PROVINCES):
+        assert operation.allowed is not None
+        if operation.allowed(made) is None:
+            accepted.add(operation.name)
+            continue
+        values = {"provinces": ["11"]} if operation is exam.SET_PROVINCES else {"_reason": "测试"}
+        report = operations.run(session, operation, Chosen((made.id,)), values)
+        assert (report.done, report.skipped) == (0, 1)
+    assert accepted == offered
+    assert made.state == state
+
+
+def test_r0_4_rules_refuse_what_the_state_forbids(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor(Level.CENTER))
+    row = session.get_one(Exam, tree.exam.id)
+    with permit(session, exam.CLOSE, Verb.RUN):
+        exam.close(session, row)
+    with permit(session, exam.CLOSE, Verb.RUN), pytest.raises(exam.NotCurrent):
+        exam.close(session, row)
+    with permit(session, exam.SET_PROVINCES, Verb.RUN), pytest.raises(exam.IsHistory):
+        exam.set_provinces(session, row, ["99"])
+
+
+def test_r0_8_the_questions_name_the_sessions(session: KaowuSession, tree: Tree) -> None:
+    made = ready(session, tree)
+    former = session.get_one(Exam, tree.exam.id)
+    for operation, named in (
+        (exam.MAKE_CURRENT, (made, former)),
+        (exam.CLOSE, (former,)),
+        (exam.SET_PROVINCES, (made,)),
+    ):
+        assert operation.question is not None
+        sentence = str(operation.question(session, [named[0]]))
+        assert all(row.display in sentence for row in named)

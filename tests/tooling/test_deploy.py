@@ -123,3 +123,15 @@ def test_every_dependency_is_locked() -> None:
 
     assert names(wanted + optional + tools) <= locked("requirements.lock")
     assert names(wanted + optional) <= locked("deploy/requirements.lock")
+
+
+def test_the_log_in_of_administrators_is_not_on_the_hosts_of_candidates() -> None:
+    """A pattern of the common part would win over a plain prefix: `^~` keeps it out."""
+    servers = (DEPLOY / "nginx.conf").read_text().split("\nserver {")
+    candidates = [
+        part for part in servers if "server_name bm." in part or "server_name id." in part
+    ]
+    inner = [part for part in candidates if "kaowu-common.conf" in part]
+    assert len(inner) == 2
+    for part in inner:
+        assert re.search(r"location \^~ /admin \{\s*return 404;", part)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, BinaryIO, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.adapters.files import FileMissing, FileStore
 from app.jobs.documents.stamping.archive import StoredZip
-from app.jobs.documents.stamping.tickets import (
-    Ticket,
-    preflight,
-    write_small_tickets,
-)
+from app.jobs.documents.stamping.tickets import preflight, write_small_tickets
+from app.jobs.documents.ticket_pages import to_tickets
 from app.metadata.actor import Actor
 from app.metadata.declarations import PRODUCE, Document, Place
 from app.metadata.errors import N_, KaowuError, Message
@@ -25,10 +21,10 @@ from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb
 from app.models.arrangement import AdmissionTicket, Room, Seat, Sitting
-from app.models.codes import ID_TYPES, SEXES
 from app.models.exam import Exam, ExamSubject
 from app.models.organisation import Organisation
 from app.models.registration import Entry, EntryState, Photo, Registration
+from app.rules.tickets import TicketRow, rows_of
 
 BY_ROOM = "room"
 ORDERS = {
@@ -49,22 +45,12 @@ class Unprintable(KaowuError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A ticket without its photo, and what it is sorted by."""
-
-    ticket: Ticket
-    photo_key: str | None
-    room: tuple[str, int, int]
-    student: tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All tickets of a site in the order chosen."""
 
     site_code: str
     order: str
-    lines: tuple[Line, ...]
+    lines: tuple[TicketRow, ...]
 
 
 def _statement(*columns: Any) -> Any:
@@ -88,52 +74,18 @@ def _statement(*columns: Any) -> Any:
 
 def collect(session: Session, actor: Actor, parameters: Mapping[str, Any]) -> Snapshot:
     """Everything that is printed, in order."""
-    exam = session.get(Exam, actor.exam_id)
-    site = session.get(Organisation, actor.organisation_id)
-    subjects = {row.subject_code: row.name for row in session.scalars(select(ExamSubject))}
-    title = exam.title if exam else ""
-    wanted = _statement(AdmissionTicket, Registration, Entry, Seat, Sitting, Room, Photo.print_key)
-    found = session.execute(wanted.order_by(AdmissionTicket.number))
-    lines = [_line(row, title, site, subjects) for row in found]
     order = str(parameters.get("order") or BY_ROOM)
-    lines.sort(key=_KEYS[order])
-    return Snapshot(site.code if site else "", order, tuple(lines))
+    lines = sorted(rows_of(session, actor.organisation_id or 0), key=_KEYS[order])
+    return Snapshot(actor.organisation_code, order, tuple(lines))
 
 
-def _line(found: Any, title: str, site: Any, subjects: Mapping[str, str]) -> Line:
-    issued, person, entry, seat, sitting, room, photo_key = found
-    code = entry.subject_code
-    ticket = Ticket(
-        number=issued.number,
-        name=person.name,
-        sex=SEXES.name(person.sex),
-        id_type=ID_TYPES.name(person.id_type),
-        id_number=person.id_number,
-        subject=f"({code}) {subjects.get(code, '')}",
-        site_code=site.code,
-        site_name=site.name,
-        site_address=site.address or "",
-        exam_title=title,
-        room_number=room.number,
-        room_address=room.address,
-        sitting=sitting.number,
-        day=sitting.day,
-        starts=sitting.start,
-        ends=sitting.end,
-        photo=None,
-        registration_key=str(person.id),
-    )
-    student = (person.department or "", person.class_name or "", person.student_number or "")
-    return Line(ticket, photo_key, (room.number, sitting.number, seat.number), student)
-
-
-Key = Callable[[Line], tuple[Any, ...]]
+Key = Callable[[TicketRow], tuple[Any, ...]]
 _KEYS: dict[str, Key] = {
-    BY_ROOM: lambda line: line.room,
-    "class": lambda line: (*line.student[1:], line.ticket.number),
-    "department": lambda line: (*line.student[:2], line.ticket.name, line.ticket.number),
-    "name": lambda line: (line.ticket.name, line.ticket.number),
-    "id_number": lambda line: (line.ticket.id_number, line.ticket.number),
+    BY_ROOM: lambda line: (line.room_number, line.sitting, line.seat),
+    "class": lambda line: (line.class_name, line.student_number, line.number),
+    "department": lambda line: (line.department, line.class_name, line.name, line.number),
+    "name": lambda line: (line.name, line.number),
+    "id_number": lambda line: (line.id_number, line.number),
 }
 
 
@@ -222,7 +174,7 @@ def render(
             with archive.entry(name) as target:
                 done += write_small_tickets(
                     cast(BinaryIO, target),
-                    _with_photos(lines, progress.files),
+                    to_tickets(lines, progress.files),
                     progress=_from(done, total, progress),
                     cancelled=progress.cancelled,
                 )
@@ -233,31 +185,16 @@ def _from(done: int, total: int, progress: Any) -> Callable[[int], None]:
     return lambda further: progress(done + further, total)
 
 
-def _parts(snapshot: Snapshot) -> Iterator[tuple[str, Sequence[Line]]]:
+def _parts(snapshot: Snapshot) -> Iterator[tuple[str, Sequence[TicketRow]]]:
     if snapshot.order != BY_ROOM:
         yield f"小版准考证({snapshot.site_code}).pdf", snapshot.lines
         return
-    for number, lines in groupby(snapshot.lines, key=lambda line: line.room[0]):
+    for number, lines in groupby(snapshot.lines, key=lambda line: line.room_number):
         yield f"{number}考场.pdf", list(lines)
 
 
-def _with_photos(lines: Sequence[Line], store: FileStore) -> Iterator[Ticket]:
-    """Photos come one by one, so that memory does not grow with the number of tickets."""
-    for line in lines:
-        yield replace(line.ticket, photo=_photo(line, store))
-
-
-def _photo(line: Line, store: FileStore) -> bytes | None:
-    if line.photo_key is None:
-        return None
-    try:
-        return store.get(line.photo_key)
-    except FileMissing:
-        return None
-
-
 def _preflight(snapshot: Snapshot, progress: Any) -> None:
-    tickets = (line.ticket for line in snapshot.lines)
+    tickets = to_tickets(snapshot.lines, None)
     wrong = [problem for problem in preflight(tickets) if problem.kind == "uncovered"]
     if wrong:
         cases = "；".join(

@@ -9,8 +9,9 @@ from app.jobs.documents.stamping.tickets import Ticket
 from app.rules.tickets import TicketRow
 
 
-def to_tickets(rows: Iterable[TicketRow], files: FileStore) -> Iterator[Ticket]:
-    """One ticket per row, lazily: a site's photos are never all in memory."""
+def to_tickets(rows: Iterable[TicketRow], files: FileStore | None) -> Iterator[Ticket]:
+    """One ticket per row, lazily: a site's photos are never all in memory. Without `files` the
+    tickets have no photos, which is enough to look at their texts."""
     for row in rows:
         yield Ticket(
             number=row.number,
@@ -29,7 +30,7 @@ def to_tickets(rows: Iterable[TicketRow], files: FileStore) -> Iterator[Ticket]:
             day=row.day,
             starts=row.starts,
             ends=row.ends,
-            photo=_photo(row, files),
+            photo=_photo(row, files) if files else None,
             registration_key=str(row.registration_id),
             seat_number=str(row.seat),
         )
