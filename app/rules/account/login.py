@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, case, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
-from app.metadata.text import Bad, normalise_email, normalise_mobile
+from app.metadata.text import Bad, normalise, normalise_email, normalise_mobile
 from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport, RateLimit
 from app.models.exam import Exam
@@ -122,10 +122,12 @@ def authenticate(access: Access, login: str, password: str) -> Identity:
     """Verify e-mail (any case) or mobile, and password. Raises LoginRefused, TooMany.
 
     Exactly one hash is made per attempt. Failures are counted atomically: parallel attempts
-    count five, then the account is locked for fifteen minutes.
+    count five, then the account is locked for fifteen minutes. An empty name is nobody's: it
+    counts for the address alone, or all who forget to type one would shut each other out.
     """
     target = read_login(login)
-    bucket = rate_limit.secret_bucket("login", target or login[:254])
+    key = target or normalise(login)[:254]
+    bucket = rate_limit.secret_bucket("login", key) if key else None
     facts = access.read(lambda session: _look_up(session, access, target, bucket))
     good = _verify(facts, password)
     fresh = hash_password(password) if good and facts and _outdated(facts) else None
@@ -133,7 +135,8 @@ def authenticate(access: Access, login: str, password: str) -> Identity:
     def settle(session: KaowuSession) -> Identity | None:
         rate_limit.hit(session, f"address:{access.address}", *_tail(access, "login_address"))
         if not good or facts is None:
-            rate_limit.hit(session, bucket, *_tail(access, "login_account"))
+            if bucket is not None:
+                rate_limit.hit(session, bucket, *_tail(access, "login_account"))
             if facts is not None:
                 count_failure(session, facts, access.clock())
             return None
@@ -151,12 +154,16 @@ def _tail(access: Access, name: str) -> tuple[int, dt.datetime]:
     return rate[1], access.clock()
 
 
-def _look_up(session: Session, access: Access, target: str | None, bucket: str) -> Facts | None:
+def _look_up(
+    session: Session, access: Access, target: str | None, bucket: str | None
+) -> Facts | None:
     now = access.clock()
     for name, rate in (
         (f"address:{access.address}", access.limits.login_address),
         (bucket, access.limits.login_account),
     ):
+        if name is None:
+            continue
         attempts, seconds = rate
         start = rate_limit.window_start(now, seconds)
         count = session.scalar(
