@@ -123,7 +123,8 @@ class On(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """What became of one row: done, or skipped with a reason."""
+    """What became of one row: done (with a word about it, where there is one to tell), or skipped
+    with a reason."""
 
     row_id: int
     title: str
@@ -145,6 +146,9 @@ class Operation(Declaration):
     apply: Callable[..., Any]
     fields: tuple[Field, ...] = ()
     confirm: str = ""
+    #: (session, chosen rows) -> the sentence in place of `confirm`, where it must name what is
+    #: concerned; for operations on rows only
+    question: Callable[[Any, Sequence[Any]], str] | None = None
     danger: bool = False
     limit: int | None = None
     icon: str = ""

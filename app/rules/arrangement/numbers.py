@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of
 from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
-from app.metadata.errors import N_, KaowuError, NotFound
+from app.metadata.errors import N_, KaowuError, Message, NotFound
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Window
 from app.models.arrangement import AdmissionTicket, Room, Seat, Sitting
@@ -198,7 +198,12 @@ def _apply(session: Session, _rows: object, _values: object, context: Any) -> li
     site_id = actor_of(session).site_id or 0
     changes = generate(session, site_id, clock=context.clock)
     return [
-        RowOutcome(int(change.candidate), f"{change.old or '—'} → {change.new}", True)
+        RowOutcome(
+            int(change.candidate),
+            change.new or "",
+            True,
+            Message(N_("原准考证号 {number}"), number=change.old) if change.old else "",
+        )
         for change in changes
     ]
 

@@ -83,7 +83,12 @@ class OperationView(BaseView):
         """The declared sentence with the count; for one row, with its name."""
         label = gettext(self.declaration.label)
         sentence: str
-        if self.declaration.confirm:
+        if self.declaration.question is not None:
+            session = context.read_session()
+            resource = operations.resource_of(self.declaration)
+            rows = listing.rows_by_id(session, resource, list(chosen.ids))
+            sentence = text(self.declaration.question(session, rows))
+        elif self.declaration.confirm:
             sentence = gettext(self.declaration.confirm).format(count=number)
         elif len(chosen.ids) == 1:
             resource = operations.resource_of(self.declaration)
@@ -187,7 +192,7 @@ class OperationView(BaseView):
         report = context.run(
             lambda unit: operations.run(unit, self.declaration, chosen, values, clock=clock)
         )
-        if report.skipped:
+        if report.skipped or any(outcome.reason for outcome in report.outcomes):
             return self._outcome(report)
         done = report.done
         if On.PAGE in self.declaration.on and not report.outcomes:
@@ -219,7 +224,7 @@ def _is_key(item: str) -> bool:
 
 
 def _shown(outcome: RowOutcome) -> dict[str, Any]:
-    words = gettext("已完成") if outcome.done else text(outcome.reason) or gettext("未执行")
+    words = text(outcome.reason) or (gettext("已完成") if outcome.done else gettext("未执行"))
     return {"label": outcome.title, "text": words, "tone": "" if outcome.done else "bad"}
 
 
