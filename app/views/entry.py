@@ -113,7 +113,7 @@ class Entry(BaseView):
             },
             links={
                 "register": "/passport/register?next=/admin/",
-                "forgot": "/passport/reset?next=/admin/",
+                "forgot": "/passport/forgot?next=/admin/",
             },
         )
 

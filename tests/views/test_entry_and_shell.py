@@ -13,6 +13,7 @@ from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level
 from app.models.exam import Exam
 from app.models.organisation import Organisation
+from app.portal import create_portal_app
 from app.rules import availability
 from tests.contract.world import ADDRESS, AGENT, PASSWORD, World, text_of
 from tests.factories import bind_administrator, make_passport, make_tree, seeding
@@ -93,9 +94,14 @@ def test_r6_2_the_province_is_chosen_first(office: World, visitor: Visitor) -> N
     assert office.tree.exam.state == "current"
 
 
-def test_r5_0_the_log_in_page_leads_to_registration_and_back(visitor: Visitor) -> None:
+def test_r5_0_the_log_in_page_leads_to_registration_and_back(
+    office: World, visitor: Visitor
+) -> None:
     page = visitor.get("/admin/login/?province=99").get_data(as_text=True)
     assert '<a href="/passport/register?next=/admin/">点击注册</a>' in page
+    portal = create_portal_app(office.runtime.settings, office.runtime.factory).test_client()
+    for path in re.findall(r'href="(/passport/[^"]+)"', page):
+        assert portal.get(path).status_code == 200, path
 
 
 def test_r5_0_log_in_leads_to_the_page_that_was_asked_for(office: World, visitor: Visitor) -> None:
@@ -214,7 +220,8 @@ def test_r0_5a_title_and_tab_are_the_text_of_the_menu(
     assert len(entries) > 10
     for path, label in entries:
         page = browser.get(path).get_data(as_text=True)
-        assert f"<title>{label} - " in page, path
+        # R1.0: the product's name
+        assert f"<title>{label} - 全国计算机等级考试（NCRE）考务管理系统</title>" in page, path
         assert f'data-title="{label}"' in page, path
 
 
