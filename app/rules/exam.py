@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.database.identifiers import new_id
 from app.database.policy import elevated
 from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
-from app.metadata.errors import N_, InvalidInput, KaowuError, NotFound
+from app.metadata.errors import N_, InvalidInput, KaowuError, Message, NotFound
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import ExamState, Level, Personal, Verb
@@ -20,25 +20,8 @@ from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.settings import RosterAllowedSite, RosterPolicy, SiteSettings
 from app.rules.crud import Context, before
+from app.rules.exam_copying import add_settings, copy_organisations, copy_roster_policies
 from app.rules.policy import widened
-
-_COPIED = (
-    "level",
-    "code",
-    "name",
-    "short_name",
-    "address",
-    "postcode",
-    "principal",
-    "contact",
-    "telephone",
-    "mobile",
-    "fax",
-    "email",
-    "remark",
-    "enabled",
-    "reviewed",
-)
 
 
 class NotReady(KaowuError):
@@ -48,11 +31,30 @@ class NotReady(KaowuError):
     template = N_("该考次还不能设为当前考次：{missing}。")
 
 
+_ONLY_PREPARING = N_("只有“筹备”状态的考次可以设为当前考次。")
+_ONLY_CURRENT = N_("只有当前考次可以关闭。")
+_NOT_HISTORY = N_("历史考次只能查看和导出，不能修改。")
+
+
 class NotPreparing(KaowuError):
     """Only a session in preparation can become current; history never returns."""
 
     code = "exam.not_preparing"
-    template = N_("只有“筹备”状态的考次可以设为当前考次。")
+    template = _ONLY_PREPARING
+
+
+class NotCurrent(KaowuError):
+    """Only the current session can be closed."""
+
+    code = "exam.not_current"
+    template = _ONLY_CURRENT
+
+
+class IsHistory(KaowuError):
+    """Nothing of a session of the past changes (R0.4)."""
+
+    code = "exam.is_history"
+    template = _NOT_HISTORY
 
 
 def latest(session: Session, *, but: int | None = None) -> Exam | None:
@@ -78,9 +80,9 @@ def _create(row: Exam, context: Context) -> None:
     models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings)
     with widened(session, Exam, *models), elevated(session, reason, *models):
         session.flush()
-        ids = _copy_organisations(session, source.id, row.id)
-        _copy_roster_policies(session, source.id, row.id, ids)
-        _add_settings(session, row.id)
+        ids = copy_organisations(session, source.id, row.id)
+        copy_roster_policies(session, source.id, row.id, ids)
+        add_settings(session, row.id)
         for item in session.scalars(
             select(ExamProvince).where(ExamProvince.exam_id == source.id)
         ).all():
@@ -92,70 +94,6 @@ def _create(row: Exam, context: Context) -> None:
 def _edit(row: Exam, _context: Context) -> None:
     if row.age_min > row.age_max:
         raise InvalidInput({"age_max": [N_("最大年龄不能小于最小年龄")]})
-
-
-def _copy_organisations(session: Session, source: int, target: int) -> dict[int, int]:
-    """Copies all rows; returns {old id: new id}. Parents first, so that keys exist."""
-    rows = session.scalars(select(Organisation).where(Organisation.exam_id == source)).all()
-    ids: dict[int, int] = {row.id: new_id() for row in rows}
-    depth = {level.value: level.rank for level in Level}
-    for rank in range(4):
-        for row in (row for row in rows if depth[row.level] == rank):
-            session.add(
-                Organisation(
-                    id=ids[row.id],
-                    exam_id=target,
-                    parent_id=ids.get(row.parent_id) if row.parent_id else None,
-                    province_id=ids.get(row.province_id) if row.province_id else None,
-                    city_id=ids.get(row.city_id) if row.city_id else None,
-                    site_id=ids.get(row.site_id) if row.site_id else None,
-                    **{name: getattr(row, name) for name in _COPIED},
-                )
-            )
-        session.flush()
-    return ids
-
-
-def _copy_roster_policies(session: Session, source: int, target: int, ids: dict[int, int]) -> None:
-    def moved(row: RosterPolicy | RosterAllowedSite) -> dict[str, int | None]:
-        return {
-            "exam_id": target,
-            "province_id": ids.get(row.province_id or 0),
-            "city_id": ids.get(row.city_id or 0),
-            "site_id": ids.get(row.site_id or 0),
-        }
-
-    for policy in session.scalars(select(RosterPolicy).where(RosterPolicy.exam_id == source)).all():
-        session.add(
-            RosterPolicy(
-                roster_enabled=policy.roster_enabled,
-                own_province_only=policy.own_province_only,
-                own_site_only=policy.own_site_only,
-                **moved(policy),
-            )
-        )
-    for allowed in session.scalars(
-        select(RosterAllowedSite).where(RosterAllowedSite.exam_id == source)
-    ).all():
-        session.add(
-            RosterAllowedSite(allowed_site_id=ids[allowed.allowed_site_id], **moved(allowed))
-        )
-
-
-def _add_settings(session: Session, target: int) -> None:
-    """综合设置 of every site, with the defaults: settings themselves are not copied (R0.6b)."""
-    sites = select(Organisation).where(
-        Organisation.exam_id == target, Organisation.level == Level.SITE.value
-    )
-    for site in session.scalars(sites).all():
-        session.add(
-            SiteSettings(
-                exam_id=target,
-                province_id=site.province_id,
-                city_id=site.city_id,
-                site_id=site.id,
-            )
-        )
 
 
 def make_current(session: Session, exam: Exam) -> None:
@@ -188,8 +126,29 @@ def _apply_make_current(
     return [RowOutcome(row.id, row.display, True) for row in rows]
 
 
+def close(session: Session, exam: Exam) -> None:
+    """current → history (R0.6); no session is current until another is made so.
+
+    Raises NotCurrent.
+    """
+    if exam.state != ExamState.CURRENT.value:
+        raise NotCurrent()
+    exam.state = ExamState.HISTORY.value
+    session.flush()
+
+
+def _apply_close(
+    session: Session, rows: list[Exam], _values: object, _context: object
+) -> list[RowOutcome]:
+    for row in rows:
+        close(session, row)
+    return [RowOutcome(row.id, row.display, True) for row in rows]
+
+
 def set_provinces(session: Session, exam: Exam, codes: Iterable[str]) -> None:
-    """The participating provinces (R1.1a) become exactly `codes`."""
+    """The participating provinces (R1.1a) become exactly `codes`. Raises IsHistory."""
+    if exam.state == ExamState.HISTORY.value:
+        raise IsHistory()
     rows = session.scalars(select(ExamProvince).where(ExamProvince.exam_id == exam.id)).all()
     wanted = set(codes)
     for row in rows:
@@ -216,6 +175,44 @@ def participating(session: Session, exam_id: int) -> list[tuple[str, str]]:
     return [(code, PROVINCES.name(code)) for code in sorted(codes)]
 
 
+def _refusal(refused: str, *states: ExamState) -> Callable[[Exam], str | None]:
+    """The `allowed` of an operation that makes sense in these states only."""
+
+    def allowed(row: Exam) -> str | None:
+        return None if ExamState(row.state) in states else refused
+
+    return allowed
+
+
+def _ask_to_make_current(session: Session, rows: Sequence[Exam]) -> Message:
+    """The question names both sessions: the one that is chosen and the one that it ends."""
+    (row,) = rows
+    former = session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).first()
+    if former is None:
+        return Message(N_("确定把“{exam}”设为当前考次？"), exam=row.display)
+    return Message(
+        N_("确定把“{exam}”设为当前考次？原当前考次“{former}”将转为历史考次，此后只能查看和导出。"),
+        exam=row.display,
+        former=former.display,
+    )
+
+
+def _ask_to_close(_session: Session, rows: Sequence[Exam]) -> Message:
+    (row,) = rows
+    return Message(
+        N_(
+            "确定关闭当前考次“{exam}”？它将转为历史考次，此后只能查看和导出，且不能恢复；"
+            "另设当前考次之前，考生不能报名。"
+        ),
+        exam=row.display,
+    )
+
+
+def _ask_provinces(_session: Session, rows: Sequence[Exam]) -> Message:
+    (row,) = rows
+    return Message(N_("设置“{exam}”的参加省份："), exam=row.display)
+
+
 MAKE_CURRENT = register(
     Operation(
         name="exam_make_current",
@@ -227,8 +224,29 @@ MAKE_CURRENT = register(
         super_verbs=ONLY_RUN,
         per_exam=False,
         writes=(Exam,),
-        confirm=N_("确定设为当前考次？原当前考次将转为历史考次，此后只能查看和导出。"),
+        question=_ask_to_make_current,
+        allowed=_refusal(_ONLY_PREPARING, ExamState.PREPARING),
         danger=True,
+        reason_required=True,
+        reauthenticate=True,
+    )
+)
+CLOSE = register(
+    Operation(
+        name="exam_close",
+        label=N_("关闭考次"),
+        resource="exam",
+        on=frozenset({On.ROW}),
+        apply=_apply_close,
+        verbs={Level.CENTER: ONLY_RUN},
+        super_verbs=ONLY_RUN,
+        per_exam=False,
+        writes=(Exam,),
+        question=_ask_to_close,
+        allowed=_refusal(_ONLY_CURRENT, ExamState.CURRENT),
+        danger=True,
+        reason_required=True,
+        reauthenticate=True,
     )
 )
 SET_PROVINCES = register(
@@ -242,6 +260,8 @@ SET_PROVINCES = register(
         super_verbs=ONLY_RUN,
         per_exam=False,
         writes=(ExamProvince,),
+        question=_ask_provinces,
+        allowed=_refusal(_NOT_HISTORY, ExamState.PREPARING, ExamState.CURRENT),
         fields=(
             Field(
                 name="provinces",
