@@ -14,9 +14,11 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
+    literal,
     select,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, foreign, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -262,7 +264,7 @@ class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
     )
 
     subject_code: Mapped[str] = mapped_column(
-        String(6), info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True)
+        String(6), info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True, shown=False)
     )
     amount: Mapped[int] = mapped_column(
         Fen,
@@ -379,9 +381,13 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
             Level.SITE: LOOK,
         },
         order=(("site_id", "asc"), ("pool", "desc")),
+        # preference days are no subjects: 考生网报设置 shows their quotas
+        row_filter=lambda _actor: CapacityPool.pool.not_like("D:%"),
         computed=(
             SITE_COLUMN,
-            Computed("pool_name", N_("科目或日期"), lambda row: row.display),
+            Computed(
+                "pool_name", N_("科目"), lambda row: row.subject_title, loads=("exam_subject",)
+            ),
             Computed("limit", N_("总容量"), lambda row: row.limit_text, numeric=True),
             Computed("left", N_("剩余容量"), lambda row: row.left_text, numeric=True),
         ),
@@ -389,9 +395,12 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
         help=N_("总科次数不小于 100；科目容量为 0 表示不开考；99999 表示不限。"),
     )
 
-    pool: Mapped[str] = mapped_column(String(12), info=col(N_("容量池"), Personal.NONE))
+    pool: Mapped[str] = mapped_column(
+        String(12), info=col(N_("容量池"), Personal.NONE, shown=False)
+    )
     capacity: Mapped[int] = mapped_column(
-        Integer, info=col(N_("容量"), Personal.NONE, minimum=0, maximum=UNLIMITED)
+        Integer,
+        info=col(N_("容量"), Personal.NONE, minimum=0, maximum=UNLIMITED, shown=False),
     )
     used: Mapped[int] = mapped_column(
         Integer, default=0, info=col(N_("已报"), Personal.NONE, form=False)
@@ -399,6 +408,13 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
 
     site: Mapped[Organisation | None] = relationship(
         primaryjoin="foreign(CapacityPool.site_id) == Organisation.id", viewonly=True
+    )
+    exam_subject: Mapped[ExamSubject | None] = relationship(
+        primaryjoin=lambda: and_(
+            foreign(CapacityPool.exam_id) == ExamSubject.exam_id,
+            foreign(CapacityPool.pool) == literal("S:").concat(ExamSubject.subject_code),
+        ),
+        viewonly=True,
     )
 
     @property
@@ -408,6 +424,12 @@ class CapacityPool(Base, SiteScoped, PublicInExam):
         if kind == "S":
             return Message(N_("科目{code}"), code=rest)
         return Message(N_("意向日期 {day}"), day=rest) if kind == "D" else N_("总科次数")
+
+    @property
+    def subject_title(self) -> str:
+        """“总科次数” or “(14)计算机基础及WPS Office应用” (R0.8); a subject that the session no
+        longer has, by its code."""
+        return self.exam_subject.display if self.exam_subject is not None else self.display
 
     @property
     def limit_text(self) -> str:

@@ -7,14 +7,23 @@ from typing import Any
 
 from app.metadata import registry
 from app.metadata.declarations import Operation, Resource
-from app.views import audit, documents, imports, jobs, matrix, outbox, statistics
+from app.views import (
+    audit,
+    documents,
+    imports,
+    jobs,
+    matrix,
+    organisation_forms,
+    outbox,
+    statistics,
+)
 from app.views.engine.operation import operation_view
 from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
 
 OTHER_ENGINES = (imports, documents, statistics, jobs, matrix)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
-SPECIAL = (audit, outbox)
+SPECIAL = (audit, organisation_forms, outbox)
 
 
 def register(builder: Any) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
 from app.metadata.vocabulary import Level
-from tests.contract.world import World
+from app.models.settings import CapacityPool
+from tests.contract.world import World, text_of
+from tests.factories import EXAM_DAYS, seeding
 from tests.views.conftest import look, walk_phone
 
 SITE = (Level.SITE, 0)
@@ -46,3 +51,20 @@ def test_r0_8_the_site_chooses_subjects_by_name(office: World) -> None:
     form = office.browser(*SITE).get("/site-subject/add").get_data(as_text=True)
     assert '<select id="f-subject_code"' in form.replace('class="form-select" ', "")
     assert "新增考点开考科目<" in form
+
+
+def test_r13_r0_8_capacities_are_of_subjects_by_name_and_the_total(office: World) -> None:
+    """Preference days have their own page; here they stood among the subjects."""
+    day = EXAM_DAYS[0].isoformat()
+    site = office.tree.site
+    with unit_of_work(office.runtime.factory, system("seed")) as session, seeding(session):
+        path = {name: getattr(site, name) for name in ("exam_id", "province_id", "city_id")}
+        path |= {"site_id": site.id, "capacity": 7}
+        known = set(session.scalars(select(CapacityPool.pool).filter_by(site_id=site.id)))
+        for pool in {f"D:{day}", "S:14"} - known:
+            session.add(CapacityPool(pool=pool, **path))
+    page = text_of(office.browser(*SITE).get("/capacity/"))
+    assert "(14)计算机基础及WPS Office应用" in page
+    assert "总科次数" in page
+    assert day not in page
+    assert "科目或日期" not in page

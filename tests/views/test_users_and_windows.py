@@ -18,8 +18,15 @@ from app.rules.account.access import Access
 from app.rules.account.login import authenticate
 from app.rules.account.passwords import Proof, set_first_password
 from app.rules.clock import fixed
-from tests.contract.world import PASSWORD, World, text_of
-from tests.factories import EXAM_DAYS, add_site, bind_administrator, make_passport, set_window
+from tests.contract.world import PASSWORD, Browser, World, text_of
+from tests.factories import (
+    EXAM_DAYS,
+    add_site,
+    bind_administrator,
+    make_passport,
+    make_registration,
+    set_window,
+)
 from tests.views.conftest import log_of
 
 SITE, SIBLING = (Level.SITE, 0), (Level.SITE, 1)
@@ -133,6 +140,41 @@ def test_r8_6_look_up_by_mail_and_by_id(office: World, person: Passport) -> None
     assert binding_of(office, person) is None
 
 
+def test_r8_6_the_look_up_says_what_hinders_and_who_only_inside_the_scope(
+    office: World, person: Passport
+) -> None:
+    """Nobody learns who owns an address, and nobody has to save to learn that it is bound."""
+    with unit_of_work(office.runtime.factory, system("seed")) as session:
+        bound, _ = bind_administrator(session, office.tree, name="甲考点人员")
+        candidate = make_passport(session, name="某考生")
+        make_registration(session, office.tree, passport=candidate)
+    path = f"{PAGE}user/add/{office.tree.sites[1].id}"
+
+    def found(browser: Browser, passport: Passport) -> str:
+        answer = browser.post(path, {"email": passport.email, "do": "find"})
+        assert answer.status_code == 200
+        page = str(answer.get_data(as_text=True))
+        assert f'value="{passport.number}"' in page
+        return page
+
+    sibling, city = office.browser(*SIBLING), office.browser(Level.CITY)
+    outside, inside = found(sibling, bound), found(city, bound)
+    assert "该通行证已绑定其他机构" in outside
+    assert "甲考点人员" not in outside
+    assert "该通行证已绑定(990701)地市七考点1" in inside
+    assert "甲考点人员" in inside
+    taken = found(city, candidate)
+    assert "已有报名信息，不能设为管理员" in taken
+    assert "某考生" not in taken
+    free = found(city, person)
+    assert "该通行证已绑定" not in free
+    assert f'value="{person.name}"' not in free
+    row = binding_of(office, bound)
+    assert row is not None
+    own = city.post(f"{PAGE}user/edit/{row.id}", {"number": bound.number, "do": "look"})
+    assert "该通行证已绑定" not in text_of(own)  # it is this user's own
+
+
 @pytest.mark.parametrize("exam", [58, 57])
 def test_r8_2_r0_4_users_are_added_edited_and_deleted_in_any_session(
     office: World, person: Passport, exam: int
@@ -171,6 +213,17 @@ def test_r0_4_an_organisation_of_a_history_session_is_read_only(office: World) -
             assert answer.status_code in (403, 422)
             assert "历史考次的数据只能查看和导出" in text_of(answer)
     assert office.get(Organisation, office.history.site.id).name == office.history.site.name
+
+
+def test_r7_0_a_saved_organisation_leads_back_to_the_page_of_the_menu(office: World) -> None:
+    row = office.get(Organisation, office.tree.site.id)
+    home = f"/admin/58/user-organisation/?id={row.id}"
+    form = f"/organisation/edit/{row.id}"
+    page = office.browser().get(form).get_data(as_text=True)
+    assert f'href="{home}"' in page  # 取消
+    assert 'data-title="用户与机构管理"' in page
+    sent = {"name": row.name, "contact": "李老师", "version": str(row.version)}
+    assert office.browser().post(form, sent).location == home
 
 
 def test_r5_4_the_superior_sees_and_hands_out_an_activation_code(office: World) -> None:
