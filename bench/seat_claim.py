@@ -131,7 +131,7 @@ def postgresql_floor(url: str, place: Place) -> Iterator[Claim]:
         def once() -> bool:
             with connection.pipeline():
                 for text, parameters in plain_rows(place, "%s"):
-                    connection.execute(text, parameters)  # type: ignore[arg-type]
+                    connection.execute(text, parameters)
                 connection.commit()
             return True
 
@@ -147,7 +147,7 @@ def postgresql_statements(url: str, place: Place) -> Iterator[Claim]:
 
         def once() -> bool:
             for text, parameters in plain_rows(place, "%s"):
-                connection.execute(text, parameters)  # type: ignore[arg-type]
+                connection.execute(text, parameters)
             connection.commit()
             return True
 
@@ -225,7 +225,7 @@ def client(race: Race, start: Any, out: Any) -> None:
 def run(race: Race, clients: int) -> dict[str, Figures]:
     """Let that many clients run the plan at once."""
     kind: Any = threading if race.url.startswith("sqlite") else FORK
-    out = queue.Queue() if kind is threading else FORK.Queue()
+    out: Any = queue.Queue() if kind is threading else FORK.Queue()
     start = kind.Barrier(clients)
     begin = threading.Thread if kind is threading else FORK.Process
     workers = [begin(target=client, args=(race, start, out)) for _ in range(clients)]
@@ -322,7 +322,7 @@ def sell_out(url: str, place: Place, clients: int) -> bool:
         worker.join()
     seconds = time.perf_counter() - begun
     print(f"sell-out: {total} of {SOLD_OUT} seats sold to {clients} clients in {seconds:.1f} s")
-    return total == SOLD_OUT
+    return bool(total == SOLD_OUT)
 
 
 def durable(server: servers.Postgres) -> None:
@@ -330,7 +330,7 @@ def durable(server: servers.Postgres) -> None:
     address = server.url.replace("+psycopg", "")
     with psycopg.connect(address, autocommit=True) as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
-            connection.execute(f"ALTER SYSTEM SET {name} = on")  # type: ignore[arg-type]
+            connection.execute(f"ALTER SYSTEM SET {name} = on")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE bench")
 
