@@ -26,7 +26,7 @@ from tests.views.conftest import SUPER, make_super
 
 CATALOGUES = Path(__file__).parents[2] / "translations"
 #: Chinese characters and punctuation, and what follows on the line
-HAN = re.compile("[\u3001-\u3011\u3400-\u9fff\uff01-\uff1f][^<>\"'\n]*")
+HAN = re.compile("[\u3001-\u3011\u3400-\u9fff\uff01-\uff0a\uff0c-\uff1f][^<>\"'\n]*")
 #: what stays Chinese in English: the name of the other language, the logo, peoples and provinces
 PROPER_NAMES = {"中文", 'aria-hidden="true">考<'}
 PROPER_NAMES |= {row.label for table in (ETHNIC_GROUPS, PROVINCES) for row in table}

@@ -13,7 +13,7 @@ from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 
 from app.metadata.declarations import On, Resource
-from app.metadata.errors import InvalidInput, KaowuError, StaleRow
+from app.metadata.errors import N_, InvalidInput, KaowuError, Message, StaleRow
 from app.metadata.fields import Field, fields_of
 from app.metadata.presenting import title_of
 from app.metadata.vocabulary import Verb
@@ -24,6 +24,7 @@ from app.views.engine import answers, exporting, forms, lists, show
 from app.views.engine.answers import verb
 from app.views.engine.asked import asked
 from app.views.engine.rights import Rights
+from app.views.texts import text
 
 #: a key is a 64-bit number; anything larger is not found rather than an error of the driver
 ROW = "<int(max=9223372036854775807):row_id>"
@@ -90,11 +91,6 @@ class ResourceView(BaseView):
             **self._tab(),
         )
 
-    def _index_url(self) -> str:
-        """Where its forms lead back to."""
-        index: str = url_for(f"{self.declaration.name}.index")
-        return index
-
     def _tab(self) -> dict[str, Any]:
         return {
             "tab_key": f"{self.declaration.name}.index",
@@ -146,15 +142,15 @@ class ResourceView(BaseView):
             record=show.record(page.session, page.actor, self.declaration, row, masked=masked),
             actions=actions,
             notices=page.rights.notices(),
-            back_url=self._index_url(),
+            back_url=url_for(f"{self.declaration.name}.index"),
             dialog_size="wide",
             **self._tab(),
         )
 
     def _noun(self) -> str:
-        """What one row is called, in the reader's language."""
-        word: str = gettext(self.declaration.noun or self.declaration.label)
-        return word
+        """What one row is called, behind a verb: with a blank where the language has one."""
+        noun = self.declaration.noun or self.declaration.label
+        return text(Message(N_("{verb}{noun}"), verb="", noun=noun))
 
     def _may_reveal(self) -> bool:
         return reveal.may_reveal(self.declaration, context.actor())
@@ -199,7 +195,7 @@ class ResourceView(BaseView):
         form = {
             "action": action,
             "submit_label": label,
-            "cancel_url": self._index_url(),
+            "cancel_url": url_for(f"{self.declaration.name}.index"),
             "danger": danger,
             "errors": errors or [],
         }
@@ -246,7 +242,7 @@ class ResourceView(BaseView):
         return self._saved(gettext("保存成功"))
 
     def _saved(self, message: str) -> Any:
-        return answers.saved(message, self._index_url())
+        return answers.saved(message, url_for(f"{self.declaration.name}.index"))
 
     def _refused(
         self,
@@ -327,7 +323,7 @@ class ResourceView(BaseView):
             "hidden": [("version", row.version)] if hasattr(row, "version") else [],
             "errors": others or [],
             "conflict": conflict,
-            "cancel_url": self._index_url(),
+            "cancel_url": url_for(f"{name}.index"),
         }
         title = f"{words}{self._noun()}"
         size = "wide" if len(fields) > 6 else ""
