@@ -167,16 +167,6 @@ class Operation(Declaration):
     reauthenticate: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """One number of a statistic; `tone(row)` colours the cell."""
-
-    name: str
-    label: str
-    tone: Callable[[Mapping[str, Any]], str] | None = None
-    show: Callable[[Any], str] | None = None
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Statistic(Declaration):
     """A table of numbers: one row per key, columns in groups.

@@ -61,16 +61,6 @@ class ParentMissing(KaowuError):
     template = N_("没有选择上级机构。")
 
 
-def parent_choices(session: Session) -> dict[str, str]:
-    """Organisations of the actor's scope that may have children: {id: display}."""
-    statement = (
-        select(Organisation)
-        .where(below(actor_of(session)), Organisation.level != Level.SITE.value)
-        .order_by(Organisation.code)
-    )
-    return {str(row.id): row.display for row in session.scalars(statement)}
-
-
 def by_code(session: Session, code: str) -> Organisation:
     """The organisation of this code below the actor; NotFound otherwise."""
     row = session.scalars(
