@@ -20,6 +20,18 @@ from app.views.application import MOUNT, STATIC, create_admin_app
 from config import Settings
 
 
+class _StaticFiles(SharedDataMiddleware):
+    """The files, each with the header that keeps a browser from guessing its kind."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            if not any(name.lower() == "x-content-type-options" for name, _ in headers):
+                headers = [*headers, ("X-Content-Type-Options", "nosniff")]
+            return start_response(status, headers, *rest)
+
+        return super().__call__(environ, start)
+
+
 def create_application(runtime: Runtime) -> Any:
     """WSGI callable of the whole product. `/static` is served by the web server in front where
     there is one; this fallback serves development and tests."""
@@ -27,7 +39,7 @@ def create_application(runtime: Runtime) -> Any:
         runtime.settings, runtime.factory, readiness=partial(readiness, runtime)
     )
     mounted = DispatcherMiddleware(portal, {MOUNT: create_admin_app(runtime)})
-    return SharedDataMiddleware(mounted, {"/static": str(STATIC)}, cache_timeout=31_536_000)
+    return _StaticFiles(mounted, {"/static": str(STATIC)}, cache_timeout=31_536_000)
 
 
 _application: Any = None

@@ -65,7 +65,11 @@ class _FairQueue:
 
 
 def make_engine(url: str, **options: Any) -> Engine:
-    """An engine for SQLite or PostgreSQL; other databases are refused."""
+    """An engine for SQLite or PostgreSQL; other databases are refused.
+
+    Errors do not repeat the statement's values: they are personal, and errors go into the log.
+    """
+    options.setdefault("hide_parameters", True)
     if url.startswith("sqlite"):
         engine = create_engine(url, pool_size=20, max_overflow=20, **options)
         _install_sqlite(engine)

@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from flask import request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.portal import context
 
@@ -35,8 +36,14 @@ def _origin(address: str) -> tuple[str, str]:
 
 
 def origin() -> str:
-    """The page of origin that this request carries (`next`), or an empty text."""
-    target = request.values.get("next", "")
+    """The page of origin that this request carries (`next`), or an empty text.
+
+    A body that was refused for its size cannot be read for the error page either.
+    """
+    try:
+        target = request.values.get("next", "")
+    except RequestEntityTooLarge:
+        target = request.args.get("next", "")
     return target if target and is_own(target) else ""
 
 

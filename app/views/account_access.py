@@ -19,6 +19,7 @@ def access() -> Access:
         mail=not (settings.is_production and settings.mail_url.startswith("outbox:")),
         sms=not (settings.is_production and settings.sms_url.startswith("outbox:")),
         totp_required=settings.totp_required,
+        one_session=settings.is_production,
         limits=Limits(
             login_account=settings.rate_login_account,
             login_address=settings.rate_login_address,

@@ -18,7 +18,7 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy import select
 from sqlalchemy.orm import scoped_session
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.database.policy import become
@@ -31,6 +31,7 @@ from app.runtime import Runtime
 from app.views import cells, chrome, pages
 from app.views import request as context
 from app.views.exam_prefix import AdminFlask, ExamPrefix
+from app.views.keys import KeyConverter
 from app.views.security import KaowuSecurity
 from app.views.texts import texts
 
@@ -55,6 +56,7 @@ def create_admin_app(runtime: Runtime) -> AdminFlask:
         root_path=str(ROOT),
     )
     app.config.update(_configuration(runtime))
+    app.url_map.converters["int"] = KeyConverter
     app.extensions["kaowu"] = runtime
     CSRFProtect(app)
     _install_templates(app)
@@ -84,6 +86,7 @@ def _configuration(runtime: Runtime) -> dict[str, Any]:
         code: {"flag": "cn" if code.startswith("zh") else "gb", "name": chrome.LANGUAGES[code]}
         for code in map(chrome.locale_of, settings.languages)
     }
+    local = set() if settings.is_production else {"localhost", "127.0.0.1"}
     return {
         "APP_NAME": "全国计算机等级考试（NCRE）考务管理系统",
         "SECRET_KEY": settings.admin_secret_key,
@@ -94,6 +97,7 @@ def _configuration(runtime: Runtime) -> dict[str, Any]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SECURE": settings.is_production,
         "PERMANENT_SESSION_LIFETIME": dt.timedelta(minutes=settings.session_idle_minutes),
+        "TRUSTED_HOSTS": sorted(settings.host_names | local),
         "MAX_CONTENT_LENGTH": settings.import_max_bytes + 1024 * 1024,
         "MAX_FORM_MEMORY_SIZE": 4 * 1024 * 1024,
         "MAX_FORM_PARTS": 20_000,
@@ -183,6 +187,8 @@ def _install_hooks(app: Flask) -> None:
     def headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = _CONTENT_POLICY.format(nonce=csp_nonce())
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(self), geolocation=(), microphone=()"
         response.headers["X-Request-Id"] = context.request_id()
@@ -209,6 +215,11 @@ def _install_errors(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def forged(_error: CSRFError) -> Any:
         return _message(400, gettext("页面已过期，请刷新后重试。"))
+
+    @app.errorhandler(SecurityError)
+    def foreign_host(_error: SecurityError) -> Any:
+        """A host that is not ours: no page, because none of its links could be built."""
+        return Response(chrome.http_text(400), 400, mimetype="text/plain")
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Any:

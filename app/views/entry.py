@@ -8,6 +8,7 @@ application (R5.4, §8.3), which has the second proof.
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import segno
@@ -20,7 +21,7 @@ from app.metadata.errors import KaowuError, NotFound
 from app.models.account import Passport
 from app.models.codes import PROVINCES
 from app.rules import actors
-from app.rules.account import login, passwords, second_factor
+from app.rules.account import login, passwords, second_factor, sole
 from app.rules.account.access import Access
 from app.rules.account.errors import FieldErrors, LoginRefused
 from app.rules.account.login import Identity, Totp
@@ -28,7 +29,7 @@ from app.rules.exam import participating
 from app.views import account_access
 from app.views import request as context
 from app.views.exam_prefix import plain_root
-from app.views.security import CHANGE_KEY, TOTP_KEY, VERSION_KEY, Administrator
+from app.views.security import CHANGE_KEY, SINCE_KEY, TOTP_KEY, VERSION_KEY, Administrator
 
 PROVINCE_COOKIE = "kaowu_province"
 CENTER = "00"
@@ -132,6 +133,8 @@ class Entry(BaseView):
         except KaowuError as refusal:
             return self._form(code, {"all": [context.message_of(refusal)]}, name), refusal.status
         self._sign_in(administrator, identity)
+        if identity.totp is Totp.NONE and not identity.must_change:
+            self._complete(identity.passport_id)
         return self._onward()
 
     @staticmethod
@@ -158,12 +161,19 @@ class Entry(BaseView):
         if locale:
             session["locale"] = locale
         session[VERSION_KEY] = identity.session_version
+        session[SINCE_KEY] = int(time.time())
         if identity.totp is not Totp.NONE:
             session[TOTP_KEY] = identity.totp.value
         if identity.must_change:
             session[CHANGE_KEY] = True
         session["next"] = target
         login_user(administrator)
+
+    @staticmethod
+    def _complete(passport_id: int) -> None:
+        """Nothing is missing any more: this is the administrator's one session."""
+        known = session[VERSION_KEY]
+        session[VERSION_KEY] = sole.take_over(account_access.access(), passport_id, known)
 
     @staticmethod
     def _onward() -> Any:
@@ -194,6 +204,8 @@ class Entry(BaseView):
                 errors = [context.message_of(refusal)]
             else:
                 session.pop(TOTP_KEY)
+                if not session.get(CHANGE_KEY):
+                    self._complete(current_user.passport_id)
                 return self._onward()
         return self.render_template(
             "kw/pages/totp.html",

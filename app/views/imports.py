@@ -27,6 +27,7 @@ from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
 from app.views.jobs import run_context
+from app.views.keys import key_of
 from app.views.texts import joined, text
 
 FILE = Field(name="_file", label=N_("导入文件"), personal=Personal.NONE, kind=Kind.FILE)
@@ -155,7 +156,7 @@ class ImportPage(BaseView):
         """The run that is asked for, else the newest of the organisation."""
         session, acting = context.read_session(), context.actor()
         statement = select(JobRun).where(JobRun.declaration == self.declaration.name)
-        wanted = request.args.get("run", type=int)
+        wanted = request.args.get("run", type=key_of)
         if wanted is not None:
             statement = statement.where(JobRun.id == wanted)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import request, url_for
@@ -14,10 +13,9 @@ from app.database.session import KaowuSession
 from app.metadata.cleaning import load
 from app.metadata.declarations import Resource
 from app.metadata.errors import BRACKETED, N_, KaowuError, Message
-from app.metadata.fields import Field
 from app.metadata.masking import mask_email
 from app.metadata.registry import find
-from app.metadata.vocabulary import Level, Personal, Verb
+from app.metadata.vocabulary import Level, Verb
 from app.models.account import AdminBinding
 from app.models.organisation import REVIEWED_STATES, Organisation
 from app.rules import crud
@@ -26,46 +24,14 @@ from app.rules.account import bindings
 from app.rules.account.declarations import BINDING
 from app.rules.policy import check, granted
 from app.views import request as context
-from app.views import user_access
+from app.views import user_access, user_dialog
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
+from app.views.keys import key_of
 from app.views.texts import text
 
 PAGE = organisations.USER_ORGANISATION
-_BOUND = N_(
-    "一个通行证ID只能绑定一个机构, 通行证ID为空时可以进行查找通行证, "
-    "不为空时可以进行查看该通行证的信息。"
-)
-
-
-def _user_fields() -> list[Field]:
-    return [
-        Field(
-            name="number",
-            label=N_("通行证ID"),
-            personal=Personal.NONE,
-            required=True,
-            max_length=32,
-            placeholder=N_("请输入通行证ID"),
-            help=N_("通行证ID要求唯一性"),
-        ),
-        Field(
-            name="name",
-            label=N_("姓名"),
-            personal=Personal.PERSONAL,
-            required=True,
-            max_length=30,
-            placeholder=N_("请输入姓名"),
-        ),
-        Field(
-            name="email",
-            label=N_("邮箱"),
-            personal=Personal.PERSONAL,
-            max_length=200,
-            help=N_("填写邮箱并点“查找”得到通行证ID；填写通行证ID并点“查看”得到邮箱"),
-        ),
-    ]
 
 
 class OrganisationPage(BaseView):
@@ -80,7 +46,7 @@ class OrganisationPage(BaseView):
     @verb(Verb.VIEW)
     def index(self) -> Any:
         session, acting = context.read_session(), context.actor()
-        chosen_id = request.args.get("id", type=int) or acting.organisation_id
+        chosen_id = request.args.get("id", type=key_of) or acting.organisation_id
         chosen = organisations.by_id(session, chosen_id or 0)
         return answers.page(
             "master_detail",
@@ -272,29 +238,17 @@ class OrganisationPage(BaseView):
     def _user_dialog(
         self, title: str, action: str, back: str, code: str, binding: AdminBinding | None
     ) -> Any:
-        dialog = FormDialog(
-            title=title,
-            fields=_user_fields(),
-            action=action,
-            back=back,
-            notices=[{"text": gettext(_BOUND), "tone": "info"}],
-            buttons_after={
-                "number": {
-                    "label": gettext("查找通行证ID:"),
-                    "buttons": [("do", "find", gettext("查找")), ("do", "look", gettext("查看"))],
-                }
-            },
-        )
+        dialog = user_dialog.user_dialog(title, action, back)
         if request.method == "GET":
             known = binding and {"number": binding.passport.number, "name": binding.name}
             return dialog.show(known or {})
         raw = dialog.read()
         try:
             if request.form.get("do") in ("find", "look"):
-                return dialog.show(_look_up(raw))
+                return user_dialog.look_up(dialog, raw, binding.passport_id if binding else None)
             values = load(dialog.fields, raw)
             binding_id = binding.id if binding else None
-            context.run(lambda database: _save_user(database, values, code, binding_id))
+            context.run(lambda database: user_dialog.save_user(database, values, code, binding_id))
         except KaowuError as error:
             return dialog.refused(error, raw)
         return answers.saved(gettext("保存成功"), back)
@@ -364,26 +318,6 @@ def _record(row: Organisation) -> dict[str, Any]:
         hint = gettext("建议全部填写、正确填写，方便联系（%(count)s 项为空）", count=empty)
         entries.append({"label": gettext("提示"), "value": hint})
     return {"sections": [{"entries": entries}]}
-
-
-def _look_up(raw: dict[str, Any]) -> dict[str, Any]:
-    """查找: 邮箱 → ID; 查看: ID → 邮箱 (R8.6)."""
-    by_mail = request.form.get("do") == "find"
-    question = {"email": raw.get("email", "")} if by_mail else {"number": raw.get("number", "")}
-    card = context.run(lambda database: bindings.find_passport(database, **question))
-    name = raw.get("name") or card.name
-    return raw | {"number": card.number, "email": card.email, "name": name}
-
-
-def _save_user(
-    database: KaowuSession, values: Mapping[str, Any], code: str, binding_id: int | None
-) -> None:
-    card = bindings.find_passport(database, number=values["number"])
-    name, clock = values["name"], context.clock()
-    if binding_id is None:
-        bindings.bind_administrator(database, card.passport_id, code, name, clock=clock)
-    else:
-        bindings.change_binding(database, binding_id, card.passport_id, name, clock=clock)
 
 
 def register(builder: Any) -> None:

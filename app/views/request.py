@@ -6,6 +6,7 @@ committed before flash and redirect.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -26,6 +27,7 @@ from app.runtime import Runtime
 from app.views.exam_prefix import exam_number
 
 T = TypeVar("T")
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,40}")
 
 
 def runtime() -> Runtime:
@@ -39,9 +41,12 @@ def clock() -> Clock:
 
 
 def request_id() -> str:
-    """One number per request, for log and audit."""
+    """One number per request, for log and audit: of the proxy in front (where it is trusted, else
+    everybody could write what he likes into the log), or our own."""
     if "request_id" not in g:
-        g.request_id = request.headers.get("X-Request-Id", "")[:40] or uuid.uuid4().hex
+        given = request.headers.get("X-Request-Id", "")
+        trusted = runtime().settings.trusted_proxies and _REQUEST_ID.fullmatch(given)
+        g.request_id = given if trusted else uuid.uuid4().hex
     return cast(str, g.request_id)
 
 

@@ -7,6 +7,7 @@ set per request. The framework's own user, role and permission tables are not us
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import g, redirect, request, session, url_for
@@ -27,7 +28,10 @@ from app.views import request as context
 PASSPORT_KEY = "_user_id"
 VERSION_KEY = "v"
 TOTP_KEY = "totp"
+SINCE_KEY = "since"
 CHANGE_KEY = "change"
+#: a log-in ends after so many seconds even without rest
+LONGEST_SESSION = 12 * 3600
 
 
 class Administrator(UserMixin):
@@ -68,7 +72,8 @@ class KaowuSecurity(SecurityManager):
 
     def load_user(self, pk: str) -> Administrator | None:
         """The person of the cookie, if his passport is active and the cookie still valid."""
-        if not str(pk).isdigit():
+        age = time.time() - session.get(SINCE_KEY, 0)
+        if not str(pk).isdigit() or not 0 <= age < LONGEST_SESSION:
             return None
         database = context.read_session()
         with elevated(database, "load user", Passport):

@@ -21,12 +21,13 @@ from app.models.organisation import Organisation
 from app.rules import organisation as organisations
 from app.rules import window_setting, windows
 from app.rules.policy import check
-from app.rules.window_setting import WINDOWS, Edges
+from app.rules.window_setting import WINDOWS, Edges, Unset
 from app.rules.windows import Interval, Intervals, WindowState
 from app.views import request as context
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
+from app.views.keys import key_of
 from app.views.texts import text
 
 _PAGE_SIZES = (20, 50, 100, 200)
@@ -111,10 +112,14 @@ class Windows(BaseView):
     @staticmethod
     def _rows(session: KaowuSession) -> list[Organisation]:
         level, words = request.args.get("level", ""), request.args.get("name", "").strip()
+        group = request.args.get("unset", "")
+        lacking = window_setting.unset_ids(session, Unset(group)) if group in set(Unset) else None
         return [
             row
             for row in window_setting.subordinates(session)
-            if (not level or row.level == level) and (words in row.display)
+            if (not level or row.level == level)
+            and words in row.display
+            and (lacking is None or row.id in lacking)
         ]
 
     @staticmethod
@@ -139,6 +144,13 @@ class Windows(BaseView):
                     "kind": "select",
                     "value": request.args.get("level", ""),
                     "choices": levels,
+                },
+                {
+                    "name": "unset",
+                    "label": gettext("尚未设置"),
+                    "kind": "select",
+                    "value": request.args.get("unset", ""),
+                    "choices": [(group.value, gettext(group.label)) for group in Unset],
                 },
             ],
             "action": address,
@@ -206,7 +218,7 @@ class Windows(BaseView):
     @verb(Verb.EDIT)
     def batch(self) -> Any:
         session = context.read_session()
-        ids = [int(text) for text in request.values.getlist("ids") if text.isdigit()]
+        ids = request.values.getlist("ids", type=key_of)
         rows = [organisations.by_id(session, organisation_id) for organisation_id in ids[:5000]]
         return self._set(rows, url_for(f"{WINDOWS.name}.batch"), single=False)
 
@@ -322,7 +334,7 @@ class Windows(BaseView):
 
 def _url_pattern() -> str:
     """Address of another page of the same search."""
-    kept = {key: request.args[key] for key in ("name", "level") if request.args.get(key)}
+    kept = {key: request.args[key] for key in ("name", "level", "unset") if request.args.get(key)}
     return f"?{urlencode(kept)}&page={{page}}&size={{size}}"
 
 

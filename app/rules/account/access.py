@@ -43,7 +43,8 @@ class Access:
 
     `mail` and `sms` tell whether these really reach people; where neither does, the first password
     of a candidate may be proved by his ID number (§8.3). `totp_required`
-    asks every administrator for a second factor.
+    asks every administrator for a second factor; `one_session` ends the others of an administrator
+    when he logs in (§8.2).
     """
 
     factory: sessionmaker[KaowuSession]
@@ -53,6 +54,7 @@ class Access:
     mail: bool = True
     sms: bool = True
     totp_required: bool = False
+    one_session: bool = False
     limits: Limits = field(default_factory=Limits)
 
     def read(self, work: Callable[[KaowuSession], T]) -> T:
