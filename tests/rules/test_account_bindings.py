@@ -12,7 +12,12 @@ from app.metadata.errors import NotFound
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
 from app.models.audit import AuditEntry
-from app.rules.account.bindings import bind_administrator, find_passport, unbind
+from app.rules.account.bindings import (
+    bind_administrator,
+    binding_obstacle,
+    find_passport,
+    unbind,
+)
 from app.rules.account.errors import (
     AlreadyBound,
     AlreadyBoundHere,
@@ -128,6 +133,37 @@ def test_r8_6_look_up_by_email_in_any_case_and_by_id_is_logged(world: World) -> 
             select(AuditEntry.object_title).where(AuditEntry.action == "account.passport.look_up")
         ).all()
     assert titles == [owner.number] * 2
+
+
+def test_r8_6_the_look_up_names_only_users_in_the_scope(world: World) -> None:
+    stranger = world.passport(name="陌生人", email="stranger@example.com")
+    with world.writing() as session:
+        user, _ = make_administrator(session, world.tree, Level.SITE, 0, name="考点人员")
+    names = {}
+    for level, index in ((Level.SITE, 0), (Level.CITY, 0), (Level.SITE, 1)):
+        with world.writing(world.tree.actor(level, index)) as session:
+            found = find_passport(session, number=user.number)
+            assert find_passport(session, email=stranger.email or "").name == ""
+            names[level, index] = found.name
+    assert names == {
+        (Level.SITE, 0): "考点人员",
+        (Level.CITY, 0): "考点人员",
+        (Level.SITE, 1): "",
+    }
+
+
+def test_r8_6_r3_4_what_hinders_a_binding_is_known_at_the_look_up(world: World) -> None:
+    free, candidate = world.passport(), world.passport()
+    with world.writing() as session:
+        user, _ = make_administrator(session, world.tree, Level.SITE, 0)
+        make_registration(session, world.tree, world.tree.sites[1], passport=candidate)
+    with world.writing(world.tree.actor(Level.SITE, 1)) as session:
+        found = [binding_obstacle(session, row.id) for row in (free, candidate, user)]
+    assert [type(error) for error in found] == [type(None), PassportIsCandidate, AlreadyBound]
+    with world.writing(world.tree.actor(Level.CITY)) as session:
+        here = binding_obstacle(session, user.id)
+    assert isinstance(here, AlreadyBoundHere)
+    assert world.tree.site.display in here.message()
 
 
 def test_look_ups_are_limited_per_administrator(world: World) -> None:

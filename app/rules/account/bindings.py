@@ -19,6 +19,7 @@ from app.rules import audit, policy
 from app.rules.account.access import Rate
 from app.rules.account.declarations import BINDING
 from app.rules.account.errors import (
+    AccountError,
     AlreadyBound,
     AlreadyBoundHere,
     LastAdministrator,
@@ -37,7 +38,8 @@ LOOK_UPS: Rate = (60, 60)
 
 @dataclass(frozen=True, slots=True)
 class PassportCard:
-    """What R8.6's dialog shows of a passport."""
+    """What R8.6's dialog shows of a passport. `name` is that of a user in the actor's scope;
+    of anybody else it is empty, so that the look-up tells nobody who owns an address."""
 
     passport_id: int
     number: str
@@ -73,7 +75,8 @@ def find_passport(
     if passport is None:
         raise PassportNotFound()
     audit.record(session, "account.passport.look_up", row=passport)
-    return PassportCard(passport.id, passport.number, passport.email or "", passport.name or "")
+    name = session.scalar(select(AdminBinding.name).where(AdminBinding.passport_id == passport.id))
+    return PassportCard(passport.id, passport.number, passport.email or "", name or "")
 
 
 def bind_administrator(
@@ -95,9 +98,9 @@ def bind_administrator(
         passport = session.get(Passport, passport_id)
     if passport is None or not passport.active:
         raise PassportNotFound()
-    _refuse_bound(session, passport_id)
-    if live_registration(session, passport_id) is not None:
-        raise PassportIsCandidate()
+    obstacle = binding_obstacle(session, passport_id)
+    if obstacle is not None:
+        raise obstacle
     province, city, site = _path_codes(session, organisation)
     binding = AdminBinding(
         passport_id=passport_id,
@@ -131,18 +134,23 @@ def _organisation(session: Session, code: str) -> Organisation:
     return found
 
 
-def _refuse_bound(session: Session, passport_id: int) -> None:
+def binding_obstacle(session: Session, passport_id: int) -> AccountError | None:
+    """Why the passport cannot be bound; None where it can.
+
+    AlreadyBound / AlreadyBoundHere (R8.6), PassportIsCandidate (R3.4).
+    """
     with elevated(session, "R8.6 one binding", AdminBinding):
         code = session.scalar(
             select(AdminBinding.organisation_code).where(AdminBinding.passport_id == passport_id)
         )
-    if code is None:
-        return
-    try:
-        organisation = _organisation(session, code)
-    except WrongOrganisation:
-        raise AlreadyBound() from None
-    raise AlreadyBoundHere(organisation=organisation.display)
+    if code is not None:
+        try:
+            return AlreadyBoundHere(organisation=_organisation(session, code).display)
+        except WrongOrganisation:
+            return AlreadyBound()
+    if live_registration(session, passport_id) is not None:
+        return PassportIsCandidate()
+    return None
 
 
 def _path_codes(
