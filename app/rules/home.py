@@ -4,21 +4,24 @@ session, and what waits for this person."""
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
+from app.metadata.actor import Actor
 from app.metadata.errors import N_, Message
 from app.metadata.vocabulary import Level, Window
-from app.models.exam import Exam
+from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
-from app.models.registration import HOLDING, PAID_STATES, Entry, Registration, Review
+from app.models.registration import Registration, Review
 from app.models.settings import CapacityPool, Notice, SiteSettings
-from app.rules import windows
+from app.rules import listing, windows
 from app.rules.clock import Clock, system_clock
+from app.rules.waiting import Counted, Waiting, waiting
 from app.rules.windows import Interval, WindowState
 
 _ORDER = (
@@ -33,6 +36,8 @@ _ORDER = (
     Window.POST_EXAM,
 )
 UNSET = N_("未设置")
+#: lines that everybody sees: who and where he is, and the session
+NAMES = 3
 #: a plain (translatable) text or one with parameters
 Text = str | Message
 _TONES = {
@@ -53,6 +58,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A number, and the list that shows what was counted."""
+
+    label: str
+    value: str
+    page: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of 考次进度."""
 
@@ -68,9 +83,9 @@ class Welcome:
     """Everything the page shows."""
 
     lines: list[Line] = field(default_factory=list)
-    figures: list[tuple[str, str]] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    waiting: list[tuple[Text, str]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     province_notice: str = ""
 
 
@@ -111,11 +126,18 @@ def welcome(session: Session, clock: Clock = system_clock) -> Welcome:
         Line(N_("角色"), role),
         Line(N_("当前考次"), exam.display if exam else ""),
     ]
-    if _is_set_up(session, settings, intervals):
-        page.lines += _setting_lines(session, settings, intervals, exam, at)
-    page.figures = _figures(session)
-    page.steps = _steps(intervals, at)
-    page.waiting = _waiting(session)
+    if not _is_central(actor) and _is_set_up(session, settings, intervals):
+        page.lines += _setting_lines(session, settings, intervals, at)
+        has_notice = bool(_notice_text(session, actor.organisation_id))
+        page.lines.append(Line(N_("考点报名通告"), N_("已设置") if has_notice else UNSET))
+    if exam is not None and (len(page.lines) > NAMES or _is_central(actor)):
+        ages = f"{exam.age_min}-{exam.age_max}"
+        page.lines.append(Line(N_("注册考生年龄区间"), Message(N_("{ages}周岁"), ages=ages)))
+    counted = _counted(session)
+    page.figures = _figures(session, counted)
+    central = _is_central(actor)
+    page.steps = _steps_of_provinces(session, at) if central else _steps(intervals, at)
+    page.waiting = waiting(session, counted, settings, intervals, at)
     page.province_notice = _notice_text(session, actor.province_id)
     return page
 
@@ -124,11 +146,10 @@ def _is_set_up(
     session: Session, settings: SiteSettings | None, intervals: dict[Window, Interval]
 ) -> bool:
     """Whether anything has been set for the organisation. A site has its row of 综合设置 from the
-    first day, so the row alone says nothing; the centre has no windows of its own."""
+    first day, so the row alone says nothing."""
     actor = actor_of(session)
     return (
-        actor.level is Level.CENTER
-        or any(item.start for item in intervals.values())
+        any(item.start for item in intervals.values())
         or (settings is not None and (settings.open or settings.online_enabled))
         or bool(_notice_text(session, actor.organisation_id))
     )
@@ -147,7 +168,6 @@ def _setting_lines(
     session: Session,
     settings: SiteSettings | None,
     intervals: dict[Window, Interval],
-    exam: Exam | None,
     at: dt.datetime,
 ) -> list[Line]:
     actor = actor_of(session)
@@ -166,11 +186,6 @@ def _setting_lines(
                     continue
                 interval = own
         lines.append(Line(label, interval.show(), _badge(interval, at)))
-    has_notice = bool(_notice_text(session, actor.organisation_id))
-    lines.append(Line(N_("考点报名通告"), N_("已设置") if has_notice else UNSET))
-    if exam is not None:
-        ages = f"{exam.age_min}-{exam.age_max}"
-        lines.append(Line(N_("注册考生年龄区间"), Message(N_("{ages}周岁"), ages=ages)))
     return lines
 
 
@@ -184,21 +199,19 @@ def _notice_text(session: Session, organisation_id: int | None) -> str:
         )
 
 
-def _count(session: Session, *conditions: Any) -> int:
-    statement = select(func.count()).select_from(Registration).where(*conditions)
-    return session.scalar(statement) or 0
-
-
-def _figures(session: Session) -> list[tuple[str, str]]:
-    """At most four numbers: registrations, paid, to be reviewed, capacity in use."""
+def _counted(session: Session) -> Counted:
+    """What the list 考生管理 shows: figures and list must agree."""
+    resource = Registration.__admin__
     rows = session.execute(
-        select(Registration.payment, Registration.review, func.count())
-        .where(Registration.life == "active")
+        listing.base_statement(session, resource)
+        .with_only_columns(Registration.payment, Registration.review, func.count())
         .group_by(Registration.payment, Registration.review)
-    ).all()
-    total = sum(count for *_, count in rows)
-    paid = sum(count for payment, _, count in rows if payment == "paid")
-    pending = sum(count for _, review, count in rows if review == Review.PENDING.value)
+    )
+    return Counted({(payment, review): count for payment, review, count in rows})
+
+
+def _figures(session: Session, counted: Counted) -> list[Figure]:
+    """At most four numbers: registrations, paid, to be reviewed, capacity in use."""
     used, capacity = session.execute(
         select(
             func.coalesce(func.sum(CapacityPool.used), 0),
@@ -206,11 +219,13 @@ def _figures(session: Session) -> list[tuple[str, str]]:
         ).where(CapacityPool.pool == "TOTAL")
     ).one()
     share = f"{used * 100 // capacity}%" if capacity else "—"
+    pending = Review.PENDING.value
+    page = "registration"
     return [
-        (N_("报名考生"), str(total)),
-        (N_("已缴费"), str(paid)),
-        (N_("待审核"), str(pending)),
-        (N_("容量使用率"), share),
+        Figure(N_("报名考生"), str(counted.total), page),
+        Figure(N_("已缴费"), str(counted.paid("paid")), page, {"payment": "paid"}),
+        Figure(N_("待审核"), str(counted.reviewed(pending)), page, {"review": pending}),
+        Figure(N_("容量使用率"), share, "capacity"),
     ]
 
 
@@ -239,21 +254,37 @@ def _steps(intervals: dict[Window, Interval], at: dt.datetime) -> list[Step]:
     return found
 
 
-def _waiting(session: Session) -> list[tuple[Text, str]]:
-    """What waits for this person: (text, page name)."""
-    found: list[tuple[Text, str]] = []
-    pending = _count(session, Registration.review == Review.PENDING.value)
-    if pending:
-        text = Message(N_("{count} 名考生的报名信息待审核"), count=pending)
-        found.append((text, "registration"))
-    states = session.execute(
-        select(Entry.state, func.count())
-        .where(Entry.state.in_([state.value for state in HOLDING]))
-        .group_by(Entry.state)
-    ).all()
-    by_state: dict[str, int] = {state: count for state, count in states}  # noqa: C416 - rows, not pairs
-    paid = sum(by_state.get(state.value, 0) for state in PAID_STATES)
-    unpaid = sum(by_state.values()) - paid
-    if unpaid:
-        found.append((Message(N_("{count} 科次尚未支付"), count=unpaid), "registration"))
-    return found
+def _is_central(actor: Actor) -> bool:
+    """The centre (and the superuser) has no windows of its own."""
+    return actor.level is Level.CENTER or actor.is_super
+
+
+def _steps_of_provinces(session: Session, at: dt.datetime) -> list[Step]:
+    """考次进度 as the centre sees it: how many provinces have got how far. One statement."""
+    rows = session.execute(
+        select(Organisation.id, OperationWindow)
+        .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
+        .where(
+            Organisation.exam_id == actor_of(session).exam_id,
+            Organisation.level == Level.PROVINCE.value,
+            Organisation.enabled,
+        )
+    )
+    provinces = [windows.intervals_of(row) for _, row in rows]
+    return [
+        _provincial_step(label, text, Counter(item[window].state(at) for item in provinces))
+        for window, label, text in _STEPS
+    ]
+
+
+def _provincial_step(label: str, text: str, states: Counter[WindowState]) -> Step:
+    total = states.total()
+    opened, over = states[WindowState.OPEN], states[WindowState.AFTER]
+    if opened:
+        words = Message(N_("{count}/{total} 个省进行中"), count=opened, total=total)
+        return Step(label, text, (words, "info"), "now")
+    if total and over == total:
+        return Step(label, text, (WindowState.AFTER.label, "off"), "done")
+    done = total - states[WindowState.UNSET]
+    words = Message(N_("{count}/{total} 个省已设置"), count=done, total=total)
+    return Step(label, text, (words, "off"), "later")

@@ -11,8 +11,10 @@ import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
@@ -46,15 +48,40 @@ WINDOWS = register(
 )
 #: both edges of a window; None in both clears it
 Edges = tuple[dt.datetime | None, dt.datetime | None]
-#: windows that a superior is reminded of from ten days before the exam (R9.2a)
-_REMINDED = (
-    Window.ARRANGEMENT,
-    Window.TICKET,
-    Window.DISCIPLINE,
-    Window.PRE_EXAM,
-    Window.POST_EXAM,
-)
 REMIND_DAYS = 10
+
+
+class Unset(StrEnum):
+    """Windows that are looked for together where they are unset."""
+
+    #: W1-W3: without them nothing can be prepared
+    BEFORE = "before"
+    #: W5-W9: a superior is reminded of them from ten days before the exam (R9.2a)
+    EXAM = "exam"
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return _UNSET[self]
+
+    @property
+    def label(self) -> str:
+        return _UNSET_LABELS[self]
+
+
+_UNSET = {
+    Unset.BEFORE: (Window.SETUP, Window.ELIGIBILITY, Window.REGISTRATION),
+    Unset.EXAM: (
+        Window.ARRANGEMENT,
+        Window.TICKET,
+        Window.DISCIPLINE,
+        Window.PRE_EXAM,
+        Window.POST_EXAM,
+    ),
+}
+_UNSET_LABELS = {
+    Unset.BEFORE: N_("报名前至报名管理时间"),
+    Unset.EXAM: N_("编排至考后资料下载时间"),
+}
 
 
 class WindowError(KaowuError):
@@ -137,6 +164,23 @@ def subordinates(session: Session) -> list[Organisation]:
         .order_by(Organisation.code)
     )
     return list(session.scalars(statement))
+
+
+def is_unset(group: Unset) -> Any:
+    """SQL condition, with `OperationWindow` outer-joined: a window of the group is not set."""
+    starts = [getattr(OperationWindow, f"{window.value}_start") for window in group.windows]
+    return or_(*[start.is_(None) for start in starts])
+
+
+def unset_ids(session: Session, group: Unset) -> set[int]:
+    """Enabled organisations below the actor that lack a window of the group. One statement."""
+    actor = actor_of(session)
+    statement = (
+        select(Organisation.id)
+        .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
+        .where(below(actor), Organisation.enabled, is_unset(group))
+    )
+    return set(session.scalars(statement)) - {actor.organisation_id}
 
 
 def row_of(session: Session, organisation: Organisation) -> OperationWindow:
@@ -338,7 +382,7 @@ def unset_reminders(session: Session, clock: Clock = system_clock) -> list[str]:
         if site.level != Level.SITE.value:
             continue
         intervals = windows.load(session, site.id)
-        unset = [window.label for window in _REMINDED if intervals[window].start is None]
+        unset = [window.label for window in Unset.EXAM.windows if intervals[window].start is None]
         if unset:
             found.append(Message(LABELLED, label=site.display, message=unset))
     return found

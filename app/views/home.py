@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask_appbuilder import IndexView, expose
 from flask_babel import gettext
@@ -11,10 +13,10 @@ from markupsafe import Markup
 from werkzeug.utils import redirect
 
 from app.metadata import registry
+from app.metadata.actor import Actor
 from app.metadata.vocabulary import Verb
-from app.rules import home
+from app.rules import availability, home
 from app.rules.policy import granted
-from app.rules.window_setting import unset_reminders
 from app.views import chrome
 from app.views import request as context
 from app.views.exam_prefix import plain_root
@@ -35,19 +37,18 @@ class Home(IndexView):
         page = home.welcome(session, context.clock())
         return self.render_template(
             "kw/pages/home.html",
-            figures=[{"label": text(label), "value": value} for label, value in page.figures],
+            figures=[
+                {
+                    "label": text(figure.label),
+                    "value": figure.value,
+                    "url": _address(figure.page, figure.filters, acting),
+                }
+                for figure in page.figures
+            ],
             entries=[_entry(line) for line in page.lines],
             steps=[_step(step) for step in page.steps],
             cards=_cards(page, acting),
-            notices=[
-                {
-                    "text": gettext("离考试不足十天，以下考点尚有操作时间未设置："),
-                    "tone": "warn",
-                    "lines": reminders,
-                }
-            ]
-            if (reminders := unset_reminders(session, context.clock()))
-            else [],
+            notices=[],
         )
 
 
@@ -65,14 +66,22 @@ def _step(step: home.Step) -> dict[str, Any]:
     }
 
 
-def _cards(page: home.Welcome, acting: Any) -> list[dict[str, Any]]:
+def _address(name: str, filters: Mapping[str, str], acting: Actor) -> str | None:
+    """Address of a list with these filters; None where he cannot open it or it is not used."""
+    declaration = registry.get(name)
+    may = any(granted(declaration, verb, acting) for verb in (Verb.LIST, Verb.VIEW))
+    if not may or availability.reason_for(context.read_session(), name, acting) is not None:
+        return None
+    address = chrome.address_of(declaration)
+    return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def _cards(page: home.Welcome, acting: Actor) -> list[dict[str, Any]]:
     cards: list[dict[str, Any]] = []
-    lines = []
-    for sentence, name in page.waiting:
-        declaration = registry.get(name)
-        may = granted(declaration, Verb.LIST, acting)
-        url = chrome.address_of(declaration) if may else None
-        lines.append({"label": text(sentence), "url": url})
+    lines = [
+        {"label": text(item.text), "url": _address(item.page, item.filters, acting)}
+        for item in page.waiting
+    ]
     if lines:
         cards.append({"title": gettext("待办事项"), "lines": lines})
     if page.province_notice:

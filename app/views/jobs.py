@@ -197,9 +197,12 @@ class JobsPage(BaseView):
         number = max(request.args.get("_page", 1, type=int), 1)
         size = request.args.get("_size", PAGE_SIZES[0], type=int)
         size = size if size in PAGE_SIZES else PAGE_SIZES[0]
-        total = _bounded_count(session)
+        state = request.args.get("state", "")
+        wanted = [JobRun.state == state] if state in JOB_STATES else []
+        total = _bounded_count(session, wanted)
         rows = session.scalars(
             select(JobRun)
+            .where(*wanted)
             .order_by(JobRun.id.desc())
             .limit(size)
             .offset((min(number, max(1, -(-total // size))) - 1) * size)
@@ -208,15 +211,16 @@ class JobsPage(BaseView):
             "list",
             title=gettext(JOBS.label),
             notices=[],
-            search=None,
-            toolbar={"refresh_url": url_for(f"{JOBS.name}.index")},
+            search=_search(state),
+            toolbar={"refresh_url": url_for(f"{JOBS.name}.index", state=state or None)},
             table=_table(list(rows), (number - 1) * size + 1),
             paging={
                 "page": number,
                 "size": size,
                 "total": min(total, COUNT_BOUND),
                 "bounded": total > COUNT_BOUND,
-                "url_pattern": "?_page={page}&_size={size}",
+                "url_pattern": (f"?state={state}&" if wanted else "?")
+                + "_page={page}&_size={size}",
             },
         )
 
@@ -269,8 +273,15 @@ class JobsPage(BaseView):
         return send_stored(machine().files, stored)
 
 
-def _bounded_count(session: Session) -> int:
-    inner = select(JobRun.id).limit(COUNT_BOUND + 1).subquery()
+def _search(state: str) -> dict[str, Any]:
+    address = url_for(f"{JOBS.name}.index")
+    states = [(key, gettext(label)) for key, label in JOB_STATES.items()]
+    field = {"name": "state", "label": gettext("状态"), "kind": "select", "value": state}
+    return {"fields": [field | {"choices": states}], "action": address, "reset_url": address}
+
+
+def _bounded_count(session: Session, wanted: list[Any]) -> int:
+    inner = select(JobRun.id).where(*wanted).limit(COUNT_BOUND + 1).subquery()
     return session.scalar(select(func.count()).select_from(inner)) or 0
 
 
