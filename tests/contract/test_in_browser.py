@@ -59,7 +59,7 @@ def test_a_row_is_edited_in_the_dialog(page: Page, address: str, world: World) -
     assert _fits(page)
     page.locator(".kw-op", has_text="修改").first.click()
     dialog = page.locator("#kw-dialog")
-    expect(dialog.locator("h2, #kw-dialog-title").first).to_have_text("修改测试考场")
+    expect(dialog.locator("h2, #kw-dialog-title").first).to_have_text(f"修改测试考场 · {row.name}")
     page.fill("#f-name", "")
     page.fill("#f-seats", "9999")
     dialog.locator("button[type=submit]").click()

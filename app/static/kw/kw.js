@@ -135,6 +135,7 @@
     const first = one('[aria-invalid=true], [autofocus]', body)
       || (matchMedia('(pointer: fine)').matches && one('.kw-field :is(input:not([type=hidden], [type=file]), select, textarea):not([readonly], :disabled)', body));
     (first || one('.btn-close', dialog)).focus();
+    first?._flatpickr?.close(); // the calendar would cover the form before anybody asked for it
   }
 
   // --- clicks

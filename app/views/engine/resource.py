@@ -91,6 +91,11 @@ class ResourceView(BaseView):
             **self._tab(),
         )
 
+    def _index_url(self) -> str:
+        """Where its forms lead back to."""
+        index: str = url_for(f"{self.declaration.name}.index")
+        return index
+
     def _tab(self) -> dict[str, Any]:
         return {
             "tab_key": f"{self.declaration.name}.index",
@@ -142,7 +147,7 @@ class ResourceView(BaseView):
             record=show.record(page.session, page.actor, self.declaration, row, masked=masked),
             actions=actions,
             notices=page.rights.notices(),
-            back_url=url_for(f"{self.declaration.name}.index"),
+            back_url=self._index_url(),
             dialog_size="wide",
             **self._tab(),
         )
@@ -195,7 +200,7 @@ class ResourceView(BaseView):
         form = {
             "action": action,
             "submit_label": label,
-            "cancel_url": url_for(f"{self.declaration.name}.index"),
+            "cancel_url": self._index_url(),
             "danger": danger,
             "errors": errors or [],
         }
@@ -242,7 +247,7 @@ class ResourceView(BaseView):
         return self._saved(gettext("保存成功"))
 
     def _saved(self, message: str) -> Any:
-        return answers.saved(message, url_for(f"{self.declaration.name}.index"))
+        return answers.saved(message, self._index_url())
 
     def _refused(
         self,
@@ -323,9 +328,9 @@ class ResourceView(BaseView):
             "hidden": [("version", row.version)] if hasattr(row, "version") else [],
             "errors": others or [],
             "conflict": conflict,
-            "cancel_url": url_for(f"{name}.index"),
+            "cancel_url": self._index_url(),
         }
-        title = f"{words}{self._noun()}"
+        title = " · ".join([f"{words}{self._noun()}", *show.whose(row, page.superior)])
         size = "wide" if len(fields) > 6 else ""
         return answers.page(
             "form", status, title=title, form=form, notices=[], dialog_size=size, **self._tab()

@@ -13,6 +13,7 @@ from app.metadata.declarations import Resource
 from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.presenting import columns_of, living_of
 from app.views import cells
+from app.views.texts import text
 
 
 def record(
@@ -55,3 +56,11 @@ def _entries(
             entry |= {"kind": "text", "span": "full"}
         found.append(entry)
     return found
+
+
+def whose(row: Any, superior: bool) -> list[str]:
+    """Whose row is edited, for the heading: the form of a setting names neither site nor row."""
+    site = getattr(row, "site", None) if superior else None
+    names = [site.display if site is not None else "", getattr(row, "display", "")]
+    told = " ".join(text(name) for name in names if name)
+    return [told] if told else []
