@@ -49,6 +49,8 @@ class Search(StrEnum):
     EXACT = "exact"
     PREFIX = "prefix"
     CONTAINS = "contains"
+    #: the last words of a dotted name
+    SUFFIX = "suffix"
     CHOICE = "choice"
     RANGE = "range"
 

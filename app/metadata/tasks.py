@@ -28,6 +28,7 @@ TASKS = {
     "log-in": N_("登录"),
     "log-in by code": N_("验证码登录"),
     "log-out": N_("退出"),
+    "one session": N_("结束其他登录"),
     "passport registration": N_("注册通行证"),
     "payment call-back": N_("支付通知"),
     "payment query": N_("查询支付结果"),

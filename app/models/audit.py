@@ -54,7 +54,7 @@ class AuditEntry(Base):
     )
     #: area.object.verb
     action: Mapped[str] = mapped_column(
-        String(80), info=col(N_("操作"), Personal.NONE, listed=True, search=Search.PREFIX)
+        String(80), info=col(N_("操作"), Personal.NONE, listed=True, search=Search.SUFFIX)
     )
     object_type: Mapped[str] = mapped_column(
         String(40), info=col(N_("对象"), Personal.NONE, listed=True, search=Search.EXACT)

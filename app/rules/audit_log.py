@@ -148,8 +148,23 @@ def action_label(action: str) -> str:
     return WORDS.get(word, N_("其他"))
 
 
-def action_choices() -> dict[str, tuple[str, str]]:
-    """{action: (object label, action label)} of all that the code writes, for the filter."""
+def action_word(action: str) -> str:
+    """What was done, whatever it was done to: "edit", or "<operation>.run"."""
+    stem, _, word = action.rpartition(".")
+    return f"{stem.rpartition('.')[2]}.{word}" if word == Verb.RUN.value else word
+
+
+def action_choices() -> dict[str, str]:
+    """{word: label} of the verbs and operations that the code writes, for the filter.
+
+    What they are done to is a filter of its own: pairs would be many, and most of them empty.
+    """
+    labels = {action_word(action): action_label(action) for action in _actions()}
+    return dict(sorted(labels.items(), key=lambda item: item[1]))
+
+
+def _actions() -> set[str]:
+    """Every action that the code writes."""
     found: dict[str, str] = dict(FURTHER)
     for name, model in _models().items():
         if not getattr(model, "__unguarded__", True):
@@ -157,8 +172,7 @@ def action_choices() -> dict[str, tuple[str, str]]:
                 found[f"{area_of(model)}.{name.lower()}.{verb.value}"] = name
     for declaration in registry.all_declarations():
         found |= _declared_actions(declaration)
-    labels = {action: (object_label(name), action_label(action)) for action, name in found.items()}
-    return dict(sorted(labels.items(), key=lambda item: item[1]))
+    return set(found)
 
 
 def _declared_actions(declaration: Declaration) -> dict[str, str]:
@@ -295,6 +309,7 @@ __all__ = [
     "Change",
     "action_choices",
     "action_label",
+    "action_word",
     "changes_of",
     "object_choices",
     "object_label",

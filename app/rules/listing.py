@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, inspect, select
+from sqlalchemy import Select, and_, func, inspect, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.database.keys import digest
@@ -91,6 +91,8 @@ def _condition(resource: Resource, field: Field, text: str) -> Any:
         return exact == digest(value.upper() if "id" in field.name else value)
     if search is Search.PREFIX:
         return column.startswith(value, autoescape=True)
+    if search is Search.SUFFIX:
+        return or_(column == value, column.endswith(f".{value}", autoescape=True))
     if search is Search.CONTAINS:
         return column.contains(value, autoescape=True)
     return column == value

@@ -47,10 +47,7 @@ def _search(page: lists.ListPage) -> Context | None:
     if search is None:
         return None
     choices = {
-        "action": [
-            (action, f"{text(subject)} · {text(word)}")
-            for action, (subject, word) in audit_log.action_choices().items()
-        ],
+        "action": [(word, text(label)) for word, label in audit_log.action_choices().items()],
         "object_type": [(name, text(label)) for name, label in audit_log.object_choices().items()],
     }
     for field in search["fields"]:

@@ -98,8 +98,7 @@ class _Page:
             "documents",
             title=gettext(self.declaration.label),
             notices=self._notices(refusal),
-            search=self._search(texts),
-            generate=None if refusal else self._generate(label, texts),
+            generate=None if refusal else self._generate(label, {}) | self._choices(texts),
             documents=rows,
             poll_url=request.script_root + request.full_path if active else None,
         )
@@ -121,22 +120,16 @@ class _Page:
             return text(decision.refusal)
         try:
             parameters = documents.clean_parameters(session, declaration, texts)
-        except InvalidInput as error:
-            return text(error)
+        except InvalidInput:
+            return None  # still to be chosen beside the button
         return text(documents.reason_not_ready(session, declaration, parameters)) or None
 
-    def _search(self, texts: Mapping[str, Any]) -> dict[str, Any] | None:
-        if not self.declaration.parameters:
-            return None
-        return {
-            "fields": [
-                self._search_field(parameter, texts[parameter.name])
-                for parameter in self.declaration.parameters
-            ],
-            "basic": len(self.declaration.parameters),
-        }
+    def _choices(self, texts: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters beside the button (R34.2: the order is chosen, then generated)."""
+        parameters = self.declaration.parameters
+        return {"fields": [self._parameter(field, texts[field.name]) for field in parameters]}
 
-    def _search_field(self, field: Field, value: Any) -> dict[str, Any]:
+    def _parameter(self, field: Field, value: Any) -> dict[str, Any]:
         offered = self.choices.get(field.name) or field.choices or {}
         kind = "select" if field.kind in (Kind.CHOICE, Kind.REFERENCE) else "text"
         return {
@@ -145,7 +138,7 @@ class _Page:
             "kind": kind,
             "value": value,
             "choices": [(key, gettext(label)) for key, label in offered.items()],
-            "blank": None if field.required else gettext("全部"),
+            "required": field.required,
         }
 
     def _generate(

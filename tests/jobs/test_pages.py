@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from app.database.unit_of_work import unit_of_work
 from app.jobs import engine
+from app.jobs.documents.small_tickets import SMALL_TICKETS
 from app.jobs.machine import Machine, machine_of
 from app.metadata.actor import system
 from app.metadata.vocabulary import Level, Window
@@ -228,3 +229,20 @@ def test_the_first_users_open_for_whom_the_matrix_says(
     assert answer.status_code == (200 if allowed else 403)
     if path == "/small-tickets/":
         assert "考点小版准考证下载" in text_of(answer)
+
+
+def test_r34_2_the_order_is_chosen_beside_the_button(world: World) -> None:
+    """No search form: nothing is searched here, and every document has one order."""
+    object.__setattr__(SLOW, "parameters", SMALL_TICKETS.parameters)
+    try:
+        site = world.browser()
+        page = site.get(DOCUMENT).get_data(as_text=True)
+        form = page[page.index('id="kw-generate"') :].split("</form>")[0]
+        assert "排序方式" in form
+        assert '<option value="room" selected>' in form
+        assert "全部" not in form
+        assert 'role="search"' not in page
+        assert site.post(f"{DOCUMENT}generate", {"order": "name"}).status_code == 302
+        assert jobs_of(world)[-1].parameters["order"] == "name"
+    finally:
+        object.__setattr__(SLOW, "parameters", ())

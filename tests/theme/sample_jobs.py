@@ -131,17 +131,17 @@ def _documents() -> Page:
                 "link": "查看名单",
             }
         ],
-        "search": {
+        "generate": {
             "fields": [
                 {
                     "name": "order",
                     "label": "排序方式",
                     "kind": "select",
+                    "value": "room",
                     "choices": [("room", "按考场座位"), ("class", "按院系班级")],
+                    "required": True,
                 }
-            ]
-        },
-        "generate": {
+            ],
             "label": "全部生成",
             "icon": "fa-gears",
             "url": "/documents",

@@ -73,8 +73,8 @@ def test_the_page_speaks_chinese(office: World) -> None:
     answer = office.browser().get(PATH + "?object_type=SiteSettings")
     page = answer.get_data(as_text=True)
     assert "settings.sitesettings" not in page.split("<tbody>")[1]
-    assert '<option value="settings.sitesettings.edit"' in page
-    assert "考点报名综合设置 · 修改" in page
+    assert '<option value="edit">修改</option>' in page
+    assert '<option value="SiteSettings" selected>' in page
     assert "<del><span" in page
     assert "否" in page
 
@@ -83,6 +83,11 @@ def test_filters_by_person_object_and_time(office: World) -> None:
     browser = office.browser(Level.PROVINCE)
     everything = text_of(browser.get(PATH))
     assert "证件号码" in everything
+    by_action = text_of(browser.get(PATH + "?action=edit&object_type=SiteSettings"))
+    assert "报考最大科次数量" in by_action
+    assert "没有符合条件的记录" in text_of(
+        browser.get(PATH + "?action=delete&object_type=SiteSettings")
+    )
     by_object = text_of(browser.get(PATH + "?object_type=SiteSettings")).split("来源")[1]
     assert "证件号码" not in by_object
     assert "没有符合条件的记录" in text_of(browser.get(PATH + "?actor_name=nobody"))
