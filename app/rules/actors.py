@@ -85,6 +85,13 @@ def current_exam(session: Session) -> Exam | None:
     return session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).one_or_none()
 
 
+def entrance_exam(session: Session) -> Exam | None:
+    """The session in which the administration opens: the current one; after it was closed the
+    newest, so that the centre can still log in and make another current (R0.6)."""
+    newest = select(Exam).order_by(Exam.number.desc()).limit(1)
+    return current_exam(session) or session.scalars(newest).first()
+
+
 def roles_of(binding: AdminBinding) -> frozenset[str]:
     """The level's role, "super" where bound so, and extra roles."""
     return frozenset(

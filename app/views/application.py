@@ -26,7 +26,7 @@ from app.metadata.actor import system
 from app.metadata.browsers import is_unsupported
 from app.metadata.errors import KaowuError
 from app.models.exam import Exam
-from app.rules.actors import current_exam
+from app.rules.actors import entrance_exam
 from app.runtime import Runtime
 from app.views import cells, chrome, pages
 from app.views import request as context
@@ -133,7 +133,7 @@ class _SessionNumbers:
         with self._runtime.factory() as session:
             become(session, system("session numbers"))
             self._numbers = set(session.scalars(select(Exam.number)))
-            exam = current_exam(session)
+            exam = entrance_exam(session)
             self._current = exam.number if exam else None
         self._read_at = time.monotonic()
 

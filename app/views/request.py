@@ -59,12 +59,12 @@ def read_session() -> KaowuSession:
 
 
 def exam() -> Exam | None:
-    """The session of the address, or the current one on plain pages."""
+    """The session of the address, or on plain pages the one that the administration opens in."""
     if "exam" not in g:
         session = read_session()
         number = exam_number()
         if number is None:
-            g.exam = actors.current_exam(session)
+            g.exam = actors.entrance_exam(session)
         else:
             g.exam = session.scalars(select(Exam).where(Exam.number == number)).one_or_none()
     return cast("Exam | None", g.exam)

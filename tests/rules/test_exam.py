@@ -16,7 +16,7 @@ from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.settings import Fee, RosterAllowedSite, RosterPolicy, SiteSettings
 from app.rules import crud, exam, operations
-from app.rules.actors import current_exam
+from app.rules.actors import current_exam, entrance_exam
 from app.rules.operations import Chosen
 from app.rules.policy import NoVerb, permit
 from tests import factories
@@ -170,6 +170,7 @@ def test_r0_6_the_current_session_is_closed_and_another_can_follow(
     assert (report.done, report.reason) == (1, "考试已结束")
     assert session.get_one(Exam, tree.exam.id).state == ExamState.HISTORY.value
     assert current_exam(session) is None
+    assert entrance_exam(session) is made  # the administration opens in the newest
     assert exam.MAKE_CURRENT.question is not None
     assert exam.MAKE_CURRENT.question(session, [made]) == f"确定把“{made.display}”设为当前考次？"
     assert operations.run(session, exam.MAKE_CURRENT, Chosen((made.id,)), values).done == 1
