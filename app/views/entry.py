@@ -79,7 +79,7 @@ class Entry(BaseView):
 
     def _entries(self) -> list[dict[str, str]]:
         database = context.read_session()
-        exam = actors.current_exam(database)
+        exam = actors.entrance_exam(database)
         if exam is None:
             return []
         pairs = [(CENTER, gettext("考试中心")), *participating(database, exam.id)]
@@ -142,7 +142,7 @@ class Entry(BaseView):
         """The bound passport; raises NotBound, OrganisationDisabled."""
 
         def work(database: Any) -> Administrator:
-            exam = actors.current_exam(database)
+            exam = actors.entrance_exam(database)
             if exam is None:
                 raise NotFound()
             acting = actors.load_administrator(database, passport_id, exam)
