@@ -49,18 +49,22 @@ def _translated() -> set[str]:
 
 def texts_in(engine: Engine, metadata: MetaData) -> set[str]:
     """Every text with Chinese characters that the database holds: data, unless the catalogue
-    has it."""
-    found: set[str] = set()
+    has it. Names are data all the same: the centre is called 考试中心."""
+    names, others = set(), set()
     with engine.connect() as connection:
         for table in metadata.sorted_tables:
-            for row in connection.execute(select(table)):
-                found |= {value for value in row if isinstance(value, str) and HAN.search(value)}
-    return found - _translated()
+            for row in connection.execute(select(table)).mappings():
+                for column, value in row.items():
+                    if isinstance(value, str) and HAN.search(value):
+                        (names if column == "name" else others).add(value)
+    return names | (others - _translated())
 
 
 def chinese_in(page: str, data: Iterable[str]) -> list[str]:
     """Chinese pieces of a page that are neither data nor proper names."""
-    for value in sorted((set(data) | PROPER_NAMES) - _translated(), key=len, reverse=True):
+    for value in sorted(
+        filter(HAN.search, {*data, *PROPER_NAMES} - {"其他"}), key=len, reverse=True
+    ):
         page = page.replace(value, "")
     return [piece for piece in HAN.findall(page) if "*" not in piece]  # masked names
 
