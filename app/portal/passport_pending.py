@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -15,7 +15,7 @@ from app.metadata.errors import KaowuError
 from app.portal import addresses, context
 from app.portal.forms import Form
 from app.portal.passport import answer_code, blueprint, repeated
-from app.rules.account import passwords, second_factor
+from app.rules.account import handover, passwords, second_factor
 from app.rules.account.errors import FieldErrors, ProofRefused
 from app.rules.account.passwords import Channel, Proof, ProofOptions
 
@@ -58,6 +58,21 @@ def do_totp() -> ResponseReturnValue:
 
 def _options(passport_id: int) -> ProofOptions:
     return passwords.proof_options(context.access(), passport_id)
+
+
+@blueprint.get("/first/enter")
+def enter_first() -> ResponseReturnValue:
+    """Whoever gave the initial password at the administration goes on without typing it again."""
+    found = handover.unseal(
+        context.portal().settings.portal_secret_key, request.args.get("token", "")
+    )
+    target = addresses.origin() or None
+    if found is None or not passwords.awaits_first_password(context.access(), found[0]):
+        flash(_("链接已失效，请用初始密码登录，登录后设置新密码。"), "warning")
+        return redirect(url_for("passport.login", next=target))
+    context.sign_in(*found, "first")
+    flash(_("请先设置新密码，设置后再登录后台。"), "warning")
+    return redirect(url_for("passport.first", next=target))
 
 
 @blueprint.get("/first")

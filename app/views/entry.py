@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import segno
 from flask import flash, make_response, redirect, request, session, url_for
@@ -21,7 +22,7 @@ from app.metadata.errors import KaowuError, NotFound
 from app.models.account import Passport
 from app.models.codes import PROVINCES
 from app.rules import actors
-from app.rules.account import login, passwords, second_factor, sole
+from app.rules.account import handover, login, passwords, second_factor, sole
 from app.rules.account.access import Access
 from app.rules.account.errors import FieldErrors, LoginRefused
 from app.rules.account.login import Identity, Totp
@@ -71,11 +72,7 @@ class Entry(BaseView):
         known = {entry["code"]: entry for entry in entries}
         if code not in known and entries:
             return self._choice(entries)
-        answer = make_response(self._form(code, {}))
-        answer.set_cookie(
-            PROVINCE_COOKIE, code, max_age=31_536_000, path="/admin", samesite="Lax", httponly=True
-        )
-        return answer
+        return _remember(make_response(self._form(code, {})), code)
 
     def _entries(self) -> list[dict[str, str]]:
         database = context.read_session()
@@ -124,9 +121,8 @@ class Entry(BaseView):
         try:
             identity = login.authenticate(access, name, request.form.get("password", ""))
             if identity.first and identity.must_change:
-                flash(gettext("请先设置新密码，再登录后台。"), "warning")
-                return redirect("/passport/login?next=/admin/")
-            administrator = self._administrator(access, identity.passport_id)
+                return _to_first_password(identity)
+            administrator, province = self._administrator(access, identity.passport_id)
         except LoginRefused as refusal:
             errors = {"password": [context.message_of(refusal)]}
             return self._form(code, errors, name), refusal.status
@@ -135,19 +131,20 @@ class Entry(BaseView):
         self._sign_in(administrator, identity)
         if identity.totp is Totp.NONE and not identity.must_change:
             self._complete(identity.passport_id)
-        return self._onward()
+        return _to_own_entry(self._onward(), code, province)
 
     @staticmethod
-    def _administrator(access: Access, passport_id: int) -> Administrator:
-        """The bound passport; raises NotBound, OrganisationDisabled."""
+    def _administrator(access: Access, passport_id: int) -> tuple[Administrator, str]:
+        """The bound passport and the code of its province, which is empty for the centre; raises
+        NotBound, OrganisationDisabled."""
 
-        def work(database: Any) -> Administrator:
+        def work(database: Any) -> tuple[Administrator, str]:
             exam = actors.entrance_exam(database)
             if exam is None:
                 raise NotFound()
             acting = actors.load_administrator(database, passport_id, exam)
             passport = database.get(Passport, passport_id)
-            return Administrator(passport, acting.name)
+            return Administrator(passport, acting.name), acting.province_code
 
         return access.read(work)
 
@@ -234,6 +231,36 @@ class Entry(BaseView):
             form={"action": url_for("Entry.password"), "errors": errors},
             rules=password_rules(),
         ), (422 if errors else 200)
+
+
+def _remember(answer: Any, code: str) -> Any:
+    """Remember the province for the next time."""
+    answer.set_cookie(
+        PROVINCE_COOKIE, code, max_age=31_536_000, path="/admin", samesite="Lax", httponly=True
+    )
+    return answer
+
+
+def _to_own_entry(answer: Any, chosen: str, own: str) -> Any:
+    """R6.2: each province has its entry; whoever came through another's learns it, and is led to
+    his own from now on. The centre belongs to no province."""
+    if not own or own == chosen:
+        return answer
+    if chosen:
+        name = PROVINCES.choices.get(own, "")
+        words = gettext("您属于（%(code)s）%(name)s，已转到本省入口", code=own, name=name)
+        flash(words, "info")
+    return _remember(answer, own)
+
+
+def _to_first_password(identity: Identity) -> Any:
+    """R5.4: to the page that sets the first password, without typing the initial one again; a
+    second factor comes before it."""
+    if identity.totp is Totp.REQUIRED:
+        return redirect("/passport/login?next=/admin/")
+    key = context.runtime().settings.portal_secret_key
+    token = handover.seal(key, identity.passport_id, identity.session_version)
+    return redirect("/passport/first/enter?" + urlencode({"token": token, "next": "/admin/"}))
 
 
 def totp_setup(access: Access) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from app.portal import create_portal_app
+from app.rules.account import handover
 from app.rules.account.codes import Purpose
 from app.rules.account.second_factor import begin_totp, confirm_totp
 from config import Mode, Settings
@@ -273,6 +274,46 @@ def test_the_second_factor_stands_before_an_administrator_s_account(portal: Port
     other = portal.visit()
     other.log_in(owner.email or "", PASSWORD)
     assert other.post("/passport/totp", totp=code).status_code == 422
+
+
+def test_r5_4_the_administration_hands_over_to_the_first_page(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with portal.writing() as session:
+        owner, _ = bind_administrator(session, portal.tree, password_hash="!", must_change=True)
+    key = portal.app.extensions["kaowu_portal"].settings.portal_secret_key
+    token = handover.seal(key, owner.id, owner.session_version)
+    visit = portal.visit()
+    answer = visit.get(f"/passport/first/enter?token={token}&next=/admin/")
+    assert answer.location == "/passport/first?next=/admin/"
+    page = visit.get(answer.location).text
+    assert "请先设置新密码" in page
+    assert visit.get("/passport/me").location.startswith("/passport/first")
+    monkeypatch.setattr(handover, "LIFETIME_SECONDS", -1)
+    refused(portal, token)
+
+
+def refused(portal: Portal, token: str) -> None:
+    """Such a token leads to the log-in page, which says why."""
+    visit = portal.visit()
+    answer = visit.get(f"/passport/first/enter?token={token}&next=/admin/")
+    assert answer.location == "/passport/login?next=/admin/"
+    assert "链接已失效" in visit.get(answer.location).text
+    assert visit.get("/passport/first").location.startswith("/passport/login")
+
+
+def test_a_handover_is_good_for_the_first_password_alone(portal: Portal) -> None:
+    key = portal.app.extensions["kaowu_portal"].settings.portal_secret_key
+    with portal.writing() as session:
+        owner, _ = bind_administrator(session, portal.tree, password_hash="!", must_change=True)
+    settled = portal.passport()
+    refused(portal, handover.seal(key, settled.id, settled.session_version))
+    refused(portal, handover.seal(key + "x", owner.id, owner.session_version))
+    refused(portal, "forged")
+    ended = handover.seal(key, owner.id, owner.session_version + 1)
+    visit = portal.visit()
+    visit.get(f"/passport/first/enter?token={ended}")
+    assert visit.get("/passport/first").location.startswith("/passport/login")
 
 
 def test_8_3_an_expired_administrator_changes_the_password_first(portal: Portal) -> None:

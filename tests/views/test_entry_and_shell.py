@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from werkzeug.test import Client, TestResponse
@@ -15,6 +16,7 @@ from app.models.exam import Exam
 from app.models.organisation import Organisation
 from app.portal import create_portal_app
 from app.rules import availability
+from app.rules.account import handover
 from tests.contract.world import ADDRESS, AGENT, PASSWORD, World, text_of
 from tests.factories import bind_administrator, make_passport, make_tree, seeding
 from tests.views.conftest import SUPER
@@ -129,8 +131,35 @@ def test_r5_4_the_initial_password_leads_to_the_first_page_only(
 ) -> None:
     with unit_of_work(office.runtime.factory, system("seed")) as session:
         owner, _ = bind_administrator(session, office.tree, must_change=True)
-    assert visitor.log_in(owner.email or "", "123456").location == "/passport/login?next=/admin/"
+    answer = visitor.log_in(owner.email or "", "123456")
+    way = urlsplit(answer.location)
+    assert way.path == "/passport/first/enter"
+    sent = parse_qs(way.query)
+    assert sent["next"] == ["/admin/"]
+    key = office.runtime.settings.portal_secret_key
+    assert handover.unseal(key, sent["token"][0]) == (owner.id, owner.session_version)
     assert visitor.get("/admin/58/").location.startswith("/admin/login/")
+
+
+def province_of(visitor: Visitor) -> str:
+    found = visitor.client.get_cookie("kaowu_province", path="/admin")
+    return found.value if found is not None else ""
+
+
+def test_r6_2_who_came_through_a_foreign_entry_is_led_to_his_own(
+    office: World, visitor: Visitor
+) -> None:
+    owner = office.people[Level.PROVINCE, 0]
+    assert visitor.log_in(owner.email or "", PASSWORD, province="32").status_code == 302
+    assert province_of(visitor) == "99"
+    hint = "您属于（99）测试省，已转到本省入口"
+    assert hint in text_of(visitor.get("/admin/58/"))
+    own = Visitor(office)
+    assert own.log_in(owner.email or "", PASSWORD, province="99").status_code == 302
+    assert hint not in text_of(own.get("/admin/58/"))
+    centre, person = Visitor(office), office.people[Level.CENTER, 0]
+    assert centre.log_in(person.email or "", PASSWORD, province="32").status_code == 302
+    assert "已转到本省入口" not in text_of(centre.get("/admin/58/"))
 
 
 # ---------------------------------------------------------------- header and sessions

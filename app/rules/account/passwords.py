@@ -220,6 +220,13 @@ def send_first_code(access: Access, passport_id: int, channel: Channel) -> CodeS
     return send_code(access, Purpose.FIRST, targets[channel])
 
 
+def awaits_first_password(access: Access, passport_id: int) -> bool:
+    """Whether the account was imported and nobody has set its password yet."""
+    facts = access.read(lambda session: facts_of(session, Passport.id == passport_id))
+    unset = facts is not None and not facts.password_hash.startswith("scrypt:")
+    return unset and facts is not None and facts.active and facts.must_change
+
+
 def set_first_password(access: Access, passport_id: int, new: str, proof: Proof) -> Identity:
     """Set the first password of an imported account. Raises FieldErrors for "proof", "password".
 
