@@ -109,7 +109,7 @@ def _matches(choice: sites.SiteChoice, wanted: str) -> bool:
     return wanted in f"{choice.site.display} {choice.site.address or ''}"
 
 
-@blueprint.route("/notice/<int:site_id>", methods=["GET", "POST"])
+@blueprint.route("/notice/<int(max=9223372036854775807):site_id>", methods=["GET", "POST"])
 @context.candidate_required
 def notice(site_id: int) -> ResponseReturnValue:
     """Notices of province and site, and the pledge; accepted with version and time."""

@@ -56,7 +56,7 @@ def test_every_form_needs_its_token_but_the_call_back(portal: Portal) -> None:
     candidate = Candidate(portal)
     candidate.register(["14"])
     posts = {
-        rule.rule.replace("<int:site_id>", str(portal.tree.site.id)): rule.endpoint
+        re.sub(r"<int[^>]*>", str(portal.tree.site.id), rule.rule): rule.endpoint
         for rule in portal.app.url_map.iter_rules()
         if "POST" in (rule.methods or ())
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.portal.passport_world import ADDRESS, Portal, open_portal
+from tests.portal.registration_world import Candidate
 
 
 @pytest.fixture
@@ -23,3 +24,9 @@ def test_an_upload_that_is_too_large_is_refused_with_a_page(portal: Portal) -> N
     answer = client.post("/registration/photo", base_url=ADDRESS, data=too_large, content_type=kind)
     assert answer.status_code == 413
     assert "上传的内容过大" in answer.text
+
+
+@pytest.mark.parametrize("key", ["9223372036854775808", "99999999999999999999999"])
+def test_a_number_too_large_for_a_key_is_not_found(portal: Portal, key: str) -> None:
+    candidate = Candidate(portal)
+    assert candidate.get(f"/registration/notice/{key}").status_code == 404
