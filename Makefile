@@ -61,7 +61,7 @@ migrate: $(READY) ## bring the database of DATABASE_URL up to date
 i18n: $(READY) ## collect the texts anew and compile the catalogues
 	@mkdir -p translations
 	$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k lazy_gettext -o translations/messages.pot --no-location --sort-output .
-	$(BIN)/pybabel update -i translations/messages.pot -d translations -l en --no-fuzzy-matching --ignore-obsolete
+	$(BIN)/pybabel update -i translations/messages.pot -d translations -l en --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel compile -d translations --statistics
 
 clean: ## remove the environments and all caches; instance/ stays
