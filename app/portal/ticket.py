@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.jobs.documents.stamping.tickets import candidate_ticket_pdf
-from app.jobs.documents.ticket_rows import to_tickets
+from app.jobs.documents.ticket_pages import to_tickets
 from app.metadata.errors import KaowuError
 from app.portal import context, services
 from app.portal.progress import Standing
