@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -326,6 +326,13 @@ def _apply_arrange(
     site_id = actor_of(session).site_id or 0
     result = arrange(session, site_id, Mode(values["mode"]))
     done = [RowOutcome(0, N_("已编排科次"), True) for _ in range(result.placed)]
+    if done and result.unplaced:
+        word = (
+            N_("已证明：不可能编排更多科次")
+            if result.proven
+            else N_("尚未证明这是最多，可再次编排")
+        )
+        done[0] = replace(done[0], reason=word)
     skipped = [
         RowOutcome(0, f"{name}（{subject}）", False, reason)
         for name, subject, reason in result.unplaced
