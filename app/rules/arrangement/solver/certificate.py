@@ -9,25 +9,27 @@ Arithmetic is in integers: prices are given in units of 1/scale of a worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.rules.arrangement.solver.exchange import ExchangeGraph, find_negative_cycles
-from app.rules.arrangement.solver.model import Kind, Model, Shape, Timetable
-from app.rules.arrangement.solver.timetables import Profits, Timetabler, profits_of
+from app.rules.arrangement.solver.model import Kind, Model, Shape, Timetable, bits
+from app.rules.arrangement.solver.timetables import Profits, Timetabler
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """Prices per period in units of 1/`scale`, and the bound on the worth that they prove.
 
-    `total` is that bound in the same units, not yet rounded down to a whole worth.
+    `total` is that bound in the same units, not yet rounded down to a whole worth; `gains` is the
+    most that a candidate of each kind can gain.
     """
 
     prices: tuple[int, ...]
     scale: int
     total: int
     bound: int
+    gains: tuple[int, ...]
 
     def room(self, worth: int) -> int:
         """By how much a better plan than one of this worth may fall short of `total` in all."""
@@ -48,35 +50,49 @@ class Certifier:
 
     def profits(self, kind: Kind, prices: Sequence[int], scale: int) -> Profits:
         """What each entry of a candidate of this kind gains at each period, in 1/scale."""
-        values = self.model.values
+        return [self._profits_of(shape, prices, scale) for shape in kind.shapes]
 
-        def profit(shape: Shape, period: int) -> int:
-            return values(shape)[period] * scale - prices[period]
-
-        return profits_of(kind.shapes, profit)
+    def _profits_of(self, shape: Shape, prices: Sequence[int], scale: int) -> dict[int, int]:
+        values = self.model.values(shape)
+        return {t: values[t] * scale - prices[t] for t in bits(shape.allowed)}
 
     def best(self, kind: Kind, prices: Sequence[int], scale: int) -> tuple[int, Timetable]:
         """What a candidate of this kind gains at most, and his timetable then."""
         return self.timetabler.best(self.profits(kind, prices, scale))
 
-    def lack(self, kind: Kind, timetable: Timetable, most: int, certificate: Certificate) -> int:
-        """What a timetable falls short of the gain `most`, in 1/scale."""
+    def lack(self, index: int, timetable: Timetable, certificate: Certificate) -> int:
+        """What a timetable of a kind falls short of the best one, in 1/scale."""
         prices, pool = certificate.prices, self.model.pool
         paid = sum(prices[period] for period in timetable if period != pool)
-        return most - (self.model.worth(kind, timetable) * certificate.scale - paid)
+        worth = self.model.worth(self.model.kinds[index], timetable)
+        return certificate.gains[index] - (worth * certificate.scale - paid)
 
     def certify(self, prices: Sequence[int], scale: int = 1) -> Certificate:
         """The bound that non-negative prices prove, rounded down: a worth is an integer."""
-        total = sum(
-            seats * price for seats, price in zip(self.model.capacity, prices, strict=False)
-        )
+        known: dict[Shape, dict[int, int]] = {}
+        gains = []
         for kind in self.model.kinds:
-            total += kind.size * self.best(kind, prices, scale)[0]
-        return Certificate(tuple(prices), scale, total, min(total // scale, self.trivial))
+            for shape in kind.shapes:
+                if shape not in known:
+                    known[shape] = self._profits_of(shape, prices, scale)
+            gains.append(self.timetabler.best([known[shape] for shape in kind.shapes])[0])
+        sold = zip(self.model.capacity, prices, strict=False)  # the pool has no price
+        total = sum(seats * price for seats, price in sold)
+        total += sum(kind.size * gain for kind, gain in zip(self.model.kinds, gains, strict=True))
+        bound = min(total // scale, self.trivial)
+        return Certificate(tuple(prices), scale, total, bound, tuple(gains))
 
-    def best_of(self, candidates: Iterable[Sequence[int]]) -> Certificate:
-        """The best certificate among several price lists."""
-        return min((self.certify(prices) for prices in candidates), key=lambda c: c.bound)
+    def certify_plan(self, graph: ExchangeGraph) -> Certificate:
+        """The best certificate that the exchange graph of a finished plan suggests."""
+        best: Certificate | None = None
+        for prices in prices_of(graph):
+            found = self.certify(prices)
+            if best is None or found.bound < best.bound:
+                best = found
+            if best.bound <= graph.plan.worth:
+                break
+        assert best is not None  # noqa: S101 - there are always prices
+        return best
 
 
 def prices_of(graph: ExchangeGraph) -> list[list[int]]:

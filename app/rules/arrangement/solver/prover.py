@@ -186,9 +186,8 @@ class _Programme:
     ) -> list[Timetable]:
         """The best timetables of a kind, none that falls short of the best by more than `room`."""
         kind, prices, scale = self.model.kinds[index], certificate.prices, certificate.scale
-        most, _ = self.certifier.best(kind, prices, scale)
         profits = self.certifier.profits(kind, prices, scale)
-        least = 0 if room is None else most - room
+        least = 0 if room is None else certificate.gains[index] - room
         top = self.certifier.timetabler.top(profits, count, least)
         return [timetable for _, timetable in top]
 

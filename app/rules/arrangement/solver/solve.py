@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from app.rules.arrangement.solver.certificate import Certifier, prices_of
+from app.rules.arrangement.solver.certificate import Certifier
 from app.rules.arrangement.solver.diagnosis import diagnose
 from app.rules.arrangement.solver.exchange import ExchangeGraph
 from app.rules.arrangement.solver.fill import fill_rooms
@@ -23,10 +23,10 @@ def solve(
     """Arrange the entries of an instance (R31.4-R31.9).
 
     Args:
-        instance: what is to be placed, and what is placed already and stays.
+        instance: what is to be placed, and what is placed already.
         mode: what the run strives for; None takes the instance's own mode.
-        seed: the lot between candidates of equal claim. Same input, in whatever order, and same
-            seed give the same solution (on the same installation: HiGHS may be there or not).
+        seed: the lot between candidates of equal claim. Same input in any order and same seed
+            give the same solution.
         prove: consult HiGHS, where installed, if the solver's own certificate is not tight.
     """
     model = build_model(instance, mode or instance.mode, seed)
@@ -83,7 +83,7 @@ def _search(model: Model, certifier: Certifier, *, ask_prover: bool) -> Verdict:
     """Greedy, exchange, repair, and where wanted the prover: each only if the last left a gap."""
     graph = ExchangeGraph(greedy_plan(model))
     graph.improve()
-    certificate = repair(graph, certifier, certifier.best_of(prices_of(graph)))
+    certificate = repair(graph, certifier)
     if ask_prover:
         return prove(graph.plan, certifier, certificate)
     return Verdict(graph.plan, certificate)

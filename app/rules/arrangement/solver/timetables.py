@@ -15,11 +15,13 @@ Profits = Sequence[dict[int, int]]
 
 
 @lru_cache(maxsize=16)
-def _subsets(entries: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Per set of entries: its members, each with the set that is left without it."""
+def _steps(entries: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Per entry: the sets of entries that hold it, each with the set that is left without it."""
     return tuple(
-        tuple((entry, chosen ^ 1 << entry) for entry in bits(chosen))
-        for chosen in range(1 << entries)
+        tuple(
+            (chosen, chosen ^ 1 << entry) for chosen in range(1 << entries) if chosen >> entry & 1
+        )
+        for entry in range(entries)
     )
 
 
@@ -45,20 +47,21 @@ class Timetabler:
         """The greatest total profit and a timetable that has it; entries may stay in the pool."""
         if len(profits) == 1:
             return self._best_of_one(profits[0])
-        subsets = _subsets(len(profits))
-        best: list[list[int]] = [[0] * len(subsets)]
-        taken: list[list[int]] = [[-1] * len(subsets)]
+        steps, sets = _steps(len(profits)), 1 << len(profits)
+        best: list[list[int]] = [[0] * sets]
+        taken: list[list[int] | None] = [None]
         for position, period in enumerate(self.order):
-            offers = [offered.get(period, 0) for offered in profits]
-            row, marks = best[-1], [-1] * len(subsets)
-            if any(offers):
-                earlier = best[self.before[position]]
-                row = row.copy()
-                for chosen, members in enumerate(subsets):
-                    for entry, rest in members:
-                        profit = offers[entry] and earlier[rest] + offers[entry]
-                        if profit > row[chosen]:
-                            row[chosen], marks[chosen] = profit, entry
+            row, marks = best[-1], None
+            earlier = best[self.before[position]]
+            for entry, offered in enumerate(profits):
+                profit = offered.get(period, 0)
+                if profit <= 0:
+                    continue
+                if marks is None:
+                    row, marks = row.copy(), [-1] * sets
+                for chosen, rest in steps[entry]:
+                    if earlier[rest] + profit > row[chosen]:
+                        row[chosen], marks[chosen] = earlier[rest] + profit, entry
             best.append(row)
             taken.append(marks)
         return best[-1][-1], self._trace(taken, len(profits))
@@ -70,11 +73,12 @@ class Timetabler:
                 profit, period = value, index
         return profit, (period,)
 
-    def _trace(self, taken: Sequence[Sequence[int]], entries: int) -> Timetable:
+    def _trace(self, taken: Sequence[Sequence[int] | None], entries: int) -> Timetable:
         timetable = [self.pool] * entries
         chosen, position = (1 << entries) - 1, len(taken) - 1
         while position > 0:
-            entry = taken[position][chosen]
+            marks = taken[position]
+            entry = -1 if marks is None else marks[chosen]
             if entry < 0:
                 position -= 1
                 continue
