@@ -61,6 +61,11 @@ class Administrator:
         refused = self.page.locator(".kw-flash.bad, .kw-error").all_inner_texts()
         assert not refused, f"{self.page.url}: {refused}"
 
+    def row_key(self, text: str) -> str:
+        """The key of the row that holds `text`, as its tick box sends it."""
+        row = self.page.locator("tbody tr", has_text=text).first
+        return row.locator("input[type=checkbox]").first.input_value()
+
     def row_link(self, text: str, link: str) -> str:
         """Address of a link in the list's row that contains `text`."""
         row = self.page.locator("tbody tr", has_text=text).first

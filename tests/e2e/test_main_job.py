@@ -22,6 +22,7 @@ from app.metadata.actor import system
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
 from app.rules import permissions
+from app.rules.operations import REASON
 from app.rules.password import hash_password
 from app.runtime import load_declarations
 from tests import factories
@@ -89,7 +90,7 @@ def open_session(desk: Administrator) -> None:
     desk.fill_here(**all_windows())
     desk.open("/exam/")
     desk.page.goto(desk.address + desk.row_link("2026年12月", "设为当前考次"))
-    desk.fill_here()
+    desk.fill_here(**{REASON: "开始报名", "_password": PASSWORD})
 
 
 def prepare_province(desk: Administrator) -> None:
@@ -123,7 +124,7 @@ def set_fees(desk: Administrator) -> None:
     """省: fees of the site's subjects."""
     desk.log_in("province@example.test")
     desk.open("/site-settings/")
-    desk.page.goto(desk.address + desk.row_link("(990701)", "设置费用"))
+    desk.open(f"/site-fees/?ids={desk.row_key('(990701)')}")
     desk.fill_here(person="10.00", subject="72.00")
 
 
@@ -172,7 +173,7 @@ def approve(desk: Administrator) -> None:
     """考点: the list shows the candidate; his data are approved."""
     desk.log_in("site@example.test")
     desk.open("/registration/")
-    desk.page.goto(desk.address + desk.row_link(NAME, "设置审核通过"))
+    desk.open(f"/registration-approve/?ids={desk.row_key(NAME)}")
     desk.fill_here()
 
 
@@ -193,7 +194,7 @@ def arrange(desk: Administrator) -> None:
     desk.open("/room/")
     for start, end in (("08:00", "10:00"), ("10:30", "12:30")):
         desk.open("/room/")
-        desk.page.goto(desk.address + desk.row_link("实训楼", "新增批次"))
+        desk.open(f"/sitting-batch/?ids={desk.row_key('实训楼')}")
         desk.fill_here(days=[EXAM_DAY.isoformat()], start=start, end=end, capacity="30")
     desk.fill("/arrangement-run/")
     desk.fill("/ticket-numbers/")
