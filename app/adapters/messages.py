@@ -108,7 +108,7 @@ def _sms(url: str) -> Callable[[str, str], None]:
         if parts.username:
             request.add_header("Authorization", f"Bearer {unquote(parts.username)}")
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
                 return
         except urllib.error.HTTPError as error:
             error.close()

@@ -122,6 +122,7 @@ def acting_options(command: F) -> F:
 
     gather.__doc__ = command.__doc__
     gather.__name__ = command.__name__
+    # click keeps the options of a function on it, which no type tells
     gather.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
         click.option("--as", "acting_for", metavar="E-MAIL", help=_("操作人的邮箱")),
@@ -129,7 +130,7 @@ def acting_options(command: F) -> F:
         click.option("--exam", type=int, metavar="NUMBER", help=_("考次号；默认为当前考次")),
     ):
         gather = option(gather)
-    return gather  # type: ignore[return-value]
+    return gather  # type: ignore[return-value] # click's decorators lose the signature
 
 
 def exam_of(session: KaowuSession, number: int | None) -> Exam:
