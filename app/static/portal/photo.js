@@ -127,7 +127,9 @@ if (form && window.Cropper) {
   const choose = () => input.click();
   pick.addEventListener('click', choose);
   document.querySelector('[data-again]').addEventListener('click', choose);
-  input.addEventListener('change', () => { if (input.files[0]) open(input.files[0]); });
+  const opened = () => { if (input.files[0]) open(input.files[0]); };
+  input.addEventListener('change', opened);
+  opened(); // on a slow line a file may have been chosen before this script came
   for (const button of all('[data-zoom]')) {
     button.addEventListener('click', () => cropper.zoom(Number(button.dataset.zoom)));
   }
