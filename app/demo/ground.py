@@ -45,12 +45,12 @@ from app.models.codes import (
 )
 from app.models.exam import CodeEntry, Exam, ExamDay, Subject
 from app.models.organisation import Organisation
+from app.models.roster import RosterPolicy
 from app.models.settings import (
     ONLINE_TIME,
     ClassOption,
     Notice,
     ProvinceSubject,
-    RosterPolicy,
     SiteSettings,
     SiteSubject,
 )

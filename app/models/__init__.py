@@ -4,11 +4,13 @@ from app.models import (
     account,
     arrangement,
     audit,
+    capacity,
     exam,
     job,
     organisation,
     payment,
     registration,
+    roster,
     settings,
 )
 
@@ -16,10 +18,12 @@ __all__ = [
     "account",
     "arrangement",
     "audit",
+    "capacity",
     "exam",
     "job",
     "organisation",
     "payment",
     "registration",
+    "roster",
     "settings",
 ]

@@ -33,11 +33,11 @@ from app.database.types import Json
 from app.metadata.actor import Actor
 from app.metadata.declarations import LOOK, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Computed, Kind, Search, col
-from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.fields import Computed, Search, col
+from app.metadata.masking import mask_mobile
 from app.metadata.vocabulary import Area, Level, Personal, Verb
-from app.models.codes import EDUCATIONS, ETHNIC_GROUPS, ID_TYPES, OCCUPATIONS
 from app.models.organisation import Organisation
+from app.models.person import PersonalData
 
 
 class Mode(StrEnum):
@@ -126,7 +126,6 @@ PAYMENTS = {
     "paid": N_("全部支付"),
 }
 LOCKS = {"1": N_("已锁定"), "0": N_("未锁定")}
-SEXES = {"1": N_("男"), "2": N_("女")}
 REJECTIONS = {
     "1": N_("基本信息有问题"),
     "2": N_("照片有问题"),
@@ -141,7 +140,7 @@ def _live_rows(_actor: Actor) -> Any:
     return Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value])
 
 
-class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
+class Registration(Base, SiteScoped, OwnedByPassport, PersonalData, Stamped, Versioned):
     """One person at one site in one session. Lock, review and payment are independent axes."""
 
     __tablename__ = "registration"
@@ -333,82 +332,15 @@ class Registration(Base, SiteScoped, OwnedByPassport, Stamped, Versioned):
     submitted_at: Mapped[dt.datetime | None] = mapped_column(
         UtcDateTime, info=col(N_("报名时间"), Personal.NONE, form=False)
     )
-    name: Mapped[str] = mapped_column(
-        String(30),
-        info=col(
-            N_("姓名"),
-            Personal.PERSONAL,
-            listed=True,
-            search=Search.PREFIX,
-            help=N_("须与证件一致；少数民族姓名间隔点用“·”"),
-        ),
-    )
     #: pinyin written instead of characters outside GBK (N8)
     pinyin: Mapped[str | None] = mapped_column(
         String(60), info=col(N_("姓名拼音"), Personal.PERSONAL)
-    )
-    sex: Mapped[str] = mapped_column(
-        String(1), info=col(N_("性别"), Personal.PERSONAL, choices=SEXES, listed=True)
-    )
-    birth: Mapped[dt.date] = mapped_column(
-        Date, info=col(N_("出生日期"), Personal.PERSONAL, listed=True)
-    )
-    id_type: Mapped[str] = mapped_column(
-        String(1),
-        info=col(N_("证件类型"), Personal.PERSONAL, choices=ID_TYPES.choices, listed=True),
-    )
-    id_number: Mapped[str] = mapped_column(
-        Encrypted(30),
-        info=col(
-            N_("证件号码"),
-            Personal.SENSITIVE,
-            listed=True,
-            sortable=False,
-            search=Search.EXACT,
-            mask=mask_id,
-            digest_column="id_digest",
-        ),
-    )
-    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
-    ethnic: Mapped[str | None] = mapped_column(
-        String(2),
-        info=col(N_("民族"), Personal.PERSONAL, choices=ETHNIC_GROUPS.choices, listed=True),
-    )
-    education: Mapped[str | None] = mapped_column(
-        String(2), info=col(N_("文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices)
-    )
-    occupation: Mapped[str | None] = mapped_column(
-        String(2), info=col(N_("职业"), Personal.PERSONAL, choices=OCCUPATIONS.choices)
-    )
-    department: Mapped[str | None] = mapped_column(
-        String(50), info=col(N_("院系"), Personal.NONE, search=Search.PREFIX, more=True)
-    )
-    major: Mapped[str | None] = mapped_column(String(50), info=col(N_("专业"), Personal.NONE))
-    class_name: Mapped[str | None] = mapped_column(
-        String(50), info=col(N_("班级"), Personal.NONE, search=Search.PREFIX, more=True)
-    )
-    student_number: Mapped[str | None] = mapped_column(
-        String(30), info=col(N_("学号"), Personal.PERSONAL)
-    )
-    postcode: Mapped[str | None] = mapped_column(String(6), info=col(N_("邮编"), Personal.NONE))
-    address: Mapped[str | None] = mapped_column(
-        String(100), info=col(N_("联系地址"), Personal.PERSONAL)
-    )
-    mobile: Mapped[str | None] = mapped_column(
-        Encrypted(20),
-        info=col(N_("联系电话"), Personal.SENSITIVE, mask=mask_mobile, sortable=False),
-    )
-    email: Mapped[str | None] = mapped_column(
-        String(254), info=col(N_("电子邮箱"), Personal.PERSONAL, mask=mask_email)
     )
     guardian_mobile: Mapped[str | None] = mapped_column(
         Encrypted(20),
         info=col(N_("监护人电话"), Personal.SENSITIVE, mask=mask_mobile, sortable=False),
     )
     extra: Mapped[str | None] = mapped_column(String(200), info=col(N_("额外信息"), Personal.NONE))
-    remark: Mapped[str | None] = mapped_column(
-        String(200), info=col(N_("备注"), Personal.NONE, kind=Kind.MULTILINE)
-    )
     photo_id: Mapped[int | None] = mapped_column(ForeignKey("photo.id"), info=PLUMBING)
     #: subject codes of the live entries joined by “.” (R0.8), kept by the rules
     subject_codes: Mapped[str] = mapped_column(

@@ -9,16 +9,13 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     ForeignKey,
-    Index,
     Integer,
     String,
     Text,
     UniqueConstraint,
-    and_,
-    literal,
     select,
 )
-from sqlalchemy.orm import Mapped, Session, foreign, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -42,8 +39,6 @@ from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.exam import ExamSubject
 from app.models.organisation import Organisation
 
-#: Capacity 99999 means 不限 (R13.3).
-UNLIMITED = 99_999
 #: Site settings may be written inside W1 by the site, and by the province inside its own (P4).
 SETTERS = frozenset({Level.SITE, Level.PROVINCE})
 SITE_COLUMN = Computed(
@@ -51,40 +46,8 @@ SITE_COLUMN = Computed(
 )
 
 
-class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
-    """考点报名综合设置 (R10.4) and 考生报名时间设置 (R15.3)."""
-
-    __tablename__ = "site_settings"
-    __table_args__ = (
-        UniqueConstraint("exam_id", "site_id"),
-        CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
-    )
-    __admin__ = Resource(
-        name="site_settings",
-        label=N_("考点报名综合设置"),
-        menu=Place(Area.SETUP, 10),
-        verbs={
-            Level.CENTER: LOOK,
-            Level.PROVINCE: CHANGE,
-            Level.CITY: LOOK,
-            Level.SITE: CHANGE,
-        },
-        window=Window.SETUP,
-        binds=SETTERS,
-        computed=(SITE_COLUMN,),
-        columns=(
-            "site_name",
-            "open",
-            "collective_registration",
-            "collective_payment",
-            "review_required",
-            "class_required",
-            "max_subjects",
-            "self_printing",
-            "preference_allowed",
-        ),
-        help=N_("报名期间不建议修改本页设置。"),
-    )
+class GeneralSettings:
+    """The switches of 考点报名综合设置 (R10.4), for one site or as the defaults of many."""
 
     open: Mapped[bool] = mapped_column(
         Boolean, default=False, info=col(N_("考点开考"), Personal.NONE, listed=True)
@@ -120,6 +83,47 @@ class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             help=N_("由省设置"),
         ),
     )
+
+
+class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Versioned):
+    """考点报名综合设置 (R10.4) and 考生报名时间设置 (R15.3)."""
+
+    __tablename__ = "site_settings"
+    __table_args__ = (
+        UniqueConstraint("exam_id", "site_id"),
+        CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
+    )
+    __admin__ = Resource(
+        name="site_settings",
+        label=N_("考点报名综合设置"),
+        menu=Place(Area.SETUP, 10),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: CHANGE,
+            Level.CITY: LOOK,
+            Level.SITE: CHANGE,
+        },
+        window=Window.SETUP,
+        binds=SETTERS,
+        computed=(SITE_COLUMN,),
+        columns=(
+            "site_name",
+            "open",
+            "collective_registration",
+            "collective_payment",
+            "review_required",
+            "class_required",
+            "max_subjects",
+            "self_printing",
+            "preference_allowed",
+        ),
+        help=N_("报名期间不建议修改本页设置。"),
+    )
+
+    #: 停考 by the province in an emergency (R10.4a): why; the site is then not `open`
+    suspension_reason: Mapped[str | None] = mapped_column(
+        String(200), info=col(N_("停考原因"), Personal.NONE, form=False)
+    )
     online_enabled: Mapped[bool] = mapped_column(
         Boolean, default=False, info=col(N_("开启个人网报"), Personal.NONE, form=False)
     )
@@ -133,6 +137,21 @@ class SiteSettings(Base, SiteScoped, PublicInExam, Stamped, Versioned):
     site: Mapped[Organisation | None] = relationship(
         primaryjoin="foreign(SiteSettings.site_id) == Organisation.id", viewonly=True
     )
+
+
+class DefaultSettings(
+    Base, OrganisationPath, AdministratorsOnly, GeneralSettings, Stamped, Versioned
+):
+    """综合设置 that new sites of a province begin with (R0.6b); the centre's row serves provinces
+    that have none. One row per organisation that has set them."""
+
+    __tablename__ = "default_settings"
+    __table_args__ = (
+        UniqueConstraint("exam_id", "organisation_id"),
+        CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
+    )
+
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
 
 
 def national_subjects(session: Session, _actor: Actor) -> dict[str, str]:
@@ -311,135 +330,6 @@ class ClassOption(Base, SiteScoped, PublicInExam):
 
     name: Mapped[str] = mapped_column(String(50), info=col(N_("班级选项"), Personal.NONE))
     position: Mapped[int] = mapped_column(Integer, info=PLUMBING)
-
-
-class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
-    """学籍报考设置 (R19), set by the province; defaults R19.4c."""
-
-    __tablename__ = "roster_policy"
-    __table_args__ = (UniqueConstraint("exam_id", "site_id"),)
-
-    roster_enabled: Mapped[bool] = mapped_column(
-        Boolean,
-        default=False,
-        info=col(N_("启用学籍库"), Personal.NONE, listed=True, editable_from=Level.PROVINCE),
-    )
-    own_province_only: Mapped[bool] = mapped_column(
-        Boolean,
-        default=False,
-        info=col(
-            N_("仅接受本省学籍库考生报考"),
-            Personal.NONE,
-            listed=True,
-            editable_from=Level.PROVINCE,
-        ),
-    )
-    own_site_only: Mapped[bool] = mapped_column(
-        Boolean,
-        default=False,
-        info=col(
-            N_("仅接受本考点学籍库考生报考"),
-            Personal.NONE,
-            listed=True,
-            editable_from=Level.PROVINCE,
-        ),
-    )
-
-
-class RosterAllowedSite(Base, SiteScoped, AdministratorsOnly):
-    """可报考考点: a site that students of `site_id` may choose; none = unlimited (R19.5)."""
-
-    __tablename__ = "roster_allowed_site"
-    __table_args__ = (UniqueConstraint("exam_id", "site_id", "allowed_site_id"),)
-
-    allowed_site_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
-
-
-class CapacityPool(Base, SiteScoped, PublicInExam):
-    """Seats of a site: the total, each subject, each preference day (load.md, decision 1).
-
-    `pool`: "TOTAL", "S:<subject>", "D:<yyyy-mm-dd>". `used` counts live entries; the CHECK is the
-    last line of defence against overselling. Written by `rules.capacity` alone.
-    """
-
-    __tablename__ = "capacity_pool"
-    __table_args__ = (
-        UniqueConstraint("exam_id", "site_id", "pool"),
-        CheckConstraint("used >= 0 AND used <= capacity", name="not_oversold"),
-        CheckConstraint("capacity >= 0 AND capacity <= 99999", name="capacity"),
-        Index(None, "exam_id", "province_id", "pool"),
-    )
-    __admin__ = Resource(
-        name="capacity",
-        label=N_("考点容量设置"),
-        noun=N_("考点容量"),
-        menu=Place(Area.SETUP, 40),
-        verbs={
-            Level.CENTER: LOOK,
-            Level.PROVINCE: LOOK,
-            Level.CITY: LOOK,
-            Level.SITE: LOOK,
-        },
-        order=(("site_id", "asc"), ("pool", "desc")),
-        # preference days are no subjects: 考生网报设置 shows their quotas
-        row_filter=lambda _actor: CapacityPool.pool.not_like("D:%"),
-        computed=(
-            SITE_COLUMN,
-            Computed(
-                "pool_name", N_("科目"), lambda row: row.subject_title, loads=("exam_subject",)
-            ),
-            Computed("limit", N_("总容量"), lambda row: row.limit_text, numeric=True),
-            Computed("left", N_("剩余容量"), lambda row: row.left_text, numeric=True),
-        ),
-        columns=("site_name", "pool_name", "limit", "used", "left"),
-        help=N_("总科次数不小于 100；科目容量为 0 表示不开考；99999 表示不限。"),
-    )
-
-    pool: Mapped[str] = mapped_column(
-        String(12), info=col(N_("容量池"), Personal.NONE, shown=False)
-    )
-    capacity: Mapped[int] = mapped_column(
-        Integer,
-        info=col(N_("容量"), Personal.NONE, minimum=0, maximum=UNLIMITED, shown=False),
-    )
-    used: Mapped[int] = mapped_column(
-        Integer, default=0, info=col(N_("已报"), Personal.NONE, form=False)
-    )
-
-    site: Mapped[Organisation | None] = relationship(
-        primaryjoin="foreign(CapacityPool.site_id) == Organisation.id", viewonly=True
-    )
-    exam_subject: Mapped[ExamSubject | None] = relationship(
-        primaryjoin=lambda: and_(
-            foreign(CapacityPool.exam_id) == ExamSubject.exam_id,
-            foreign(CapacityPool.pool) == literal("S:").concat(ExamSubject.subject_code),
-        ),
-        viewonly=True,
-    )
-
-    @property
-    def display(self) -> str:
-        """“总科次数”, “科目14” or “意向 2026-09-19”."""
-        kind, _, rest = self.pool.partition(":")
-        if kind == "S":
-            return Message(N_("科目{code}"), code=rest)
-        return Message(N_("意向日期 {day}"), day=rest) if kind == "D" else N_("总科次数")
-
-    @property
-    def subject_title(self) -> str:
-        """“总科次数” or “(14)计算机基础及WPS Office应用” (R0.8); a subject that the session no
-        longer has, by its code."""
-        return self.exam_subject.display if self.exam_subject is not None else self.display
-
-    @property
-    def limit_text(self) -> str:
-        """The limit, 不限 for 99999 (R13.3)."""
-        return N_("不限") if self.capacity == UNLIMITED else str(self.capacity)
-
-    @property
-    def left_text(self) -> str:
-        """What is left, 不限 for 99999."""
-        return N_("不限") if self.capacity == UNLIMITED else str(self.capacity - self.used)
 
 
 ONLINE_TIME = register(

@@ -36,6 +36,7 @@ OBJECTS = {
     "ArrangementRun": N_("编排任务"),
     "CapacityPool": N_("考点容量"),
     "ClassOption": N_("班级选项"),
+    "DefaultSettings": N_("综合设置默认值"),
     "DocumentFile": N_("生成的文件"),
     "Entry": N_("报考科目"),
     "Exam": N_("考次"),
@@ -57,11 +58,13 @@ OBJECTS = {
     "RoleGrant": N_("角色权限"),
     "Room": N_("考场"),
     "RosterAllowedSite": N_("可报考考点"),
+    "RosterMove": N_("学籍变动"),
     "RosterPolicy": N_("学籍报考设置"),
     "Seat": N_("座位"),
     "Sitting": N_("考场批次"),
     "Statistic": N_("统计"),
     "StoredFile": N_("文件"),
+    "StudentRecord": N_("学籍"),
 }
 #: verbs of the log beside those of the matrix
 WORDS = {

@@ -35,8 +35,9 @@ from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
 from app.metadata.actor import Actor
 from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.vocabulary import Level
+from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.registration import HOLDING, Entry
-from app.models.settings import UNLIMITED, CapacityPool, SiteSubject
+from app.models.settings import SiteSubject
 
 TOTAL = "TOTAL"
 #: R13.6

@@ -18,7 +18,8 @@ from app.metadata.vocabulary import ExamState, Level, Personal, Verb
 from app.models.codes import PROVINCES
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
-from app.models.settings import RosterAllowedSite, RosterPolicy, SiteSettings
+from app.models.roster import RosterAllowedSite, RosterPolicy
+from app.models.settings import SiteSettings
 from app.rules.crud import Context, before
 from app.rules.exam_copying import add_settings, copy_organisations, copy_roster_policies
 from app.rules.policy import widened

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from app.database.identifiers import new_id
 from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation
-from app.models.settings import RosterAllowedSite, RosterPolicy, SiteSettings
+from app.models.roster import RosterAllowedSite, RosterPolicy
+from app.models.settings import SiteSettings
 
 _COPIED = (
     "level",

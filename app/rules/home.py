@@ -15,10 +15,11 @@ from app.database.policy import actor_of, elevated
 from app.metadata.actor import Actor
 from app.metadata.errors import N_, Message
 from app.metadata.vocabulary import Level, Window
+from app.models.capacity import CapacityPool
 from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
 from app.models.registration import Registration, Review
-from app.models.settings import CapacityPool, Notice, SiteSettings
+from app.models.settings import Notice, SiteSettings
 from app.rules import listing, windows
 from app.rules.clock import Clock, system_clock
 from app.rules.waiting import Counted, Waiting, waiting

@@ -15,7 +15,8 @@ from app.metadata.fields import fields_of
 from app.metadata.registry import register
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.organisation import Organisation, ReviewedState, below
-from app.models.settings import RosterPolicy, SiteSettings
+from app.models.roster import RosterPolicy
+from app.models.settings import SiteSettings
 from app.rules.crud import Context, before
 from app.rules.policy import widened
 

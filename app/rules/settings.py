@@ -14,13 +14,12 @@ from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Personal, Verb, Window
+from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.organisation import Organisation
 from app.models.registration import HOLDING, Entry, Registration
 from app.models.settings import (
     PERSON_FEE,
     SETTERS,
-    UNLIMITED,
-    CapacityPool,
     Fee,
     ProvinceSubject,
     SiteSettings,

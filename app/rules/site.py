@@ -15,16 +15,10 @@ from sqlalchemy.orm import Session
 from app.database.policy import elevated
 from app.metadata.errors import N_, KaowuError, NotFound
 from app.metadata.vocabulary import Window
+from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import ExamSubject, OperationWindow
 from app.models.organisation import Organisation
-from app.models.settings import (
-    UNLIMITED,
-    CapacityPool,
-    ClassOption,
-    Notice,
-    SiteSettings,
-    SiteSubject,
-)
+from app.models.settings import ClassOption, Notice, SiteSettings, SiteSubject
 from app.rules import windows
 from app.rules.capacity import TOTAL, AtSite, day_pool, subject_pool
 from app.rules.clock import Clock, system_clock

@@ -18,11 +18,12 @@ from app.database.policy import actor_of
 from app.metadata.errors import N_, Message
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
+from app.models.capacity import CapacityPool
 from app.models.exam import OperationWindow
 from app.models.job import JobRun, JobState
 from app.models.organisation import Organisation, below
 from app.models.registration import Entry, EntryState, Review
-from app.models.settings import PERSON_FEE, CapacityPool, Fee, SiteSettings, SiteSubject
+from app.models.settings import PERSON_FEE, Fee, SiteSettings, SiteSubject
 from app.rules.exam import days_of
 from app.rules.window_setting import REMIND_DAYS, Unset, is_unset
 from app.rules.windows import Intervals

@@ -229,6 +229,49 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_setting_name")),
     )
     op.create_table(
+        "student_record",
+        sa.Column("id", types.Big, autoincrement=False, nullable=False),
+        sa.Column("province_code", sa.String(length=6), nullable=True),
+        sa.Column("city_code", sa.String(length=6), nullable=True),
+        sa.Column("site_code", sa.String(length=6), nullable=True),
+        sa.Column("ethnic", sa.String(length=2), nullable=False),
+        sa.Column("education", sa.String(length=2), nullable=False),
+        sa.Column("name", sa.String(length=30), nullable=False),
+        sa.Column("sex", sa.String(length=1), nullable=False),
+        sa.Column("birth", sa.Date(), nullable=False),
+        sa.Column("id_type", sa.String(length=1), nullable=False),
+        sa.Column("id_number", types.Encrypted(30), nullable=False),
+        sa.Column("id_digest", sa.String(length=64), nullable=False),
+        sa.Column("occupation", sa.String(length=2), nullable=True),
+        sa.Column("department", sa.String(length=50), nullable=True),
+        sa.Column("major", sa.String(length=50), nullable=True),
+        sa.Column("class_name", sa.String(length=50), nullable=True),
+        sa.Column("student_number", sa.String(length=30), nullable=True),
+        sa.Column("postcode", sa.String(length=6), nullable=True),
+        sa.Column("address", sa.String(length=100), nullable=True),
+        sa.Column("mobile", types.Encrypted(20), nullable=True),
+        sa.Column("email", sa.String(length=254), nullable=True),
+        sa.Column("remark", sa.String(length=200), nullable=True),
+        sa.Column("created_at", types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", types.UtcDateTime(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_student_record")),
+        sa.UniqueConstraint("id_digest", name=op.f("uq_student_record_id_digest")),
+    )
+    with op.batch_alter_table("student_record", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_student_record_province_code_id"), ["province_code", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_student_record_site_code_class_name"),
+            ["site_code", "class_name"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_student_record_site_code_name"), ["site_code", "name"], unique=False
+        )
+
+    op.create_table(
         "subject",
         sa.Column("id", types.Big, autoincrement=False, nullable=False),
         sa.Column("code", sa.String(length=2), nullable=False),
@@ -473,6 +516,52 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_class_option")),
         sa.UniqueConstraint(
             "exam_id", "site_id", "name", name=op.f("uq_class_option_exam_id_site_id_name")
+        ),
+    )
+    op.create_table(
+        "default_settings",
+        sa.Column("id", types.Big, autoincrement=False, nullable=False),
+        sa.Column("exam_id", types.Big, nullable=False),
+        sa.Column("province_id", types.Big, nullable=True),
+        sa.Column("city_id", types.Big, nullable=True),
+        sa.Column("site_id", types.Big, nullable=True),
+        sa.Column("organisation_id", types.Big, nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("collective_registration", sa.Boolean(), nullable=False),
+        sa.Column("collective_payment", sa.Boolean(), nullable=False),
+        sa.Column("review_required", sa.Boolean(), nullable=False),
+        sa.Column("class_required", sa.Boolean(), nullable=False),
+        sa.Column("max_subjects", sa.Integer(), nullable=False),
+        sa.Column("self_printing", sa.Boolean(), nullable=False),
+        sa.Column("preference_allowed", sa.Boolean(), nullable=False),
+        sa.Column("created_at", types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", types.UtcDateTime(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "max_subjects BETWEEN 1 AND 3", name=op.f("ck_default_settings_max_subjects")
+        ),
+        sa.ForeignKeyConstraint(
+            ["city_id"], ["organisation.id"], name=op.f("fk_default_settings_city_id_organisation")
+        ),
+        sa.ForeignKeyConstraint(
+            ["exam_id"], ["exam.id"], name=op.f("fk_default_settings_exam_id_exam")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"],
+            ["organisation.id"],
+            name=op.f("fk_default_settings_organisation_id_organisation"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["province_id"],
+            ["organisation.id"],
+            name=op.f("fk_default_settings_province_id_organisation"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["site_id"], ["organisation.id"], name=op.f("fk_default_settings_site_id_organisation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_default_settings")),
+        sa.UniqueConstraint(
+            "exam_id", "organisation_id", name=op.f("uq_default_settings_exam_id_organisation_id")
         ),
     )
     op.create_table(
@@ -778,6 +867,10 @@ def upgrade() -> None:
         sa.Column("province_id", types.Big, nullable=True),
         sa.Column("city_id", types.Big, nullable=True),
         sa.Column("site_id", types.Big, nullable=True),
+        sa.Column("suspension_reason", sa.String(length=200), nullable=True),
+        sa.Column("online_enabled", sa.Boolean(), nullable=False),
+        sa.Column("online_start", types.UtcDateTime(), nullable=True),
+        sa.Column("online_end", types.UtcDateTime(), nullable=True),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("collective_registration", sa.Boolean(), nullable=False),
         sa.Column("collective_payment", sa.Boolean(), nullable=False),
@@ -786,9 +879,6 @@ def upgrade() -> None:
         sa.Column("max_subjects", sa.Integer(), nullable=False),
         sa.Column("self_printing", sa.Boolean(), nullable=False),
         sa.Column("preference_allowed", sa.Boolean(), nullable=False),
-        sa.Column("online_enabled", sa.Boolean(), nullable=False),
-        sa.Column("online_start", types.UtcDateTime(), nullable=True),
-        sa.Column("online_end", types.UtcDateTime(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -961,8 +1051,15 @@ def upgrade() -> None:
         sa.Column("photo_renewal", sa.Boolean(), nullable=False),
         sa.Column("state_changed_at", types.UtcDateTime(), nullable=True),
         sa.Column("submitted_at", types.UtcDateTime(), nullable=True),
-        sa.Column("name", sa.String(length=30), nullable=False),
         sa.Column("pinyin", sa.String(length=60), nullable=True),
+        sa.Column("guardian_mobile", types.Encrypted(20), nullable=True),
+        sa.Column("extra", sa.String(length=200), nullable=True),
+        sa.Column("photo_id", types.Big, nullable=True),
+        sa.Column("subject_codes", sa.String(length=10), nullable=False),
+        sa.Column("subject_count", sa.Integer(), nullable=False),
+        sa.Column("notice_version", sa.String(length=40), nullable=True),
+        sa.Column("notice_accepted_at", types.UtcDateTime(), nullable=True),
+        sa.Column("name", sa.String(length=30), nullable=False),
         sa.Column("sex", sa.String(length=1), nullable=False),
         sa.Column("birth", sa.Date(), nullable=False),
         sa.Column("id_type", sa.String(length=1), nullable=False),
@@ -979,14 +1076,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=100), nullable=True),
         sa.Column("mobile", types.Encrypted(20), nullable=True),
         sa.Column("email", sa.String(length=254), nullable=True),
-        sa.Column("guardian_mobile", types.Encrypted(20), nullable=True),
-        sa.Column("extra", sa.String(length=200), nullable=True),
         sa.Column("remark", sa.String(length=200), nullable=True),
-        sa.Column("photo_id", types.Big, nullable=True),
-        sa.Column("subject_codes", sa.String(length=10), nullable=False),
-        sa.Column("subject_count", sa.Integer(), nullable=False),
-        sa.Column("notice_version", sa.String(length=40), nullable=True),
-        sa.Column("notice_accepted_at", types.UtcDateTime(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -1205,6 +1295,34 @@ def upgrade() -> None:
         sa.UniqueConstraint("registration_id", name=op.f("uq_person_claim_registration_id")),
     )
     op.create_table(
+        "roster_move",
+        sa.Column("id", types.Big, autoincrement=False, nullable=False),
+        sa.Column("at", types.UtcDateTime(), nullable=False),
+        sa.Column("name", sa.String(length=30), nullable=False),
+        sa.Column("id_number", types.Encrypted(30), nullable=False),
+        sa.Column("from_province_code", sa.String(length=6), nullable=False),
+        sa.Column("from_city_code", sa.String(length=6), nullable=True),
+        sa.Column("from_site_code", sa.String(length=6), nullable=False),
+        sa.Column("to_province_code", sa.String(length=6), nullable=False),
+        sa.Column("to_city_code", sa.String(length=6), nullable=True),
+        sa.Column("to_site_code", sa.String(length=6), nullable=False),
+        sa.Column("from_education", sa.String(length=2), nullable=False),
+        sa.Column("to_education", sa.String(length=2), nullable=False),
+        sa.Column("job_id", types.Big, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["job_run.id"], name=op.f("fk_roster_move_job_id_job_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_move")),
+    )
+    with op.batch_alter_table("roster_move", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_roster_move_from_site_code_at"), ["from_site_code", "at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_roster_move_to_site_code_at"), ["to_site_code", "at"], unique=False
+        )
+
+    op.create_table(
         "entry",
         sa.Column("id", types.Big, autoincrement=False, nullable=False),
         sa.Column("exam_id", types.Big, nullable=False),
@@ -1414,6 +1532,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_entry_exam_id_province_id_subject_code_state"))
 
     op.drop_table("entry")
+    with op.batch_alter_table("roster_move", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_roster_move_to_site_code_at"))
+        batch_op.drop_index(batch_op.f("ix_roster_move_from_site_code_at"))
+
+    op.drop_table("roster_move")
     op.drop_table("person_claim")
     with op.batch_alter_table("payment_order", schema=None) as batch_op:
         batch_op.drop_index(
@@ -1459,6 +1582,7 @@ def downgrade() -> None:
     op.drop_table("notice")
     op.drop_table("fee")
     op.drop_table("exam_day")
+    op.drop_table("default_settings")
     op.drop_table("class_option")
     with op.batch_alter_table("capacity_pool", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_capacity_pool_exam_id_province_id_pool"))
@@ -1485,6 +1609,12 @@ def downgrade() -> None:
 
     op.drop_table("verification_code")
     op.drop_table("subject")
+    with op.batch_alter_table("student_record", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_student_record_site_code_name"))
+        batch_op.drop_index(batch_op.f("ix_student_record_site_code_class_name"))
+        batch_op.drop_index(batch_op.f("ix_student_record_province_code_id"))
+
+    op.drop_table("student_record")
     op.drop_table("setting")
     op.drop_table("sandbox_payment")
     op.drop_table("role_grant")

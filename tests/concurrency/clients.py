@@ -17,8 +17,8 @@ from app.database.session import KaowuSession, make_engine, make_session_factory
 from app.database.unit_of_work import reading, run_unit, unit_of_work
 from app.metadata.actor import system
 from app.metadata.errors import KaowuError
+from app.models.capacity import CapacityPool
 from app.models.registration import HOLDING, Entry, Registration
-from app.models.settings import CapacityPool
 from app.rules import capacity
 from tests import factories
 from tests.factories import Tree

@@ -19,10 +19,11 @@ from app.database.session import KaowuSession
 from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level
 from app.models.account import AdminBinding
+from app.models.capacity import CapacityPool
 from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
 from app.models.registration import Entry, Registration
-from app.models.settings import CapacityPool, SiteSettings
+from app.models.settings import SiteSettings
 from tests.factories import Tree, make_passport, make_registration
 
 Statement = Callable[[Tree], Any]

@@ -22,9 +22,9 @@ from app.database.unit_of_work import reading, unit_of_work
 from app.metadata.actor import Actor, system
 from app.metadata.vocabulary import Level
 from app.models.account import Passport
+from app.models.capacity import CapacityPool
 from app.models.exam import Exam, OperationWindow
 from app.models.registration import Entry, Registration
-from app.models.settings import CapacityPool
 from tests.factories import Tree, make_registration, populate
 
 Statement = Callable[[Tree], Any]

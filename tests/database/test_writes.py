@@ -14,8 +14,9 @@ from app.metadata.declarations import MANAGE, Declaration
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.models.account import AdminBinding
 from app.models.audit import AuditEntry
+from app.models.capacity import CapacityPool
 from app.models.registration import Registration
-from app.models.settings import CapacityPool, ClassOption, SiteSettings
+from app.models.settings import ClassOption, SiteSettings
 from app.rules import audit, policy
 from tests.factories import (
     Tree,

@@ -22,17 +22,11 @@ from app.metadata.actor import Actor, candidate, system
 from app.metadata.declarations import MANAGE, Declaration
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb, Window
 from app.models.account import Passport
+from app.models.capacity import CapacityPool
 from app.models.codes import SUBJECTS
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, OperationWindow, Subject
 from app.models.organisation import Organisation
-from app.models.settings import (
-    PERSON_FEE,
-    CapacityPool,
-    Fee,
-    ProvinceSubject,
-    SiteSettings,
-    SiteSubject,
-)
+from app.models.settings import PERSON_FEE, Fee, ProvinceSubject, SiteSettings, SiteSubject
 from app.rules import policy
 
 #: Keys of the tests; production keys come from the environment.

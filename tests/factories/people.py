@@ -16,6 +16,7 @@ from app.database.keys import digest
 from app.metadata.actor import Actor
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding, Passport
+from app.models.capacity import CapacityPool
 from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
 from app.models.registration import (
@@ -30,7 +31,7 @@ from app.models.registration import (
     Registration,
     Review,
 )
-from app.models.settings import PERSON_FEE, CapacityPool, Fee
+from app.models.settings import PERSON_FEE, Fee
 from app.rules.identity import check_digit
 from tests.factories.ground import Tree, plant, seeding
 

@@ -20,8 +20,8 @@ from app.metadata.actor import system
 from app.metadata.declarations import ONLY_RUN, Declaration
 from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
+from app.models.capacity import CapacityPool
 from app.models.registration import EntryState
-from app.models.settings import CapacityPool
 from app.rules import capacity, policy
 from app.rules.capacity import (
     CapacityExceeded,

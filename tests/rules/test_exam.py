@@ -14,7 +14,8 @@ from app.metadata.registry import find
 from app.metadata.vocabulary import ExamState, Level, Verb
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
-from app.models.settings import Fee, RosterAllowedSite, RosterPolicy, SiteSettings
+from app.models.roster import RosterAllowedSite, RosterPolicy
+from app.models.settings import Fee, SiteSettings
 from app.rules import crud, exam, operations
 from app.rules.actors import current_exam, entrance_exam
 from app.rules.operations import Chosen

@@ -13,7 +13,8 @@ from app.database.session import KaowuSession
 from app.metadata.errors import InvalidInput, StaleRow
 from app.metadata.vocabulary import Window
 from app.models.registration import EntryState, Life, PersonClaim, Photo, Registration, Review
-from app.models.settings import ClassOption, Notice, RosterPolicy
+from app.models.roster import RosterPolicy
+from app.models.settings import ClassOption, Notice
 from app.rules.clock import fixed
 from app.rules.policy import NotVisibleExam
 from app.rules.registration import eligibility

@@ -38,9 +38,9 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import reading, unit_of_work
 from app.metadata.actor import system
 from app.metadata.errors import KaowuError
+from app.models.capacity import CapacityPool
 from app.models.payment import GatewayTransaction, PaymentOrder
 from app.models.registration import HOLDING, PAID_STATES, Entry, Registration
-from app.models.settings import CapacityPool
 from app.rules import capacity
 from app.rules.clock import fixed
 from app.rules.orders import create_order

@@ -12,8 +12,8 @@ from app.database.session import KaowuSession
 from app.metadata.actor import system
 from app.metadata.errors import NotFound
 from app.models.audit import AuditEntry
+from app.models.capacity import CapacityPool
 from app.models.registration import Entry, EntryState, Life, PersonClaim, Registration, Review
-from app.models.settings import CapacityPool
 from app.rules import capacity
 from app.rules.capacity import CapacityExceeded, PoolMissing
 from app.rules.clock import fixed

@@ -13,14 +13,8 @@ from app.metadata.declarations import Resource
 from app.metadata.errors import Duplicate, InvalidInput
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Verb, Window
-from app.models.settings import (
-    PERSON_FEE,
-    CapacityPool,
-    Fee,
-    ProvinceSubject,
-    SiteSettings,
-    SiteSubject,
-)
+from app.models.capacity import CapacityPool
+from app.models.settings import PERSON_FEE, Fee, ProvinceSubject, SiteSettings, SiteSubject
 from app.rules import capacity, crud, operations, settings
 from app.rules.operations import Chosen
 from app.rules.policy import WindowClosed, permit

@@ -127,7 +127,7 @@ def test_disabled_sites_are_shown_only_with_seats(session: KaowuSession) -> None
 def _pools(site_id: int) -> Any:
     from sqlalchemy import select
 
-    from app.models.settings import CapacityPool
+    from app.models.capacity import CapacityPool
 
     return select(CapacityPool).where(CapacityPool.site_id == site_id)
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
 from app.metadata.vocabulary import Level
-from app.models.settings import CapacityPool
+from app.models.capacity import CapacityPool
 from tests.contract.world import World, text_of
 from tests.factories import EXAM_DAYS, seeding
 from tests.views.conftest import look, walk_phone

@@ -11,7 +11,7 @@ from app.metadata.errors import N_, KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
 from app.models.registration import HOLDING, Entry, Life, Registration
-from app.models.settings import RosterPolicy
+from app.models.roster import RosterPolicy
 from app.rules.registration.states import LIVE
 from app.rules.site import Site, notices_of
 

@@ -10,9 +10,9 @@ from app.metadata.declarations import ONLY_RUN, Declaration
 from app.metadata.errors import N_
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level
+from app.models.capacity import CapacityPool
 from app.models.payment import GatewayTransaction, PaymentOrder
 from app.models.registration import Entry, PersonClaim, Photo, Registration
-from app.models.settings import CapacityPool
 
 #: Everything that one step of a registration may write; for `writes` of operations and imports.
 TABLES = (

@@ -21,9 +21,9 @@ from app.metadata.declarations import (
 from app.metadata.errors import N_
 from app.metadata.registry import register
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level
+from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import ExamSubject
 from app.models.organisation import Organisation, below
-from app.models.settings import UNLIMITED, CapacityPool
 from app.rules.capacity import TOTAL, subject_pool
 from app.rules.statistics.engine import Filters, within
 
