@@ -86,8 +86,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(os.environ["TEST_RUN_DIRECTORY"], ignore_errors=True)
 
 
+def _opens_a_page(metafunc: pytest.Metafunc) -> bool:
+    """What a browser shows does not depend on the database: such tests run on the first alone."""
+    return bool({"browser", "desktop_page", "phone_page"} & set(metafunc.fixturenames))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Once per database, except where the test says which itself or is for PostgreSQL alone."""
+    """Once per database, except where the test says which itself, is for PostgreSQL alone, or is
+    about something that no database changes (a page in a browser, ``one_database``)."""
     if "database_kind" not in metafunc.fixturenames:
         return
     for mark in metafunc.definition.iter_markers("parametrize"):
@@ -97,6 +103,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds = [kind for kind in KINDS if chosen in ("both", kind)]
     if metafunc.definition.get_closest_marker("postgres"):
         kinds = [kind for kind in kinds if kind == "postgresql"]
+    elif one := metafunc.definition.get_closest_marker("one_database"):
+        kinds = [kind for kind in kinds if kind in one.args] or kinds[:1]
+    elif _opens_a_page(metafunc):
+        kinds = kinds[:1]
     metafunc.parametrize("database_kind", kinds, scope="session")
 
 
@@ -113,6 +123,26 @@ def _this_machine_alone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         network.refuse_outside(patch)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    """Hashes cost 3 ms instead of 0.1 s: most tests log somebody in, and none of them is about
+    that. ``real_hashes`` gives the cost of production back."""
+    method = "scrypt:1024:8:1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.rules.password._METHOD", method)
+        patch.setattr("app.rules.password._UNKNOWN_USER_HASH", f"{method}${'0' * 16}${'0' * 128}")
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as in production."""
+    method = "scrypt:32768:8:1"
+    monkeypatch.setattr("app.rules.password._METHOD", method)
+    unknown = f"{method}${'0' * 16}${'0' * 128}"
+    monkeypatch.setattr("app.rules.password._UNKNOWN_USER_HASH", unknown)
 
 
 @pytest.fixture(scope="session")

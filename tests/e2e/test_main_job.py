@@ -222,6 +222,7 @@ def text_of(pdf: bytes) -> str:
 
 @pytest.mark.browser
 @pytest.mark.valkey
+@pytest.mark.one_database("postgresql")
 def test_from_the_centre_to_the_printed_ticket(
     stack: Stack, desktop_page: Page, phone_page: Page
 ) -> None:

@@ -113,7 +113,7 @@ def test_r0_7_a_phone_registers_pays_and_prints(portal: Portal, phone_page: Page
         numbers = number_entries(session, portal.tree, candidate.row())
     page.click(".action-bar >> text=打印准考证")
     expect(page.locator(".ticket")).to_contain_text(numbers[0])
-    assert page.evaluate("document.querySelector('.ticket img').naturalWidth") == 240
+    expect(page.locator(".ticket img")).to_have_js_property("naturalWidth", 240)
     with page.expect_download() as download:
         page.click("text=下载 PDF")
     assert download.value.suggested_filename == f"ticket-{numbers[0]}.pdf"

@@ -116,6 +116,7 @@ def test_r8_3_last_five_are_barred_and_asked_last() -> None:
     check_password(GOOD, administrator=True, used_before=lambda _: False)
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_hash_and_verify() -> None:
     stored = rules.hash_password(GOOD)
     assert stored.startswith("scrypt:32768:8:1$")
@@ -133,6 +134,7 @@ def test_matches_any_looks_at_the_last_five_only() -> None:
     assert not rules.matches_any(GOOD, ["!"] * 5 + [stored])
 
 
+@pytest.mark.usefixtures("real_hashes")
 @pytest.mark.parametrize("stored", [None, "", "!", "plain", "scrypt:32768:8:1", "md5$a$b"])
 def test_unknown_users_and_locked_hashes_cost_the_same_work(
     stored: str | None, monkeypatch: pytest.MonkeyPatch
