@@ -6,9 +6,9 @@ each is asked again whether it may be done, and what became of each is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from app.metadata.actor import Actor
 from app.metadata.cleaning import load
 from app.metadata.declarations import On, Operation, Resource, RowOutcome
 from app.metadata.errors import N_, InvalidInput, KaowuError
-from app.metadata.fields import Field
+from app.metadata.fields import Field, Kind
 from app.metadata.presenting import title_of
 from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Personal, Verb
@@ -62,12 +62,28 @@ class WrongTarget(KaowuError):
     template = N_("“{label}”不能这样使用，请在列表中选择记录后操作。")
 
 
+class OnlyOnPage(KaowuError):
+    """The operation asks for what only its page can take: the password again, or a file."""
+
+    code = "operation.only_on_page"
+    template = N_("“{label}”须在页面上操作，不能通过接口或命令行执行。")
+    status = 403
+
+
 class QueryChanged(KaowuError):
     """Meanwhile more rows fit the query than were confirmed."""
 
     code = "operation.query_changed"
     template = N_("查询结果已由 {expected} 条变为 {count} 条，请核对后重新确认。")
     status = 409
+
+
+class Rehearsed(Exception):
+    """Carries the report of a rehearsal out of the unit of work, which so undoes everything."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +222,32 @@ def run(
     return report
 
 
+def rehearse(
+    session: Session,
+    operation: Operation,
+    chosen: Chosen,
+    values: Mapping[str, Any],
+    *,
+    clock: Clock = system_clock,
+) -> NoReturn:
+    """Do it as `run` does, and undo it: raises Rehearsed with the report.
+
+    It must end the unit of work, so it is the last thing that is called there. What `run` refuses
+    is refused here; nothing is kept, no entry in the log and no job.
+    """
+    raise Rehearsed(run(session, operation, chosen, values, clock=clock))
+
+
+def with_defaults(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw values as the page would send them: a field that is not named keeps its first value."""
+    return {f.name: f.default for f in fields if f.default is not None} | dict(values)
+
+
+def takes_file(operation: Operation, session: Session) -> bool:
+    """Does its form ask for a file? Neither REST nor the command line can send one."""
+    return any(field.kind is Kind.FILE for field in fields_of(operation, session))
+
+
 def _groups(session: Session, resource: Resource, chosen: Chosen) -> Iterator[list[Any]]:
     """The rows, locked, in groups. The ids of a query are read first: what the operation changes
     must not move rows in or out of the query while it runs."""
@@ -270,13 +312,18 @@ __all__ = [
     "Chosen",
     "InvalidInput",
     "NothingChosen",
+    "OnlyOnPage",
     "OperationContext",
     "QueryChanged",
+    "Rehearsed",
     "Report",
     "TooManyRows",
     "WrongTarget",
     "count",
     "fields_of",
+    "rehearse",
     "resource_of",
     "run",
+    "takes_file",
+    "with_defaults",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.metadata import registry
-from app.metadata.declarations import Operation, Resource
+from app.metadata.declarations import Operation, Resource, Statistic
 from app.views import (
     audit,
     documents,
@@ -18,8 +18,10 @@ from app.views import (
     statistics,
 )
 from app.views.engine.operation import operation_view
+from app.views.engine.operation_rest import operation_rest
 from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
+from app.views.engine.rest_reading import JobRest, statistic_rest
 
 OTHER_ENGINES = (imports, documents, statistics, jobs, matrix)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
@@ -34,5 +36,9 @@ def register(builder: Any) -> None:
             builder.add_view_no_menu(rest_view(resource), endpoint=f"api_{resource.name}")
     for operation in registry.declared(Operation):
         builder.add_view_no_menu(operation_view(operation), endpoint=operation.name)
+        builder.add_view_no_menu(operation_rest(operation), endpoint=f"api_{operation.name}")
+    for statistic in registry.declared(Statistic):
+        builder.add_view_no_menu(statistic_rest(statistic), endpoint=f"api_{statistic.name}")
+    builder.add_view_no_menu(JobRest, endpoint="api_job")
     for engine in OTHER_ENGINES:
         engine.register(builder)

@@ -185,7 +185,7 @@ def test_rest_is_there_only_where_asked_for(
 ) -> None:
     resource = RESOURCES[name]
     path = f"/{name}/" if method in ("GET", "POST") else f"/{name}/123"
-    body = {} if method in ("POST", "PATCH") else None
+    body: dict[str, Any] | None = {} if method in ("POST", "PATCH") else None
     status = world.browser(level).rest(method, path, body).status_code
     if not resource.api:
         assert status == 404
@@ -196,6 +196,29 @@ def test_rest_is_there_only_where_asked_for(
     else:
         assert status == {"GET": 200, "POST": 422}.get(method, status)
         assert status in (200, 404, 422)
+
+
+@EVERY_OPERATION
+def test_an_operation_over_rest_is_allowed_once_and_refused_once(world: World, name: str) -> None:
+    """One level that the matrix grants it to, one that it does not; a row that is not there."""
+    operation = OPERATIONS[name]
+    path = f"/operation/{name}/"
+    body: dict[str, Any] = {"dry_run": True}
+    if operation.on != frozenset({On.PAGE}):
+        one: dict[str, Any] = {"ids": ["123"]}
+        body |= one if operation.on - {On.QUERY} else {"query": {}}
+    levels = {_granted(world, operation, Verb.RUN, level): level for level in ADMINISTRATORS}
+    before = len(world.entries())
+    refused = world.browser(levels[False]).rest("POST", path, body)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "policy.no_verb")
+    answer = world.browser(levels[True]).rest("POST", path, body)
+    found = answer.get_json()
+    if operation.reauthenticate:
+        assert (answer.status_code, found["code"]) == (403, "operation.only_on_page")
+    elif answer.status_code != 200:
+        assert answer.status_code in (403, 404, 409, 422)
+        assert found["code"] not in ("policy.no_verb", "http.403", "http.404")
+    assert len(world.entries()) == before
 
 
 # ---------------------------------------------------------------- the declarations themselves

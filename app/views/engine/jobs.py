@@ -19,12 +19,12 @@ def machine() -> Machine:
     return cast(Machine, current_app.extensions["kaowu_machine"])
 
 
-def enqueue(
+def queue(
     kind: str, declaration: Declaration, parameters: dict[str, Any], *, total: int | None = None
-) -> str:
-    """Queue one run ("export" or "operation") in a unit of work; returns its page's address."""
+) -> int:
+    """Queue one run ("export" or "operation") in a unit of work; returns its number."""
     engine = machine()
-    run_id = context.run(
+    return context.run(
         lambda session: (
             queue_job(
                 session,
@@ -36,4 +36,10 @@ def enqueue(
             ).id
         )
     )
-    return url_for("jobs.show", row_id=run_id)
+
+
+def enqueue(
+    kind: str, declaration: Declaration, parameters: dict[str, Any], *, total: int | None = None
+) -> str:
+    """The same; returns the address of the run's page."""
+    return url_for("jobs.show", row_id=queue(kind, declaration, parameters, total=total))

@@ -38,6 +38,14 @@ class BadBody(InvalidInput):
     template = N_("请求内容应为 JSON 对象。")
 
 
+def json_body() -> dict[str, Any]:
+    """The JSON object of the request. Raises BadBody; 400 and 415 are the server's."""
+    body = request.get_json()
+    if not isinstance(body, Mapping):
+        raise BadBody({})
+    return {str(name): value for name, value in body.items()}
+
+
 def value_of(row: Any, column: Field | Computed) -> Any:
     """One value as JSON: masked, codes instead of labels, text as the forms take it."""
     value = raw(row, column)
@@ -119,7 +127,7 @@ class RestView(BaseView):
     @verb(Verb.ADD)
     def add(self) -> Response:
         """Add a row; 201 with the row and its address."""
-        values = self._body()
+        values = json_body()
         clock = context.clock()
         row_id = context.run(lambda s: crud.create(s, self.declaration, values, clock=clock).id)
         answer = self._document(row_id, 201)
@@ -130,7 +138,7 @@ class RestView(BaseView):
     @verb(Verb.EDIT)
     def edit(self, row_id: int) -> Response:
         """Change the given values. Resources with versions want the `version` that was read."""
-        values = self._body()
+        values = json_body()
         version = self._version(values)
         row = listing.row_by_id(self._session(), self.declaration, row_id)
         fields = crud.form_fields(self.declaration, Verb.EDIT, context.actor())
@@ -157,13 +165,6 @@ class RestView(BaseView):
             message = gettext("请给出读取该记录时的 version")
             raise InvalidInput({VERSION: [message]})
         return version
-
-    def _body(self) -> dict[str, Any]:
-        """The JSON object of the request. Raises BadBody; 400 and 415 are the server's."""
-        body = request.get_json()
-        if not isinstance(body, Mapping):
-            raise BadBody({})
-        return {str(name): value for name, value in body.items()}
 
 
 def rest_view(resource: Resource) -> type[RestView]:

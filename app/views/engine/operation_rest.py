@@ -1,0 +1,244 @@
+"""REST of operations: POST /api/v1/operation/<name>/ under the number of the session.
+
+The body chooses rows, gives the values of the form, and says whether it is only a rehearsal:
+
+    {"ids": ["…"], "values": {…}, "reason": "…", "dry_run": false}
+    {"query": {"filters": {…}, "organisation": "", "expected": 23, "high_water": "…"}, …}
+
+An operation of the page names neither. The same rules as on the page decide. All results of a
+query are only touched with the count that was confirmed: a rehearsal answers the `query` to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from flask import Response, jsonify, url_for
+from flask_appbuilder import BaseView, expose
+
+from app.metadata.cleaning import load
+from app.metadata.declarations import Operation
+from app.metadata.errors import N_, InvalidInput, KaowuError
+from app.metadata.query import ListQuery
+from app.metadata.vocabulary import Verb
+from app.rules import availability, crud, listing, operations, policy
+from app.rules.operations import REASON, Chosen, Report
+from app.views import request as context
+from app.views.engine import jobs
+from app.views.engine.answers import verb
+from app.views.engine.rest import json_body
+from app.views.texts import text
+
+PREFIX = "/api/v1/operation"
+#: members of the body, and of its `query`
+BODY = frozenset({"ids", "query", "values", "reason", "dry_run"})
+QUERY = frozenset({"filters", "organisation", "expected", "high_water"})
+#: ids of one request; more are chosen by a query
+MOST_IDS = 1_000
+#: rows of a report, those that were skipped first; all are in the log
+SHOWN = 1_000
+_UNKNOWN = N_("没有这个项目，或您不能填写它")
+_NO_IDS = N_("应为编号的列表")
+_NO_NUMBER = N_("应为整数")
+_NO_OBJECT = N_("应为一组“名称: 值”")
+_NO_TEXT = N_("应为文字")
+_NO_BOOLEAN = N_("应为 true 或 false")
+
+
+class Unconfirmed(KaowuError):
+    """All results of a query are asked for without the count that was seen."""
+
+    code = "operation.unconfirmed"
+    template = N_("请先试运行（dry_run），核对条数后连同返回的 query 再提交。")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a request asks for: the rows, the raw values, and whether it is only tried."""
+
+    chosen: Chosen
+    values: Mapping[str, Any] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+def order_of(operation: Operation, body: Mapping[str, Any]) -> Order:
+    """Read a body. Raises InvalidInput at the first member that is wrong."""
+    if unknown := sorted(set(body) - BODY):
+        raise InvalidInput({name: [_UNKNOWN] for name in unknown})
+    if body.get("ids") is not None and body.get("query") is not None:
+        raise InvalidInput({"query": [_UNKNOWN]})
+    values = dict(_mapping("values", body.get("values")))
+    if REASON in values:
+        raise InvalidInput({REASON: [_UNKNOWN]})
+    if body.get("reason") is not None:
+        values[REASON] = body["reason"]
+    dry_run = body.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise InvalidInput({"dry_run": [_NO_BOOLEAN]})
+    return Order(_chosen(operation, body), values, dry_run)
+
+
+def _chosen(operation: Operation, body: Mapping[str, Any]) -> Chosen:
+    if body.get("query") is not None:
+        return Chosen(query=_query(operation, _mapping("query", body["query"])))
+    ids = body.get("ids") or []
+    if not isinstance(ids, list) or not all(_is_key(item) for item in ids):
+        raise InvalidInput({"ids": [_NO_IDS]})
+    if len(ids) > MOST_IDS:
+        raise operations.TooManyRows(limit=MOST_IDS, count=len(ids))
+    return Chosen(tuple(dict.fromkeys(int(item) for item in ids)))
+
+
+def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
+    if unknown := sorted(set(given) - QUERY):
+        raise InvalidInput({f"query.{name}": [_UNKNOWN] for name in unknown})
+    filters = _mapping("query.filters", given.get("filters"))
+    if wrong := sorted(name for name, value in filters.items() if not isinstance(value, str)):
+        raise InvalidInput({f"query.filters.{name}": [_NO_TEXT] for name in wrong})
+    organisation = given.get("organisation") or ""
+    if not isinstance(organisation, str):
+        raise InvalidInput({"query.organisation": [_NO_TEXT]})
+    expected, high_water = given.get("expected"), given.get("high_water")
+    if expected is not None and (type(expected) is not int or expected < 0):
+        raise InvalidInput({"query.expected": [_NO_NUMBER]})
+    if high_water is not None and not _is_key(high_water):
+        raise InvalidInput({"query.high_water": [_NO_NUMBER]})
+    return ListQuery(
+        operation.resource,
+        filters,
+        organisation=organisation[:10],
+        high_water=None if high_water is None else int(high_water),
+        expected=expected,
+    )
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput({name: [_NO_OBJECT]})
+    return value
+
+
+def _is_key(item: Any) -> bool:
+    """A key as text, as REST gives it out; small ones may come as numbers."""
+    if type(item) is int:
+        return 0 <= item < 2**63
+    known = isinstance(item, str) and item.isascii() and item.isdigit() and len(item) < 20
+    return known and int(item) < 2**63
+
+
+def report_of(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    """The report as JSON: counts, then every row, those that were skipped first."""
+    ordered = sorted(report.outcomes, key=lambda outcome: outcome.done)
+    return {
+        "dry_run": dry_run,
+        "chosen": report.chosen,
+        "done": report.done,
+        "skipped": report.skipped,
+        "rows": [
+            {
+                "id": str(outcome.row_id),
+                "title": outcome.title,
+                "done": outcome.done,
+                "reason": text(outcome.reason),
+            }
+            for outcome in ordered[:SHOWN]
+        ],
+        "more": len(ordered) > SHOWN,
+    }
+
+
+class OperationRest(BaseView):
+    """Base of the generated views; `operation_rest` makes one per declaration."""
+
+    declaration: ClassVar[Operation]
+
+    @expose("/", methods=["POST"])
+    @verb(Verb.RUN)
+    def run(self) -> Response:
+        """Do it: 200 with the report, or 202 with the job's address where it takes longer."""
+        order = self._required(order_of(self.declaration, json_body()))
+        chosen, number = self._counted(order.chosen)
+        if order.dry_run:
+            return self._rehearse(order, chosen, number)
+        if chosen.query is not None and order.chosen.query is not None:
+            if order.chosen.query.expected is None:
+                raise Unconfirmed()
+            chosen = order.chosen  # with the bounds that were confirmed, not with today's
+        if number > self.declaration.inline_up_to:
+            return self._queue(order, chosen, number)
+        clock = context.clock()
+        report = context.run(
+            lambda unit: operations.run(unit, self.declaration, chosen, order.values, clock=clock)
+        )
+        return jsonify(report_of(report, dry_run=False))
+
+    def _required(self, order: Order) -> Order:
+        """The order with the values that it leaves out. Raises everything that can be refused
+        before a row is looked at."""
+        session, actor = context.read_session(), context.actor()
+        for name in (self.declaration.name, self.declaration.resource):
+            availability.require(session, name, actor)
+        policy.check(session, self.declaration, Verb.RUN, actor, context.clock()).require()
+        if self.declaration.reauthenticate or operations.takes_file(self.declaration, session):
+            raise operations.OnlyOnPage(label=self.declaration.label)
+        fields = operations.fields_of(self.declaration, session)
+        values = operations.with_defaults(fields, order.values)
+        load(fields, values, crud.choices_for(session, fields, actor))
+        return replace(order, values=values)
+
+    def _counted(self, chosen: Chosen) -> tuple[Chosen, int]:
+        """The choice with what it finds now, and how many rows that are. Raises NotFound."""
+        session = context.read_session()
+        number = operations.count(session, self.declaration, chosen)
+        resource = operations.resource_of(self.declaration)
+        if chosen.query is not None and chosen.query.expected is None:
+            return Chosen(query=listing.seen(session, resource, chosen.query)), number
+        listing.rows_by_id(session, resource, list(chosen.ids))
+        return chosen, number
+
+    def _rehearse(self, order: Order, chosen: Chosen, number: int) -> Response:
+        """What would happen. Of more rows than are done at once only the count is told."""
+        report = Report(chosen=number)
+        if number <= self.declaration.inline_up_to:
+            clock = context.clock()
+            try:
+                context.run(
+                    lambda unit: operations.rehearse(
+                        unit, self.declaration, chosen, order.values, clock=clock
+                    )
+                )
+            except operations.Rehearsed as rehearsed:
+                report = rehearsed.report
+        found = report_of(report, dry_run=True) | {"job": number > self.declaration.inline_up_to}
+        if chosen.query is not None:
+            query = chosen.query.to_json()
+            found["query"] = {name: query[name] for name in sorted(QUERY)}
+        return jsonify(found)
+
+    def _queue(self, order: Order, chosen: Chosen, number: int) -> Response:
+        parameters = chosen.to_json() | {"values": dict(order.values)}
+        job = jobs.queue("operation", self.declaration, parameters, total=number)
+        address = url_for("api_job.show", row_id=job)
+        answer = jsonify({"job": str(job), "address": address, "chosen": number})
+        answer.status_code = 202
+        answer.headers["Location"] = address
+        return answer
+
+
+def operation_rest(operation: Operation) -> type[OperationRest]:
+    """The view class of an operation's REST; its endpoint is `api_<name>`."""
+    return type(
+        f"{operation.name.title().replace('_', '')}RunRest",
+        (OperationRest,),
+        {
+            "declaration": operation,
+            "route_base": f"{PREFIX}/{operation.name}",
+            "class_permission_name": operation.name,
+            "default_view": "run",
+            "__doc__": f"REST of the operation {operation.name}.",
+        },
+    )
