@@ -1,4 +1,4 @@
-"""The five things that are declared: resource, operation, statistic, import, document.
+"""What is declared: resource, grid, operation, statistic, import, document.
 
 All carry the same facts: menu place, verbs per level, window and the levels that it binds.
 `app.metadata.registry` collects and checks them; engines in `jobs` and `views` interpret them.
@@ -22,6 +22,7 @@ MANAGE: Verbs = LOOK | {Verb.ADD, Verb.EDIT, Verb.DELETE}
 CHANGE: Verbs = LOOK | {Verb.EDIT}
 ONLY_RUN: Verbs = frozenset({Verb.RUN})
 ONLY_VIEW: Verbs = frozenset({Verb.VIEW, Verb.EXPORT})
+FILL_IN: Verbs = ONLY_VIEW | {Verb.EDIT}
 IMPORT: Verbs = frozenset({Verb.VIEW, Verb.RUN})
 PRODUCE: Verbs = frozenset({Verb.VIEW, Verb.GENERATE, Verb.DOWNLOAD})
 
@@ -36,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Declaration:
-    """What all five share.
+    """What all of them share.
 
     `verbs` are the defaults of the permission matrix, per level; `super_verbs` those of the
     superuser role. `window` gates the verbs in `gated` (default: all writing verbs) for the
@@ -108,7 +109,101 @@ class Resource(Declaration):
     noun: str = ""
     #: fields offered only when adding / only when editing are set with `Field.immutable`
     organisation_column: bool = False
+    #: levels that have exactly one row: their page shows it, in place of a list of one
+    single: frozenset[Level] = frozenset()
+    #: fields of the form that are no columns: a `crud.before` rule stores them. What is in force
+    #: is read from the attribute of the row of that name, where there is one
+    virtual: tuple[Field, ...] = ()
+    #: fields and computed columns of the detail page, where it does not show all
+    shown: tuple[str, ...] = ()
+    #: attribute of a row that changes whenever what the page shows does
+    version: str = "version"
+    #: the button that opens the form, where it is not called 修改
+    edit_label: str = ""
+    #: numbered remarks below the form (说明)
+    remarks: tuple[str, ...] = ()
+    #: (session, row) -> the form's values in the last session of the exam (R0.6b), or nothing
+    former: Callable[[Any, Any], Mapping[str, Any]] | None = None
+    #: rows of the actor's province are read by those below it as well
+    from_above: bool = False
     legal_verbs: Verbs = MANAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridColumn:
+    """A column of a grid: what its cells are called, how they are cleaned, who may write them.
+
+    `cell.name` is the key of the column (no blanks), `cell.label` its heading below that of
+    its `group`; `cell.editable_from` is the lowest level that writes it. `owner` says whose
+    data the cells are: a superior who writes them acts on behalf of the row (P3). `words` are
+    shown in place of values ({99999: 不限}), `unset` in place of none.
+    """
+
+    cell: Field
+    group: str = ""
+    owner: Level = Level.SITE
+    unset: str = ""
+    words: Mapping[Any, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.cell.name
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """One stored value (None is unset), why nobody may write it now, and a line about it."""
+
+    value: Any = None
+    locked: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GridChange:
+    """The changed cells of one row: old and new values by column, and the row as it is stored."""
+
+    site: Any
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    cells: Mapping[str, GridCell]
+
+    def value(self, column: str) -> Any:
+        """What will stand in the column: the new value, else the stored one, else None."""
+        if column in self.after:
+            return self.after[column]
+        return self.cells[column].value if column in self.cells else None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grid(Declaration):
+    """A wide table edited in place: the sites of the actor's scope down, columns that depend on
+    the data across. Saved as one change, after a preview, or not at all.
+
+    `columns(session, actor)` -> list of `GridColumn`;
+    `read(session, sites, columns, lock)` -> {site id: {column: GridCell}}; a column that a row
+    does not have is left out; with `lock` the rows are locked, in the order of the sites;
+    `check(session, changes)` -> {(site id, column): message}: every error, each in its cell;
+    `save(session, change)` writes one row inside the permit;
+    `effects(session, changes)` -> sentences about what exists and is touched;
+    `questions(changes)` -> sentences that must be agreed to before saving;
+    `copy(session, sites, columns, exam)` -> {site code: {column: value}} of an earlier session;
+    `notices(session, actor, rows)` -> sentences above the table; `rows` is what `read` gave;
+    `told_by()` -> SQL condition on `AuditEntry`: the entries that tell who set a row and when.
+    `row_label` names the dialog in which one row is edited alone; empty: there is none.
+    """
+
+    columns: Callable[..., Sequence[GridColumn]]
+    read: Callable[..., Mapping[int, Mapping[str, GridCell]]]
+    check: Callable[..., Mapping[tuple[int, str], Any]]
+    save: Callable[..., None]
+    effects: Callable[..., Sequence[Any]] | None = None
+    questions: Callable[..., Sequence[Any]] | None = None
+    copy: Callable[..., Mapping[str, Mapping[str, Any]]] | None = None
+    notices: Callable[..., Sequence[Any]] | None = None
+    told_by: Callable[[], Any] | None = None
+    row_label: str = ""
+    legal_verbs: Verbs = FILL_IN
 
 
 class On(StrEnum):

@@ -1,0 +1,450 @@
+"""Grids: reading a page of sites, examining what was typed, saving all of it or nothing.
+
+What was typed is compared with what its writer saw: cells that he left alone are not his, and
+a cell that somebody else changed meanwhile is shown with both values. One way for page, row
+dialog, workbook, copy of the last session and command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.database.policy import actor_of, become
+from app.metadata.actor import Actor
+from app.metadata.cleaning import clean
+from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
+from app.metadata.errors import BRACKETED, N_, KaowuError, Message, PolicyDenied
+from app.metadata.fields import Kind
+from app.metadata.text import Bad, fen_to_yuan
+from app.metadata.vocabulary import Level, Verb
+from app.models.audit import AuditEntry
+from app.models.exam import Exam
+from app.models.organisation import Organisation, below
+from app.rules import audit_log, availability
+from app.rules.clock import Clock, system_clock
+from app.rules.policy import check, permit
+
+#: what was typed, or seen: {site code: {column name: raw value}}
+Raw = Mapping[str, Mapping[str, Any]]
+#: a cell: (site code, column name); an empty column name is the row itself
+Key = tuple[str, str]
+#: what files and lists show where a row has no such cell
+NO_CELL = "—"
+#: sites whose cells are read and checked in one go
+CHUNK = 200
+
+
+class GridRefused(KaowuError):
+    """Cells are wrong, or were changed by somebody else: nothing was saved."""
+
+    code = "grid.refused"
+    template = N_("有 {count} 处不能保存，没有保存任何内容：{first}")
+
+    def __init__(self, examined: Examined) -> None:
+        self.examined = examined
+        errors = list(examined.errors.values())
+        found = errors or [Message(CHANGED_MEANWHILE)]
+        super().__init__(count=len(errors) + len(examined.conflicts), first=found[0])
+
+
+class NothingToCopy(KaowuError):
+    """R0.6b: there is no earlier session, or it holds nothing for these sites."""
+
+    code = "grid.nothing_to_copy"
+    template = N_("上一考次没有可复制的“{label}”数据。")
+
+
+CHANGED_MEANWHILE = N_("在您修改期间已被他人改动，请核对后重新预览")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One site and its cells by column; columns that it does not have are missing."""
+
+    site: Organisation
+    cells: Mapping[str, GridCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Some rows of a grid; `total` counts those of the whole choice."""
+
+    columns: Sequence[GridColumn]
+    rows: Sequence[Row]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A cell that two people changed: what is stored now, and what was typed."""
+
+    stored: Any
+    typed: Any
+
+
+@dataclass(slots=True)
+class Examined:
+    """What the typed values would do: rows to change, errors and conflicts by cell."""
+
+    columns: Sequence[GridColumn]
+    changes: list[GridChange] = field(default_factory=list)
+    errors: dict[Key, Any] = field(default_factory=dict)
+    conflicts: dict[Key, Conflict] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.errors or self.conflicts)
+
+    @property
+    def cells(self) -> int:
+        """How many cells change."""
+        return sum(len(change.after) for change in self.changes)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def choice_of_sites(actor: Actor, organisation: str = "", words: str = "") -> Select[Organisation]:
+    """The sites of the actor's scope, by code; below an organisation of that code, and whose
+    code or name `words` is a part of."""
+    chosen = select(Organisation).where(below(actor), Organisation.level == Level.SITE.value)
+    if organisation:
+        found = (
+            select(Organisation.id)
+            .where(below(actor), Organisation.code == organisation)
+            .scalar_subquery()
+        )
+        path = (Organisation.province_id, Organisation.city_id, Organisation.id)
+        # the centre stands above all of its session
+        top = Organisation.exam_id == actor.exam_id
+        is_centre = actor.level is Level.CENTER and organisation == actor.organisation_code
+        chosen = chosen.where(top if is_centre else or_(*(column == found for column in path)))
+    if words:
+        chosen = chosen.where(
+            Organisation.code.startswith(words, autoescape=True)
+            | Organisation.name.contains(words, autoescape=True)
+        )
+    return chosen.order_by(Organisation.code)
+
+
+def page(
+    session: Session,
+    grid: Grid,
+    *,
+    organisation: str = "",
+    words: str = "",
+    number: int = 1,
+    size: int | None = None,
+) -> Table:
+    """One page of rows (all of them without `size`)."""
+    chosen = choice_of_sites(actor_of(session), organisation, words)
+    total = session.scalar(select(func.count()).select_from(chosen.order_by(None).subquery())) or 0
+    if size is not None:
+        last = max(1, -(-total // size))
+        chosen = chosen.limit(size).offset((min(max(number, 1), last) - 1) * size)
+    columns = grid.columns(session, actor_of(session))
+    return Table(columns, rows_of(session, grid, session.scalars(chosen).all(), columns), total)
+
+
+def rows_of(
+    session: Session,
+    grid: Grid,
+    sites: Sequence[Organisation],
+    columns: Sequence[GridColumn],
+    *,
+    lock: bool = False,
+) -> list[Row]:
+    """The rows of these sites, in their order."""
+    found: list[Row] = []
+    for start in range(0, len(sites), CHUNK):
+        part = sites[start : start + CHUNK]
+        cells = grid.read(session, part, columns, lock)
+        found += [Row(site, cells.get(site.id, {})) for site in part]
+    return found
+
+
+def sites_named(session: Session, codes: Iterable[str]) -> list[Organisation]:
+    """The sites of these codes within the actor's scope, in the order of their keys: the order
+    in which rows are locked."""
+    wanted = sorted(set(codes))
+    found: list[Organisation] = []
+    for start in range(0, len(wanted), CHUNK):
+        chosen = choice_of_sites(actor_of(session)).where(
+            Organisation.code.in_(wanted[start : start + CHUNK])
+        )
+        found += session.scalars(chosen)
+    return sorted(found, key=lambda site: site.id)
+
+
+def last_set(session: Session, grid: Grid, sites: Sequence[Organisation]) -> dict[int, AuditEntry]:
+    """{site id: the last entry about its row}: who set it, when, and on whose behalf."""
+    if grid.told_by is None or not sites:
+        return {}
+    newest = (
+        select(func.max(AuditEntry.id))
+        .where(
+            audit_log.visible_to(actor_of(session)),
+            AuditEntry.site_id.in_([site.id for site in sites]),
+            AuditEntry.outcome == "done",
+            grid.told_by(),
+        )
+        .group_by(AuditEntry.site_id)
+    )
+    entries = session.scalars(select(AuditEntry).where(AuditEntry.id.in_(newest)))
+    return {entry.site_id: entry for entry in entries if entry.site_id is not None}
+
+
+def text_of(column: GridColumn, value: Any) -> str:
+    """A value as an input of the form and a cell of the workbook hold it; "" for none."""
+    if value is None:
+        return ""
+    if column.cell.kind is Kind.MONEY:
+        return fen_to_yuan(value)
+    if column.cell.kind is Kind.BOOLEAN:
+        return N_("是") if value else N_("否")
+    return str(value)
+
+
+def shown(column: GridColumn, value: Any) -> Any:
+    """A value as people read it, a msgid where it is a word: 未设置, 不限, 是."""
+    if value is None:
+        return column.unset or None
+    return column.words[value] if value in column.words else text_of(column, value)
+
+
+def title_of(column: GridColumn) -> str:
+    """The column's heading in one line."""
+    if not column.group:
+        return column.cell.label
+    return Message(BRACKETED, name=column.group, detail=column.cell.label)
+
+
+# ---------------------------------------------------------------- who may write
+
+
+def refusal(session: Session, grid: Grid, clock: Clock = system_clock) -> PolicyDenied | None:
+    """Why the actor cannot edit the grid here and now; None where he can."""
+    return check(session, grid, Verb.EDIT, actor_of(session), clock).refusal
+
+
+def is_writable(column: GridColumn, cell: GridCell | None, actor: Actor) -> bool:
+    """May this actor write the cell, windows aside?"""
+    level_may = actor.level.rank <= column.cell.editable_from.rank
+    return cell is not None and not cell.locked and level_may
+
+
+# ---------------------------------------------------------------- examining
+
+
+def examine(session: Session, grid: Grid, sent: Raw, seen: Raw, *, lock: bool = False) -> Examined:
+    """Compare what was sent with what its writer saw and with what is stored.
+
+    Every error is collected, none is raised. A cell whose seen value is not told counts as seen
+    as it is stored. With `lock` the rows stay locked until the transaction ends.
+    """
+    columns = grid.columns(session, actor_of(session))
+    found = Examined(columns)
+    sites = sites_named(session, sent)
+    for code in sorted(set(sent) - {site.code for site in sites}):
+        found.errors[code, ""] = Message(
+            N_("没有代码为 {code} 的考点，或不在您的管辖范围内"), code=code
+        )
+    for row in rows_of(session, grid, sites, columns, lock=lock):
+        code = row.site.code
+        _examine_row(found, row, sent[code], seen.get(code, {}), actor_of(session))
+    codes = {change.site.id: change.site.code for change in found.changes}
+    for (site_id, name), message in grid.check(session, found.changes).items():
+        found.errors.setdefault((codes[site_id], name), message)
+    return found
+
+
+def _examine_row(
+    found: Examined, row: Row, sent: Mapping[str, Any], seen: Mapping[str, Any], actor: Actor
+) -> None:
+    columns = {column.name: column for column in found.columns}
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for name, raw in sent.items():
+        key = (row.site.code, name)
+        column, cell = columns.get(name), row.cells.get(name)
+        if column is None or cell is None:
+            if not _is_blank(raw):
+                found.errors[key] = N_("该考点没有这个项目，不能填写")
+            continue
+        known = seen.get(name, text_of(column, cell.value))
+        if _is_same(column, raw, known):
+            continue
+        if not is_writable(column, cell, actor):
+            found.errors[key] = cell.locked or _needs(column)
+            continue
+        try:
+            value = clean(column.cell, raw)
+        except Bad as error:
+            found.errors[key] = error.as_message()
+            continue
+        if value == cell.value:
+            continue  # somebody else has entered the same
+        if not _is_same(column, known, text_of(column, cell.value)):
+            found.conflicts[key] = Conflict(cell.value, value)
+        before[name], after[name] = cell.value, value
+    if after:
+        found.changes.append(GridChange(row.site, before, after, row.cells))
+
+
+def _needs(column: GridColumn) -> Message:
+    return Message(N_("需由{level}及以上管理员修改"), level=column.cell.editable_from.label)
+
+
+def _is_blank(raw: Any) -> bool:
+    return raw is None or str(raw).strip() in ("", NO_CELL)
+
+
+def _is_same(column: GridColumn, one: Any, other: Any) -> bool:
+    """Do two raw values mean the same? “72” and “72.00” do; what cannot be read is its text."""
+    if _is_blank(one) or _is_blank(other):
+        return _is_blank(one) and _is_blank(other)
+    if str(one).strip() == str(other).strip():
+        return True
+    try:
+        return bool(clean(column.cell, one) == clean(column.cell, other))
+    except Bad:
+        return False
+
+
+# ---------------------------------------------------------------- what it does, saving
+
+
+def effects(session: Session, grid: Grid, changes: Sequence[GridChange]) -> list[Any]:
+    """Sentences about what exists and would be touched."""
+    return list(grid.effects(session, changes)) if grid.effects and changes else []
+
+
+def questions(grid: Grid, changes: Sequence[GridChange]) -> list[Any]:
+    """Sentences that must be agreed to before these changes are saved."""
+    return list(grid.questions(changes)) if grid.questions else []
+
+
+def save(
+    session: Session,
+    grid: Grid,
+    sent: Raw,
+    seen: Raw,
+    *,
+    clock: Clock = system_clock,
+    reason: str | None = None,
+) -> int:
+    """Save all changed cells in the session's transaction; returns how many.
+
+    Rows are written in the order of their keys, each on behalf of its site where the actor
+    stands above the owner of its cells (P3). Raises GridRefused with every error, and what the
+    policy refuses; the caller rolls back.
+    """
+    actor = actor_of(session)
+    availability.require(session, grid.name, actor)
+    check(session, grid, Verb.EDIT, actor, clock).require()
+    examined = examine(session, grid, sent, seen, lock=True)
+    if not examined.is_good:
+        raise GridRefused(examined)
+    for change in examined.changes:
+        try:
+            for acting, part in _parts(actor, examined.columns, change):
+                become(session, acting)
+                with permit(session, grid, Verb.EDIT, clock=clock, reason=reason):
+                    grid.save(session, part)
+        except PolicyDenied:
+            raise
+        except KaowuError as error:
+            first = next(iter(change.after))
+            examined.errors[change.site.code, first] = error.as_message()
+            raise GridRefused(examined) from error
+    become(session, actor)
+    return examined.cells
+
+
+def _parts(
+    actor: Actor, columns: Sequence[GridColumn], change: GridChange
+) -> list[tuple[Actor, GridChange]]:
+    """The change by who acts: first what is the actor's own, then what he does for the site."""
+    own = {column.name for column in columns if actor.level.rank >= column.owner.rank}
+    found = []
+    for acting, names in (
+        (actor, [name for name in change.after if name in own]),
+        (actor.behalf(change.site.code), [name for name in change.after if name not in own]),
+    ):
+        if names:
+            before = {name: change.before[name] for name in names}
+            after = {name: change.after[name] for name in names}
+            found.append((acting, replace(change, before=before, after=after)))
+    return found
+
+
+# ---------------------------------------------------------------- filling
+
+
+def last_exam(session: Session, exam_id: int | None) -> Exam | None:
+    """The session before this one, by number."""
+    number = select(Exam.number).where(Exam.id == exam_id).scalar_subquery()
+    earlier = select(Exam).where(Exam.number < number).order_by(Exam.number.desc())
+    return session.scalars(earlier.limit(1)).first()
+
+
+def copied(
+    session: Session, grid: Grid, *, organisation: str = "", words: str = ""
+) -> dict[str, dict[str, str]]:
+    """What the sites of the choice had in the last session, as if it were typed (R0.6b).
+
+    Only cells that exist now, are writable and were set then. Raises NothingToCopy.
+    """
+    exam = last_exam(session, actor_of(session).exam_id)
+    table = page(session, grid, organisation=organisation, words=words)
+    sites = [row.site for row in table.rows]
+    former = (
+        grid.copy(session, sites, table.columns, exam) if grid.copy is not None and exam else {}
+    )
+    values = {
+        code: {name: value for name, value in cells.items() if value is not None}
+        for code, cells in former.items()
+    }
+    filled = _filled(table, values, actor_of(session))
+    if not filled:
+        raise NothingToCopy(label=grid.label)
+    return filled
+
+
+def _filled(table: Table, values: Raw, actor: Actor) -> dict[str, dict[str, str]]:
+    columns = {column.name: column for column in table.columns}
+    found: dict[str, dict[str, str]] = {}
+    for row in table.rows:
+        wanted = {
+            name: text_of(columns[name], value)
+            for name, value in values.get(row.site.code, {}).items()
+            if name in columns and is_writable(columns[name], row.cells.get(name), actor)
+        }
+        if wanted:
+            found[row.site.code] = wanted
+    return found
+
+
+def filled_down(
+    table: Table, actor: Actor, texts: Mapping[str, str], *, only_unset: bool = False
+) -> dict[str, dict[str, str]]:
+    """One text per column for every row of the table, as if it were typed; with `only_unset`
+    only where nothing is stored."""
+    columns = {column.name: column for column in table.columns}
+    found: dict[str, dict[str, str]] = {}
+    for row in table.rows:
+        wanted = {
+            name: text
+            for name, text in texts.items()
+            if name in columns
+            and is_writable(columns[name], row.cells.get(name), actor)
+            and not (only_unset and row.cells[name].value is not None)
+        }
+        if wanted:
+            found[row.site.code] = wanted
+    return found
