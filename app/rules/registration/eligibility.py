@@ -11,8 +11,9 @@ from app.metadata.errors import N_, KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
 from app.models.registration import HOLDING, Entry, Life, Registration
-from app.models.roster import RosterPolicy
 from app.rules.registration.states import LIVE
+from app.rules.roster import admission
+from app.rules.roster.admission import NotAdmitted
 from app.rules.site import Site, notices_of
 
 
@@ -37,13 +38,6 @@ class NoticesChanged(KaowuError):
     code = "registration.notices_changed"
     template = N_("报名通告已更新，请重新阅读并确认。")
     status = 409
-
-
-class NotAdmitted(KaowuError):
-    """The site's 学籍报考设置 does not admit this person (R19.4)."""
-
-    code = "registration.not_admitted"
-    template = N_("考点“{name}”仅接受学籍库中的考生报考。请选择其他考点，或咨询考点。")
 
 
 def require_candidate(session: Session) -> Actor:
@@ -114,17 +108,23 @@ def require_accepted(session: Session, site: Site, notice_version: str) -> None:
 
 
 def admits(session: Session, site: Site, id_digest: str) -> None:
-    """Does the site's 学籍报考设置 admit this person? Raises NotAdmitted.
+    """Do the 学籍报考设置 of the site, and of the person's own, admit him here? Raises NotAdmitted.
 
-    The one place for R19.4 and R19.5. Without student records everybody is a 社会考生: admitted
-    unless the site takes 学籍 candidates only, be it of the province or its own (R19.4, R19.4c).
+    The one place for R19.4 and R19.5, for whoever registers and for collective imports (R19.8).
     """
-    policy = session.scalars(
-        select(RosterPolicy).where(
-            RosterPolicy.exam_id == site.exam_id, RosterPolicy.site_id == site.site_id
-        )
-    ).one_or_none()
-    if policy is None or not policy.roster_enabled:
-        return
-    if policy.own_province_only or policy.own_site_only:
-        raise NotAdmitted(name=site.display)
+    admission.require_admitted(session, site, id_digest, site.display)
+
+
+__all__ = [
+    "AlreadyRegistered",
+    "CandidatesOnly",
+    "NotAdmitted",
+    "NoticesChanged",
+    "admits",
+    "last_expired",
+    "live_registration",
+    "live_registration_id",
+    "require_accepted",
+    "require_candidate",
+    "require_none_yet",
+]
