@@ -123,12 +123,15 @@ def _check_resource(item: Resource) -> None:
 
     fields = fields_of(item.model)
     computed = {column.name for column in item.computed}
+    virtual = {field.name for field in item.virtual}
+    if doubled := virtual & (set(fields) | computed):
+        raise DeclarationError(item.name, f"virtual fields {sorted(doubled)} are columns")
     known = set(fields) | computed
-    for name in item.columns:
+    for name in (*item.columns, *item.shown):
         if name not in known:
             raise DeclarationError(item.name, f"unknown column {name!r}")
     for title, names in item.fieldsets:
-        if wrong := set(names) - known:
+        if wrong := set(names) - known - virtual:
             raise DeclarationError(item.name, f"fieldset {title!r} names {sorted(wrong)}")
     mapper: Any = inspect(item.model)
     for name, direction in item.order:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,11 @@ from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.cleaning import load
 from app.metadata.declarations import Resource
-from app.metadata.errors import InUse, StaleRow
-from app.metadata.fields import Field, fields_of
-from app.metadata.vocabulary import Level, Verb
-from app.rules import availability, listing
+from app.metadata.errors import N_, InUse, NotFound, StaleRow
+from app.metadata.fields import Field, Kind, fields_of
+from app.metadata.vocabulary import Level, Personal, Verb
+from app.models.organisation import Organisation, below
+from app.rules import availability, effects, listing
 from app.rules.clock import Clock, system_clock
 from app.rules.policy import permit
 
@@ -55,15 +56,63 @@ def before(resource: str, *verbs: Verb) -> Callable[[BeforeRule], BeforeRule]:
     return register
 
 
+#: name of the field by which a superior who adds a row says whose it is (P3)
+SITE = "_site"
+
+
+def sites_below(session: Session, actor: Actor) -> dict[str, str]:
+    """{code: “(990701)地市七考点一”} of the sites that the actor may act for."""
+    rows = session.execute(
+        select(Organisation.code, Organisation.name)
+        .where(below(actor), Organisation.level == Level.SITE.value)
+        .order_by(Organisation.code)
+    )
+    return {code: f"({code}){name}" for code, name in rows}
+
+
+SITE_FIELD = Field(
+    name=SITE,
+    label=N_("考点"),
+    personal=Personal.NONE,
+    kind=Kind.REFERENCE,
+    required=True,
+    options=sites_below,
+)
+
+
+def acts_for_sites(resource: Resource, actor: Actor) -> bool:
+    """Are its rows a site's, and does the actor stand above the sites?"""
+    return issubclass(resource.model, base.SiteScoped) and actor.level is not Level.SITE
+
+
+def site_below(session: Session, actor: Actor, code: str) -> Organisation:
+    """The site of this code below the actor. Raises NotFound."""
+    site = session.scalars(
+        select(Organisation).where(
+            below(actor), Organisation.level == Level.SITE.value, Organisation.code == code
+        )
+    ).first()
+    if site is None:
+        raise NotFound()
+    return site
+
+
 def form_fields(resource: Resource, verb: Verb, actor: Actor) -> list[Field]:
-    """The fields that this actor may fill in when adding or editing."""
-    return [
+    """The fields that this actor may fill in when adding or editing. Who adds a row of a site
+    from above says which site (P3)."""
+    fields = [
         field
         for field in fields_of(resource.model).values()
         if (field.name in resource.form if resource.form else field.form)
         and not (verb is Verb.EDIT and field.immutable)
         and actor.level.rank <= field.editable_from.rank
     ]
+    if resource.virtual and not resource.form:
+        fields = []
+    fields += resource.virtual
+    if verb is Verb.ADD and acts_for_sites(resource, actor) and not actor.is_system:
+        fields.insert(0, SITE_FIELD)
+    return fields
 
 
 def choices_for(
@@ -100,6 +149,16 @@ def _run_rules(resource: Resource, row: Any, context: Context) -> None:
         rule(row, context)
 
 
+def _virtual(resource: Resource) -> set[str]:
+    return {field.name for field in resource.virtual}
+
+
+def _ask(resource: Resource, row: Any, context: Context, confirmed: str) -> None:
+    """Raise Unconfirmed for effects that were not confirmed; who confirms all is not asked."""
+    if confirmed != effects.ALL:
+        effects.require(effects.found(resource.name, context.verb, row, context), confirmed)
+
+
 def create(
     session: Session,
     resource: Resource,
@@ -108,23 +167,34 @@ def create(
     clock: Clock = system_clock,
     preset: Mapping[str, Any] | None = None,
     reason: str | None = None,
+    confirmed: str = effects.ALL,
 ) -> Any:
     """Add a row from raw values. `preset` sets attributes that no form offers (a parent).
 
-    Raises InvalidInput with all field errors, or what policy and the rules raise.
+    Raises InvalidInput with all field errors, or what policy and the rules raise; Unconfirmed
+    where it has effects that `confirmed` does not name.
     """
     actor = actor_of(session)
     availability.require(session, resource.name, actor)
     fields = form_fields(resource, Verb.ADD, actor)
+    if preset and "site_id" in preset:
+        fields = [field for field in fields if field.name != SITE]
     cleaned = load(fields, values, choices_for(session, fields, actor))
     with permit(session, resource, Verb.ADD, clock=clock, reason=reason):
         given = {name: value for name, value in cleaned.items() if value is not None}
-        row = resource.model(**(defaults_of(resource) | given))
+        code = given.pop(SITE, None)
+        stored = {name: value for name, value in given.items() if name not in _virtual(resource)}
+        row = resource.model(**(defaults_of(resource) | stored))
         for name, value in (preset or {}).items():
             setattr(row, name, value)
+        if code is not None:
+            site = site_below(session, actor, code)
+            row.province_id, row.city_id, row.site_id = site.province_id, site.city_id, site.id
         _place(row, actor)
         with session.no_autoflush:
-            _run_rules(resource, row, Context(session, actor, clock, Verb.ADD, cleaned))
+            context = Context(session, actor, clock, Verb.ADD, cleaned)
+            _run_rules(resource, row, context)
+            _ask(resource, row, context, confirmed)
         session.add(row)
         session.flush()
     return row
@@ -139,37 +209,51 @@ def update(
     version: int | None = None,
     clock: Clock = system_clock,
     reason: str | None = None,
+    confirmed: str = effects.ALL,
 ) -> Any:
     """Change the given values of a row (names that are missing stay as they are).
 
     `version` is what the form was made from; a newer row raises StaleRow with the difference
-    {label: (yours, stored)} in `parameters["difference"]`.
+    {label: (yours, stored)} in `parameters["difference"]`. Raises Unconfirmed where the change
+    has effects that `confirmed` does not name.
     """
     actor = actor_of(session)
     availability.require(session, resource.name, actor)
     row = listing.row_by_id(session, resource, row_id)
     fields = form_fields(resource, Verb.EDIT, actor)
     cleaned = load(fields, values, choices_for(session, fields, actor), partial=True)
-    _check_version(row, fields, cleaned, version)
+    _check_version(resource, row, fields, cleaned, version)
+    virtual = _virtual(resource)
     with permit(session, resource, Verb.EDIT, clock=clock, reason=reason):
         with session.no_autoflush:
             for name, value in cleaned.items():
-                if getattr(row, name) != value:
+                if name not in virtual and getattr(row, name) != value:
                     setattr(row, name, value)
-            _run_rules(resource, row, Context(session, actor, clock, Verb.EDIT, cleaned))
+            context = Context(session, actor, clock, Verb.EDIT, cleaned)
+            _run_rules(resource, row, context)
+            _ask(resource, row, context, confirmed)
         session.flush()
     return row
 
 
+def version_of(resource: Resource, row: Any) -> int | None:
+    """What changes whenever the row does; None for rows without versions."""
+    return getattr(row, resource.version, None)
+
+
 def _check_version(
-    row: Any, fields: list[Field], values: Mapping[str, Any], version: int | None
+    resource: Resource,
+    row: Any,
+    fields: list[Field],
+    values: Mapping[str, Any],
+    version: int | None,
 ) -> None:
-    if version is None or not hasattr(row, "version") or row.version == version:
+    if version is None or version_of(resource, row) in (None, version):
         return
     difference = {
-        field.label: (values[field.name], getattr(row, field.name))
+        field.label: (values[field.name], getattr(row, field.name, None))
         for field in fields
-        if field.name in values and values[field.name] != getattr(row, field.name)
+        if field.name in values and values[field.name] != getattr(row, field.name, None)
     }
     raise StaleRow(difference=difference)
 

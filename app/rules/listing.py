@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import Select, and_, func, inspect, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.database.keys import digest
-from app.database.policy import actor_of
+from app.database.policy import actor_of, elevated
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Resource
 from app.metadata.errors import LABELLED, N_, InvalidInput, Message, NotFound
@@ -123,7 +124,20 @@ def base_statement(session: Session, resource: Resource) -> Select[Any]:
     statement: Select[Any] = select(resource.model)
     if resource.row_filter is not None:
         statement = statement.where(resource.row_filter(actor_of(session)))
+    if resource.from_above:
+        actor = actor_of(session)
+        statement = statement.where(resource.model.exam_id == actor.exam_id)
+        if actor.province_id is not None:
+            statement = statement.where(resource.model.province_id == actor.province_id)
     return statement
+
+
+def _reading(session: Session, resource: Resource) -> AbstractContextManager[None]:
+    """Around every statement on the rows: those of the province above are outside the scope of
+    those below it, and bounded by the statement itself."""
+    if resource.from_above:
+        return elevated(session, "read what the province has set", resource.model)
+    return nullcontext()
 
 
 def _organisation(session: Session, resource: Resource, code: str) -> Any:
@@ -217,11 +231,13 @@ def page(
     """
     statement = statement_for(session, resource, query)
     bounded = statement.with_only_columns(resource.model.id).limit(COUNT_BOUND + 1).subquery()
-    total = session.scalar(select(func.count()).select_from(bounded)) or 0
+    with _reading(session, resource):
+        total = session.scalar(select(func.count()).select_from(bounded)) or 0
     more, total = total > COUNT_BOUND, min(total, COUNT_BOUND)
     number = min(max(number, 1), max(1, -(-total // size)))
     ordered = _ordered(resource, query, statement).options(*loads_of(resource))
-    rows = session.scalars(ordered.limit(size).offset((number - 1) * size)).unique().all()
+    with _reading(session, resource):
+        rows = session.scalars(ordered.limit(size).offset((number - 1) * size)).unique().all()
     return Page(list(rows), total, more, number, size)
 
 
@@ -230,7 +246,8 @@ def seen(session: Session, resource: Resource, query: ListQuery) -> ListQuery:
     stores, so that it touches what the user saw and no later rows."""
     statement = statement_for(session, resource, query)
     inner = statement.with_only_columns(resource.model.id).subquery()
-    count, highest = session.execute(select(func.count(), func.max(inner.c.id))).one()
+    with _reading(session, resource):
+        count, highest = session.execute(select(func.count(), func.max(inner.c.id))).one()
     return query.bounded(highest, count)
 
 
@@ -249,7 +266,8 @@ def rows_by_id(
         if lock:
             statement = statement.order_by(resource.model.id).with_for_update(of=resource.model)
             statement = statement.execution_options(populate_existing=True)
-        rows = session.scalars(statement.options(*loads_of(resource))).unique()
+        with _reading(session, resource):
+            rows = session.scalars(statement.options(*loads_of(resource))).unique().all()
         found.update({row.id: row for row in rows})
     if len(found) != len(set(ids)):
         raise NotFound()
@@ -259,7 +277,8 @@ def rows_by_id(
 def ids_of(session: Session, resource: Resource, query: ListQuery) -> list[int]:
     """The ids of all rows of a query, ascending."""
     statement = statement_for(session, resource, query).with_only_columns(resource.model.id)
-    return list(session.scalars(statement.order_by(resource.model.id)))
+    with _reading(session, resource):
+        return list(session.scalars(statement.order_by(resource.model.id)))
 
 
 def row_by_id(session: Session, resource: Resource, row_id: int) -> Any:
@@ -278,7 +297,8 @@ def stream(
     last = 0
     while True:
         step = statement.where(resource.model.id > last).order_by(resource.model.id).limit(size)
-        rows = list(session.scalars(step).unique())
+        with _reading(session, resource):
+            rows = list(session.scalars(step).unique())
         if not rows:
             return
         last = rows[-1].id
