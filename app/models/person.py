@@ -11,6 +11,12 @@ from app.database.base import PLUMBING, Encrypted
 from app.metadata.errors import N_
 from app.metadata.fields import Kind, Search, col
 from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.text import (
+    normalise_email,
+    normalise_name,
+    normalise_phone,
+    normalise_postcode,
+)
 from app.metadata.vocabulary import Personal
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS, ID_TYPES, OCCUPATIONS, SEXES
 
@@ -25,6 +31,7 @@ class PersonalData:
             Personal.PERSONAL,
             listed=True,
             search=Search.PREFIX,
+            checks=(normalise_name,),
             help=N_("须与证件一致；少数民族姓名间隔点用“·”"),
         ),
     )
@@ -64,23 +71,34 @@ class PersonalData:
     department: Mapped[str | None] = mapped_column(
         String(50), info=col(N_("院系"), Personal.NONE, search=Search.PREFIX, more=True)
     )
-    major: Mapped[str | None] = mapped_column(String(50), info=col(N_("专业"), Personal.NONE))
+    major: Mapped[str | None] = mapped_column(
+        String(50), info=col(N_("专业"), Personal.NONE, search=Search.PREFIX, more=True)
+    )
     class_name: Mapped[str | None] = mapped_column(
         String(50), info=col(N_("班级"), Personal.NONE, search=Search.PREFIX, more=True)
     )
     student_number: Mapped[str | None] = mapped_column(
-        String(30), info=col(N_("学号"), Personal.PERSONAL)
+        String(30), info=col(N_("学号"), Personal.PERSONAL, search=Search.EXACT, more=True)
     )
-    postcode: Mapped[str | None] = mapped_column(String(6), info=col(N_("邮编"), Personal.NONE))
+    postcode: Mapped[str | None] = mapped_column(
+        String(6), info=col(N_("邮编"), Personal.NONE, checks=(normalise_postcode,))
+    )
     address: Mapped[str | None] = mapped_column(
         String(100), info=col(N_("联系地址"), Personal.PERSONAL)
     )
     mobile: Mapped[str | None] = mapped_column(
         Encrypted(20),
-        info=col(N_("联系电话"), Personal.SENSITIVE, mask=mask_mobile, sortable=False),
+        info=col(
+            N_("联系电话"),
+            Personal.SENSITIVE,
+            mask=mask_mobile,
+            sortable=False,
+            checks=(normalise_phone,),
+        ),
     )
     email: Mapped[str | None] = mapped_column(
-        String(254), info=col(N_("电子邮箱"), Personal.PERSONAL, mask=mask_email)
+        String(254),
+        info=col(N_("电子邮箱"), Personal.PERSONAL, mask=mask_email, checks=(normalise_email,)),
     )
     remark: Mapped[str | None] = mapped_column(
         String(200), info=col(N_("备注"), Personal.NONE, kind=Kind.MULTILINE)

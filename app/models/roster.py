@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Boolean, ForeignKey, Index, String, UniqueConstraint, or_, select, true
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
@@ -20,12 +21,51 @@ from app.database.base import (
     Versioned,
     utc_now,
 )
-from app.metadata.errors import N_
-from app.metadata.fields import col
+from app.metadata.actor import Actor
+from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
+from app.metadata.errors import N_, Message
+from app.metadata.fields import Computed, Field, Kind, Search, col
 from app.metadata.masking import mask_id
-from app.metadata.vocabulary import Level, Personal
+from app.metadata.vocabulary import Area, Level, Personal, Window
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS
+from app.models.organisation import Organisation, below
 from app.models.person import PersonalData
+from app.models.settings import SITE_COLUMN
+
+#: 可报考考点 as lists show them: more names than these become a number
+_NAMES_SHOWN = 3
+UNLIMITED_SITES = N_("不限")
+
+
+def sites_of(session: Session, actor: Actor) -> dict[str, str]:
+    """The sites below the actor in his session: {code: “(990701)地市七考点一”}."""
+    rows = session.execute(
+        select(Organisation.code, Organisation.name)
+        .where(below(actor), Organisation.level == Level.SITE.value)
+        .order_by(Organisation.code)
+    )
+    return {code: f"({code}){name}" for code, name in rows}
+
+
+#: 可报考考点 in forms: codes of sites of the own province, none of them = unlimited (R19.5)
+ALLOWED_SITES = Field(
+    name="allowed_sites",
+    label=N_("可报考考点"),
+    personal=Personal.NONE,
+    kind=Kind.CHOICES,
+    options=sites_of,
+    help=N_("本考点学籍考生在本省可以报考的考点；默认为本考点，不选为不限。"),
+)
+
+
+def _allowed_names(row: RosterPolicy) -> str:
+    names = [place.allowed_site.display for place in row.allowed if place.allowed_site]
+    if not row.allowed:
+        return UNLIMITED_SITES
+    if len(names) <= _NAMES_SHOWN:
+        return "、".join(names)
+    shown = "、".join(names[:_NAMES_SHOWN])
+    return Message(N_("{names}等 {count} 个考点"), names=shown, count=len(names))
 
 
 class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
@@ -33,11 +73,57 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
 
     __tablename__ = "roster_policy"
     __table_args__ = (UniqueConstraint("exam_id", "site_id"),)
+    __admin__ = Resource(
+        name="roster_policy",
+        label=N_("学籍报考设置"),
+        menu=Place(Area.SETUP, 100),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: CHANGE,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        order=(("site_id", "asc"),),
+        computed=(
+            SITE_COLUMN,
+            Computed(
+                "allowed_names",
+                N_("可报考考点"),
+                _allowed_names,
+                loads=("allowed.allowed_site",),
+            ),
+        ),
+        columns=(
+            "site_name",
+            "roster_enabled",
+            "own_province_only",
+            "own_site_only",
+            "allowed_names",
+        ),
+        form=("roster_enabled", "own_province_only", "own_site_only"),
+        virtual=(ALLOWED_SITES,),
+        single=frozenset({Level.SITE}),
+        basic_search=4,
+        help=N_("由省设置。设置不正确时，请向省申请修改；不启用学籍库的考点保持默认。"),
+        remarks=(
+            N_("不启用学籍库：本考点学籍考生等同于不在学籍库，可以自由报名；其他各项不起作用。"),
+            N_("启用学籍库：学籍考生报名时可以载入学籍信息，载入后可以修改。"),
+            N_("仅接受本省：社会考生和外省考生不能报考本考点。"),
+            N_("仅接受本考点：只有本考点学籍考生可以报考本考点。"),
+            N_("可报考考点只能在本省内选择；学籍考生到外省报考不受此限制。"),
+        ),
+    )
 
     roster_enabled: Mapped[bool] = mapped_column(
         Boolean,
         default=False,
-        info=col(N_("启用学籍库"), Personal.NONE, listed=True, editable_from=Level.PROVINCE),
+        info=col(
+            N_("启用学籍库"),
+            Personal.NONE,
+            listed=True,
+            search=Search.CHOICE,
+            editable_from=Level.PROVINCE,
+        ),
     )
     own_province_only: Mapped[bool] = mapped_column(
         Boolean,
@@ -46,6 +132,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             N_("仅接受本省学籍库考生报考"),
             Personal.NONE,
             listed=True,
+            search=Search.CHOICE,
             editable_from=Level.PROVINCE,
         ),
     )
@@ -56,9 +143,29 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             N_("仅接受本考点学籍库考生报考"),
             Personal.NONE,
             listed=True,
+            search=Search.CHOICE,
             editable_from=Level.PROVINCE,
         ),
     )
+
+    site: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(RosterPolicy.site_id) == Organisation.id", viewonly=True
+    )
+    allowed: Mapped[list[RosterAllowedSite]] = relationship(
+        primaryjoin="RosterPolicy.site_id == foreign(RosterAllowedSite.site_id)",
+        order_by="RosterAllowedSite.allowed_site_id",
+        viewonly=True,
+    )
+
+    @property
+    def display(self) -> str:
+        """“(990701)地市七考点一”."""
+        return self.site.display if self.site else ""
+
+    @property
+    def allowed_sites(self) -> list[str]:
+        """Codes of 可报考考点, ascending; none = unlimited."""
+        return sorted(place.allowed_site.code for place in self.allowed if place.allowed_site)
 
 
 class RosterAllowedSite(Base, SiteScoped, AdministratorsOnly):
@@ -68,6 +175,10 @@ class RosterAllowedSite(Base, SiteScoped, AdministratorsOnly):
     __table_args__ = (UniqueConstraint("exam_id", "site_id", "allowed_site_id"),)
 
     allowed_site_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
+
+    allowed_site: Mapped[Organisation | None] = relationship(
+        foreign_keys=[allowed_site_id], viewonly=True
+    )
 
 
 class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stamped, Versioned):
@@ -81,39 +192,208 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
         Index(None, "province_code", "id"),
     )
 
+    __admin__ = Resource(
+        name="student_record",
+        label=N_("学籍库信息管理"),
+        noun=N_("学籍"),
+        menu=Place(Area.ROSTER, 20),
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: MANAGE,
+            Level.CITY: LOOK,
+            Level.SITE: MANAGE,
+        },
+        window=Window.ELIGIBILITY,
+        organisation_column=True,
+        api=True,
+        sticky=1,
+        columns=(
+            "name",
+            "id_type",
+            "id_number",
+            "sex",
+            "ethnic",
+            "education",
+            "department",
+            "major",
+            "class_name",
+            "student_number",
+        ),
+        fieldsets=(
+            (
+                N_("基本信息"),
+                (
+                    "site_code",
+                    "name",
+                    "id_type",
+                    "id_number",
+                    "sex",
+                    "birth",
+                    "ethnic",
+                    "education",
+                    "occupation",
+                ),
+            ),
+            (N_("学校信息"), ("department", "major", "class_name", "student_number")),
+            (N_("联系方式"), ("mobile", "email", "address", "postcode", "remark")),
+        ),
+        help=N_("学籍数据和考次无关，跨考次一直保留；更改学籍信息不影响已报名的考生。"),
+    )
+
+    site_code: Mapped[str | None] = mapped_column(
+        String(6),
+        active_history=True,
+        info=col(
+            N_("学籍考点"),
+            Personal.NONE,
+            required=True,
+            options=sites_of,
+            immutable=True,
+            editable_from=Level.PROVINCE,
+        ),
+        sort_order=-87,
+    )
     ethnic: Mapped[str] = mapped_column(
         String(2),
-        info=col(N_("民族"), Personal.PERSONAL, choices=ETHNIC_GROUPS.choices, listed=True),
+        info=col(
+            N_("民族"),
+            Personal.PERSONAL,
+            choices=ETHNIC_GROUPS.choices,
+            listed=True,
+            search=Search.CHOICE,
+            more=True,
+        ),
     )
     education: Mapped[str] = mapped_column(
         String(2),
-        info=col(N_("文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices, listed=True),
+        info=col(
+            N_("文化程度"),
+            Personal.PERSONAL,
+            choices=EDUCATIONS.choices,
+            listed=True,
+            search=Search.CHOICE,
+            more=True,
+        ),
     )
+
+
+def _moves_of(actor: Actor) -> Any:
+    """SQL condition: moves out of and into the actor's organisation and those below it."""
+    pairs = {
+        Level.PROVINCE: (RosterMove.from_province_code, RosterMove.to_province_code),
+        Level.CITY: (RosterMove.from_city_code, RosterMove.to_city_code),
+        Level.SITE: (RosterMove.from_site_code, RosterMove.to_site_code),
+    }.get(actor.level)
+    if pairs is None:
+        return true()
+    return or_(*(column == actor.organisation_code for column in pairs))
 
 
 class RosterMove(Base, AdministratorsOnly):
-    """A student record passed from one site to another by an import (R20.5); both see it."""
+    """A student record passed from one site to another by an import (R20.5); both see it.
+
+    The names of the sites are those of that day; `acknowledged_at` is when the losing site has
+    read of it.
+    """
 
     __tablename__ = "roster_move"
-    __table_args__ = (Index(None, "from_site_code", "at"), Index(None, "to_site_code", "at"))
-
-    at: Mapped[dt.datetime] = mapped_column(UtcDateTime, default=utc_now, info=PLUMBING)
-    name: Mapped[str] = mapped_column(String(30), info=col(N_("姓名"), Personal.PERSONAL))
-    id_number: Mapped[str] = mapped_column(
-        Encrypted(30), info=col(N_("证件号码"), Personal.SENSITIVE, mask=mask_id, sortable=False)
+    __table_args__ = (
+        Index(None, "from_site_code", "at"),
+        Index(None, "to_site_code", "at"),
+        Index(None, "id_digest"),
     )
+    __admin__ = Resource(
+        name="roster_move",
+        label=N_("学籍变动记录"),
+        menu=Place(Area.ROSTER, 30),
+        verbs=dict.fromkeys((Level.CENTER, Level.PROVINCE, Level.CITY, Level.SITE), LOOK),
+        per_exam=False,
+        row_filter=_moves_of,
+        order=(("at", "desc"),),
+        computed=(
+            Computed("from_site", N_("原考点"), lambda row: row.from_site),
+            Computed("to_site", N_("新考点"), lambda row: row.to_site),
+        ),
+        columns=(
+            "at",
+            "name",
+            "id_number",
+            "from_site",
+            "from_education",
+            "to_site",
+            "to_education",
+            "acknowledged_at",
+        ),
+        help=N_("其他考点导入同一证件号码的学籍时，学籍转到新考点；原考点和新考点都可以在此查看。"),
+    )
+
+    at: Mapped[dt.datetime] = mapped_column(
+        UtcDateTime,
+        default=utc_now,
+        info=col(
+            N_("变动时间"),
+            Personal.NONE,
+            kind=Kind.DATETIME,
+            listed=True,
+            search=Search.RANGE,
+            form=False,
+        ),
+    )
+    name: Mapped[str] = mapped_column(
+        String(30), info=col(N_("姓名"), Personal.PERSONAL, listed=True, search=Search.PREFIX)
+    )
+    id_number: Mapped[str] = mapped_column(
+        Encrypted(30),
+        info=col(
+            N_("证件号码"),
+            Personal.SENSITIVE,
+            listed=True,
+            sortable=False,
+            search=Search.EXACT,
+            mask=mask_id,
+            digest_column="id_digest",
+        ),
+    )
+    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
     from_province_code: Mapped[str] = mapped_column(String(6), info=PLUMBING)
     from_city_code: Mapped[str | None] = mapped_column(String(6), info=PLUMBING)
     from_site_code: Mapped[str] = mapped_column(
-        String(6), info=col(N_("原考点代码"), Personal.NONE)
+        String(6),
+        info=col(N_("原考点代码"), Personal.NONE, search=Search.EXACT, more=True, shown=False),
     )
+    from_site_name: Mapped[str] = mapped_column(String(60), default="", info=PLUMBING)
     to_province_code: Mapped[str] = mapped_column(String(6), info=PLUMBING)
     to_city_code: Mapped[str | None] = mapped_column(String(6), info=PLUMBING)
-    to_site_code: Mapped[str] = mapped_column(String(6), info=col(N_("新考点代码"), Personal.NONE))
+    to_site_code: Mapped[str] = mapped_column(
+        String(6),
+        info=col(N_("新考点代码"), Personal.NONE, search=Search.EXACT, more=True, shown=False),
+    )
+    to_site_name: Mapped[str] = mapped_column(String(60), default="", info=PLUMBING)
     from_education: Mapped[str] = mapped_column(
-        String(2), info=col(N_("原文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices)
+        String(2),
+        info=col(N_("原文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices, listed=True),
     )
     to_education: Mapped[str] = mapped_column(
-        String(2), info=col(N_("新文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices)
+        String(2),
+        info=col(N_("新文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices, listed=True),
     )
     job_id: Mapped[int | None] = mapped_column(ForeignKey("job_run.id"), info=PLUMBING)
+    acknowledged_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime,
+        info=col(N_("原考点已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
+    )
+
+    @property
+    def from_site(self) -> str:
+        """“(990701)地市七考点一”, as it was called that day."""
+        return f"({self.from_site_code}){self.from_site_name}"
+
+    @property
+    def to_site(self) -> str:
+        """Likewise."""
+        return f"({self.to_site_code}){self.to_site_name}"
+
+    @property
+    def display(self) -> str:
+        """What the log calls it: no personal name."""
+        return f"{self.from_site_code} → {self.to_site_code}"

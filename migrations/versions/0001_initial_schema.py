@@ -1300,15 +1300,19 @@ def upgrade() -> None:
         sa.Column("at", types.UtcDateTime(), nullable=False),
         sa.Column("name", sa.String(length=30), nullable=False),
         sa.Column("id_number", types.Encrypted(30), nullable=False),
+        sa.Column("id_digest", sa.String(length=64), nullable=False),
         sa.Column("from_province_code", sa.String(length=6), nullable=False),
         sa.Column("from_city_code", sa.String(length=6), nullable=True),
         sa.Column("from_site_code", sa.String(length=6), nullable=False),
+        sa.Column("from_site_name", sa.String(length=60), nullable=False),
         sa.Column("to_province_code", sa.String(length=6), nullable=False),
         sa.Column("to_city_code", sa.String(length=6), nullable=True),
         sa.Column("to_site_code", sa.String(length=6), nullable=False),
+        sa.Column("to_site_name", sa.String(length=60), nullable=False),
         sa.Column("from_education", sa.String(length=2), nullable=False),
         sa.Column("to_education", sa.String(length=2), nullable=False),
         sa.Column("job_id", types.Big, nullable=True),
+        sa.Column("acknowledged_at", types.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["job_id"], ["job_run.id"], name=op.f("fk_roster_move_job_id_job_run")
         ),
@@ -1318,6 +1322,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_roster_move_from_site_code_at"), ["from_site_code", "at"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_roster_move_id_digest"), ["id_digest"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_roster_move_to_site_code_at"), ["to_site_code", "at"], unique=False
         )
@@ -1534,6 +1539,7 @@ def downgrade() -> None:
     op.drop_table("entry")
     with op.batch_alter_table("roster_move", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_roster_move_to_site_code_at"))
+        batch_op.drop_index(batch_op.f("ix_roster_move_id_digest"))
         batch_op.drop_index(batch_op.f("ix_roster_move_from_site_code_at"))
 
     op.drop_table("roster_move")
