@@ -18,6 +18,7 @@ from app.cli.demo import demo
 from app.cli.documents import document
 from app.cli.imports import import_file
 from app.cli.jobs import jobs
+from app.cli.operation import operation
 from app.cli.permissions import permissions
 from app.cli.shell import ChapteredGroup, Shell, complain
 from app.cli.texts import _
@@ -42,7 +43,7 @@ def kaowu(shell: Shell, verbose: bool) -> None:
 
 
 kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
-kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, arrange)
+kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, operation, arrange)
 kaowu.add_chapter(_("运行"), jobs, check, audit)
 
 

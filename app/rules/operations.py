@@ -25,7 +25,7 @@ from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Personal, Verb
 from app.rules import audit, availability, crud, listing
 from app.rules.clock import Clock, system_clock
-from app.rules.policy import permit
+from app.rules.policy import check, permit
 
 #: rows are handed to `apply` in groups of this size
 CHUNK = 500
@@ -238,6 +238,14 @@ def rehearse(
     raise Rehearsed(run(session, operation, chosen, values, clock=clock))
 
 
+def require(session: Session, operation: Operation, clock: Clock = system_clock) -> None:
+    """What can be refused before anything is asked: raises NotUsed, or what the policy refuses."""
+    actor = actor_of(session)
+    for name in (operation.name, operation.resource):
+        availability.require(session, name, actor)
+    check(session, operation, Verb.RUN, actor, clock).require()
+
+
 def with_defaults(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
     """Raw values as the page would send them: a field that is not named keeps its first value."""
     return {f.name: f.default for f in fields if f.default is not None} | dict(values)
@@ -322,6 +330,7 @@ __all__ = [
     "count",
     "fields_of",
     "rehearse",
+    "require",
     "resource_of",
     "run",
     "takes_file",

@@ -23,7 +23,7 @@ from app.metadata.declarations import Operation
 from app.metadata.errors import N_, InvalidInput, KaowuError
 from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Verb
-from app.rules import availability, crud, listing, operations, policy
+from app.rules import crud, listing, operations
 from app.rules.operations import REASON, Chosen, Report
 from app.views import request as context
 from app.views.engine import jobs
@@ -180,9 +180,7 @@ class OperationRest(BaseView):
         """The order with the values that it leaves out. Raises everything that can be refused
         before a row is looked at."""
         session, actor = context.read_session(), context.actor()
-        for name in (self.declaration.name, self.declaration.resource):
-            availability.require(session, name, actor)
-        policy.check(session, self.declaration, Verb.RUN, actor, context.clock()).require()
+        operations.require(session, self.declaration, context.clock())
         if self.declaration.reauthenticate or operations.takes_file(self.declaration, session):
             raise operations.OnlyOnPage(label=self.declaration.label)
         fields = operations.fields_of(self.declaration, session)

@@ -1,0 +1,148 @@
+"""`kaowu operation`: any declared operation on the demo, as its page would run it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import sessionmaker
+
+from app.database.session import KaowuSession
+from app.database.unit_of_work import reading
+from app.metadata.actor import system
+from app.models.audit import AuditEntry
+from app.models.organisation import Organisation
+from app.models.registration import Registration
+from tests.cli.conftest import Kaowu, lines
+
+SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
+SITE = ("--as", "site990701@kaowu.test", "--exam", "58")
+PENDING = ("operation", "registration_approve", "--where", "review=pending")
+
+
+def _reviewed(factory: sessionmaker[KaowuSession], review: str, code: str = "990701") -> list[int]:
+    """Numbers of the site's registrations in a state of the review."""
+    with reading(factory, system("test")) as session:
+        site = select(Organisation.id).where(Organisation.code == code)
+        found = session.scalars(
+            select(Registration.id)
+            .where(Registration.site_id.in_(site), Registration.review == review)
+            .order_by(Registration.id)
+        )
+        return list(found)
+
+
+def _logged(factory: sessionmaker[KaowuSession]) -> int:
+    with reading(factory, system("test")) as session:
+        return session.scalar(select(func.count()).select_from(AuditEntry)) or 0
+
+
+def test_a_query_is_rehearsed_asked_for_and_done(
+    on_demo: Kaowu,
+    demo_factory: sessionmaker[KaowuSession],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    waiting, before = _reviewed(demo_factory, "pending"), _logged(demo_factory)
+    assert waiting
+    tried = on_demo(*PENDING, *SITE, "--dry-run")
+    count = f"已完成 {len(waiting)} 项，未执行 0 项。"
+    assert (tried.code, lines(tried.out)[-2:]) == (0, [count, "没有保存。"])
+    assert _reviewed(demo_factory, "pending") == waiting
+    asked = on_demo(*PENDING, *SITE)
+    assert (asked.code, asked.out) == (1, "")
+    assert str(len(waiting)) in asked.err
+    assert _logged(demo_factory) == before
+    done = on_demo(*PENDING, *SITE, "--yes")
+    assert (done.code, done.err, lines(done.out)[-1]) == (0, "", count)
+    assert _reviewed(demo_factory, "pending") == []
+    with reading(demo_factory, system("test")) as session:
+        run = session.scalars(
+            select(AuditEntry).where(AuditEntry.action.like("%registration_approve.run"))
+        ).one()
+        assert run.request_id.startswith("cli ")
+        assert run.changes["filters"]["new"] == ["review"]
+    again = on_demo(*PENDING, *SITE, "--yes")
+    assert (again.code, again.out) == (1, "")
+    assert "没有选中任何记录" in again.err
+
+
+def test_rows_are_named_and_values_given(
+    on_demo: Kaowu, demo_factory: sessionmaker[KaowuSession]
+) -> None:
+    one, two = _reviewed(demo_factory, "pending")[:2]
+    refuse = ("operation", "registration_reject", "--ids", f"{one},{two}", *SITE, "--yes")
+    missing = on_demo(*refuse)
+    assert (missing.code, missing.out) == (1, "")
+    assert "不通过原因：必填" in missing.err
+    unknown = on_demo(*refuse, "--set", "nonsense=1")
+    assert "没有这个项目" in unknown.err
+    values = ("--set", "reject_type=2", "--set", "reject_reason=照片模糊")
+    done = on_demo(*refuse, *values)
+    assert (done.code, lines(done.out)) == (0, ["已完成 2 项，未执行 0 项。"])
+    skipped = on_demo(*refuse, *values)
+    assert (skipped.code, lines(skipped.out)) == (1, ["已完成 0 项，未执行 2 项。"])
+    assert len(lines(skipped.err)) == 2
+    foreign = _reviewed(demo_factory, "none", "990801")[0]
+    other = on_demo("operation", "registration_approve", "--ids", str(foreign), *SITE, "--yes")
+    assert (other.code, other.out) == (1, "")
+    assert other.err.startswith("没有找到该记录")
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (["registration_lock", "--ids", "1"], 1, "请用 --as 指明操作人的邮箱。"),
+        (["no_such"], 1, "没有“no_such”。可用："),
+        ([], 2, "缺少 NAME"),
+        (["registration_lock", "--ids", "x", *SITE], 2, "不是记录编号：x"),
+        (["registration_lock", "--ids", "1", "--all", *SITE], 2, "只能用一种"),
+        (["registration_lock", "--where", "x", *SITE], 2, "应写成 名称=值：x"),
+        (["registration_lock", *SITE], 1, "没有选中任何记录"),
+        (["registration_lock", "--where", "x=1", "--yes", *SITE], 1, "查询条件有误"),
+        (["registration_lock", "--ids", "1", "--yes", *SITE], 1, "没有找到该记录"),
+        (
+            ["registration_lock", "--all", "--as", "province99@kaowu.test", "--yes"],
+            1,
+            "您没有“锁定报名信息”的执行权限",
+        ),
+        (
+            ["registration_lock", "--all", "--as", "site990702@kaowu.test", "--yes"],
+            1,
+            "当前不在报名管理时间内",
+        ),
+        (
+            ["arrangement_run", "--as", "site990702@kaowu.test", "--exam", "57", "--yes"],
+            1,
+            "历史考次",
+        ),
+    ],
+)
+def test_what_is_wrong_or_not_allowed_is_said(
+    on_demo: Kaowu, options: list[str], code: int, sentence: str
+) -> None:
+    said = on_demo("operation", *options)
+    assert (said.code, said.out) == (code, "")
+    assert sentence in said.err
+
+
+@SQLITE
+def test_an_operation_of_the_page_needs_no_rows(on_demo: Kaowu) -> None:
+    said = on_demo(
+        *("operation", "arrangement_run", "--set", "mode=balanced"),
+        *("--as", "site990702@kaowu.test", "--dry-run"),
+    )
+    assert (said.code, lines(said.out)[-1]) == (0, "没有保存。")
+    assert "未执行 0 项" in said.out
+
+
+@SQLITE
+def test_the_list_names_every_operation_with_its_fields(kaowu: Kaowu) -> None:
+    said = kaowu("operation", "--list")
+    assert (said.code, said.err) == (0, "")
+    found = {line.split()[0]: line for line in lines(said.out)[1:]}
+    assert "registration_reject" in found
+    assert found["registration_reject"].endswith("reject_type* reject_reason*")
+    assert "arrangement_run" in found
