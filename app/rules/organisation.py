@@ -15,10 +15,11 @@ from app.metadata.fields import fields_of
 from app.metadata.registry import register
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.organisation import Organisation, ReviewedState, below
-from app.models.roster import RosterPolicy
+from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.models.settings import SiteSettings
 from app.rules.crud import Context, before
 from app.rules.policy import widened
+from app.rules.roster.policy import default_policy
 
 USER_ORGANISATION = register(
     Declaration(
@@ -121,14 +122,19 @@ def _add(row: Organisation, context: Context) -> None:
         raise Duplicate(label=N_("机构代码"))
 
     if row.level == Level.SITE.value:
-        with widened(context.session, Organisation, SiteSettings, RosterPolicy):
-            context.session.add(row)
-            context.session.flush()
-            add_site_rows(context.session, row)
+        add_site_rows(context.session, row)
 
 
 def add_site_rows(session: Session, site: Organisation) -> None:
-    """A site has its 综合设置 and 学籍报考设置 from the first day, with the defaults (R0.6b)."""
+    """Add a site together with its 综合设置 and 学籍报考设置, which it has from the first day
+    with the defaults (R0.6b, R19.4c). Inside the permit under which the site is added."""
+    with widened(session, Organisation, SiteSettings, RosterPolicy, RosterAllowedSite):
+        session.add(site)
+        session.flush()
+        _add_defaults(session, site)
+
+
+def _add_defaults(session: Session, site: Organisation) -> None:
     path = {
         "exam_id": site.exam_id,
         "province_id": site.province_id,
@@ -136,7 +142,7 @@ def add_site_rows(session: Session, site: Organisation) -> None:
         "site_id": site.id,
     }
     session.add(SiteSettings(**path))
-    session.add(RosterPolicy(**path))
+    session.add_all(default_policy(path))
 
 
 @before("organisation", Verb.EDIT)

@@ -37,7 +37,7 @@ from app.rules.account.passports import (
     live_registration,
     provide_passport,
 )
-from app.rules.organisation import place
+from app.rules.organisation import add_site_rows, place
 
 Found = list[tuple[str, str]]
 
@@ -171,6 +171,9 @@ def apply(session: Session, rows: list[ImportRow], context: ImportContext) -> Ma
     if refused:
         raise RowsRefused(refused)
     for made in sorted(tree.placed.values(), key=lambda one: len(one.code)):
+        if made.level == Level.SITE.value:
+            add_site_rows(session, made)
+            continue
         session.add(made)
         session.flush()  # one by one: a superior before those below it
     people = 0

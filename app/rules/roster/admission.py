@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
@@ -124,39 +124,48 @@ class AtSite(Protocol):
     @property
     def province_id(self) -> int | None: ...
     @property
-    def site_id(self) -> int: ...
+    def site_id(self) -> int | None: ...
 
 
-def roster_sites(session: Session, exam_id: int, id_digests: Collection[str]) -> dict[str, Student]:
+def roster_sites(
+    session: Session,
+    exam_id: int,
+    id_digests: Collection[str],
+    enabled: Mapping[int, bool] | None = None,
+) -> dict[str, Student]:
     """{digest: Student} of those who have one; the others are 社会考生 (C13: rosterSite).
 
     For whole files too (R19.8): one statement per thousand people, and one for the lists.
+    `enabled` are sites whose 启用学籍库 is about to change.
     """
+    assumed = enabled or {}
     places: dict[str, tuple[int, int | None]] = {}
-    with elevated(session, "R19.4 where is the record", StudentRecord, RosterPolicy):
-        for chunk in _chunks(sorted(id_digests)):
-            rows = session.execute(
-                select(StudentRecord.id_digest, Organisation.id, Organisation.province_id)
-                .join(
-                    Organisation,
-                    and_(
-                        Organisation.code == StudentRecord.site_code,
-                        Organisation.exam_id == exam_id,
-                    ),
-                )
-                .join(RosterPolicy, RosterPolicy.site_id == Organisation.id)
-                .where(
-                    StudentRecord.id_digest.in_(chunk),
-                    RosterPolicy.exam_id == exam_id,
-                    RosterPolicy.roster_enabled.is_(True),
-                )
-            )
-            places |= {digest: (site_id, province_id) for digest, site_id, province_id in rows}
+    for chunk in _chunks(sorted(id_digests)):
+        for digest, site_id, province_id, stored in _records(session, exam_id, chunk):
+            if assumed.get(site_id, stored):
+                places[digest] = (site_id, province_id)
     allowed = allowed_sites(session, {site_id for site_id, _ in places.values()})
     return {
         digest: Student(site_id, province_id, allowed.get(site_id, frozenset()))
         for digest, (site_id, province_id) in places.items()
     }
+
+
+def _records(session: Session, exam_id: int, digests: list[str]) -> Any:
+    """(digest, site id, province id, 启用学籍库) of the records of these people."""
+    in_exam = and_(Organisation.code == StudentRecord.site_code, Organisation.exam_id == exam_id)
+    with elevated(session, "R19.4 where is the record", StudentRecord, RosterPolicy):
+        return session.execute(
+            select(
+                StudentRecord.id_digest,
+                Organisation.id,
+                Organisation.province_id,
+                RosterPolicy.roster_enabled,
+            )
+            .join(Organisation, in_exam)
+            .join(RosterPolicy, RosterPolicy.site_id == Organisation.id)
+            .where(StudentRecord.id_digest.in_(digests), RosterPolicy.exam_id == exam_id)
+        ).all()
 
 
 def roster_site(session: Session, exam_id: int, id_digest: str) -> Student | None:
@@ -181,21 +190,23 @@ def allowed_sites(session: Session, site_ids: Collection[int]) -> dict[int, froz
 
 def doors(session: Session, sites: Iterable[AtSite]) -> dict[int, Door]:
     """{site id: Door}; a site without a row has the defaults (R19.4c)."""
-    wanted = {site.site_id: site for site in sites}
-    policies: dict[int | None, RosterPolicy] = {}
+    wanted = {site.site_id or 0: site.province_id for site in sites}
+    found: dict[int, Door] = {}
     with elevated(session, "R19.4 whom sites admit", RosterPolicy):
         for chunk in _chunks(sorted(wanted)):
             rows = session.scalars(select(RosterPolicy).where(RosterPolicy.site_id.in_(chunk)))
-            policies |= {row.site_id: row for row in rows}
-    return {site_id: _door(site, policies.get(site_id)) for site_id, site in wanted.items()}
+            found |= {row.site_id or 0: door_of(row) for row in rows}
+    return {
+        site_id: found.get(site_id) or Door(site_id, province_id)
+        for site_id, province_id in wanted.items()
+    }
 
 
-def _door(site: AtSite, policy: RosterPolicy | None) -> Door:
-    if policy is None:
-        return Door(site.site_id, site.province_id)
+def door_of(policy: RosterPolicy) -> Door:
+    """The facts of a row as it now is."""
     return Door(
-        site.site_id,
-        site.province_id,
+        policy.site_id or 0,
+        policy.province_id,
         policy.roster_enabled,
         policy.own_province_only,
         policy.own_site_only,
@@ -213,7 +224,7 @@ def refusals(
 
 def require_admitted(session: Session, site: AtSite, id_digest: str, name: str) -> None:
     """Raises NotAdmitted; `name` is how the site is called in the sentence."""
-    found = refusals(session, site.exam_id, [site], id_digest).get(site.site_id)
+    found = refusals(session, site.exam_id, [site], id_digest).get(site.site_id or 0)
     if found is not None:
         raise found(name=name)
 
@@ -232,6 +243,7 @@ __all__ = [
     "Refusal",
     "Student",
     "allowed_sites",
+    "door_of",
     "doors",
     "is_own_student",
     "refusal",

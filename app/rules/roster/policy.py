@@ -1,0 +1,341 @@
+"""学籍报考设置 (chapter 19): set by the province, for one site on its form or for many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, object_session
+
+from app.database.base import utc_now
+from app.metadata.actor import Actor
+from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
+from app.metadata.errors import N_, InvalidInput, Message
+from app.metadata.fields import Field, Kind
+from app.metadata.registry import register
+from app.metadata.vocabulary import Level, Personal, Verb
+from app.models.organisation import Organisation, below
+from app.models.registration import Registration
+from app.models.roster import (
+    ALLOWED_SITES,
+    UNLIMITED_SITES,
+    RosterAllowedSite,
+    RosterPolicy,
+    StudentRecord,
+)
+from app.rules import audit
+from app.rules.availability import unused_when
+from app.rules.crud import Context, before
+from app.rules.effects import effects
+from app.rules.registration.states import LIVE
+from app.rules.roster import admission
+
+#: columns of the flags, and what the truth table calls them
+_DOOR = {
+    "roster_enabled": "enabled",
+    "own_province_only": "own_province_only",
+    "own_site_only": "own_site_only",
+}
+FLAGS = tuple(_DOOR)
+NOT_ENABLED = N_(
+    "本考点未启用学籍库，不使用此功能。如需启用，请向省申请修改《报名前设置》→《学籍报考设置》。"
+)
+
+
+def foreign_site(codes: Iterable[str]) -> InvalidInput:
+    """R19.1: 可报考考点 are sites of the own province only."""
+    message = Message(N_("可报考考点：考点不在本省：{codes}"), codes=sorted(codes))
+    return InvalidInput({ALLOWED_SITES.name: [message]})
+
+
+# ---------------------------------------------------------------- is the roster in use?
+
+
+def roster_enabled(session: Session, actor: Actor) -> bool:
+    """Has the actor's site 启用学籍库 in his session? Remembered for the unit of work."""
+    known: dict[tuple[int | None, int | None], bool]
+    known = session.info.setdefault("kaowu_roster_enabled", {})
+    key = (actor.exam_id, actor.site_id)
+    if key not in known:
+        found = session.scalar(
+            select(RosterPolicy.roster_enabled).where(
+                RosterPolicy.exam_id == actor.exam_id, RosterPolicy.site_id == actor.site_id
+            )
+        )
+        known[key] = bool(found)
+    return known[key]
+
+
+@unused_when("student_record")
+def _unused(session: Session, actor: Actor) -> str | None:
+    """R0.5b: chapter 21 is not used by a site without 启用学籍库."""
+    if actor.level is Level.SITE and not actor.is_system and not roster_enabled(session, actor):
+        return NOT_ENABLED
+    return None
+
+
+def enabled_sites(session: Session, actor: Actor) -> dict[str, str]:
+    """The sites below the actor that use the roster: {code: “(990701)地市七考点一”}."""
+    rows = session.execute(
+        select(Organisation.code, Organisation.name)
+        .join(RosterPolicy, RosterPolicy.site_id == Organisation.id)
+        .where(
+            below(actor),
+            RosterPolicy.exam_id == actor.exam_id,
+            RosterPolicy.roster_enabled.is_(True),
+        )
+        .order_by(Organisation.code)
+    )
+    return {code: f"({code}){name}" for code, name in rows}
+
+
+# ---------------------------------------------------------------- 可报考考点
+
+
+def set_allowed(session: Session, policy: RosterPolicy, codes: Collection[str]) -> bool:
+    """Make the 可报考考点 of the policy's site exactly these; none = unlimited (R19.5, R19.6).
+
+    Raises InvalidInput for a code that is no site of the same province. Returns whether anything
+    changed; then the log tells both lists and the policy counts as changed.
+    """
+    wanted = _sites(session, policy, set(codes))
+    stored = session.scalars(
+        select(RosterAllowedSite).where(RosterAllowedSite.site_id == policy.site_id)
+    ).all()
+    present = {row.allowed_site_id: row for row in stored}
+    if set(present) == set(wanted):
+        return False
+    before = _codes(session, present)
+    for row in stored:
+        if row.allowed_site_id not in wanted:
+            session.delete(row)
+    for site_id in wanted:
+        if site_id not in present:
+            session.add(_allowed(policy, site_id))
+    after = sorted(wanted.values())
+    policy.updated_at = utc_now()  # so that its version tells of the list as well
+    audit.record(
+        session,
+        "roster.rosterpolicy.edit",
+        row=policy,
+        changes={ALLOWED_SITES.name: {"label": ALLOWED_SITES.label, "old": before, "new": after}},
+    )
+    session.flush()
+    session.expire(policy, ["allowed"])
+    return True
+
+
+def _sites(session: Session, policy: RosterPolicy, codes: set[str]) -> dict[int, str]:
+    rows = session.execute(
+        select(Organisation.id, Organisation.code).where(
+            Organisation.exam_id == policy.exam_id,
+            Organisation.province_id == policy.province_id,
+            Organisation.level == Level.SITE.value,
+            Organisation.code.in_(codes),
+        )
+    )
+    found = {site_id: code for site_id, code in rows}  # noqa: C416 - rows are not pairs to mypy
+    if missing := codes - set(found.values()):
+        raise foreign_site(missing)
+    return found
+
+
+def _codes(session: Session, site_ids: Collection[int]) -> list[str]:
+    return sorted(
+        session.scalars(select(Organisation.code).where(Organisation.id.in_(list(site_ids))))
+    )
+
+
+def _allowed(policy: RosterPolicy, site_id: int) -> RosterAllowedSite:
+    return RosterAllowedSite(
+        exam_id=policy.exam_id,
+        province_id=policy.province_id,
+        city_id=policy.city_id,
+        site_id=policy.site_id,
+        allowed_site_id=site_id,
+    )
+
+
+def default_policy(path: Mapping[str, Any]) -> list[RosterPolicy | RosterAllowedSite]:
+    """The rows of a new site: nothing enabled, 可报考考点 its own (R19.4c). `path` are its scope
+    columns."""
+    return [RosterPolicy(**path), RosterAllowedSite(**path, allowed_site_id=path["site_id"])]
+
+
+@before("roster_policy", Verb.EDIT)
+def _edit(row: RosterPolicy, context: Context) -> None:
+    if ALLOWED_SITES.name in context.values:
+        set_allowed(context.session, row, context.values[ALLOWED_SITES.name] or ())
+    context.session.info.pop("kaowu_roster_enabled", None)
+
+
+# ---------------------------------------------------------------- what a change touches
+
+
+@effects("roster_policy", Verb.EDIT)
+def _effects(row: RosterPolicy, context: Context) -> list[str]:
+    """How many records and registrations the site has that the change is about."""
+    return touched(context.session, [row])
+
+
+def touched(
+    session: Session, policies: Sequence[RosterPolicy], flags: Mapping[str, bool] | None = None
+) -> list[str]:
+    """Sentences on the policies as they are, with these flags changed: records, registrations,
+    and how many of these would not be admitted now. Registrations that exist stay."""
+    codes = _site_codes(session, [policy.site_id for policy in policies])
+    records = _count(session, StudentRecord, StudentRecord.site_code.in_(codes.values()))
+    live = session.execute(
+        select(Registration.site_id, Registration.id_digest).where(
+            Registration.site_id.in_(codes), Registration.life.in_(LIVE)
+        )
+    ).all()
+    sentences: list[str] = []
+    if records:
+        sentences.append(Message(N_("涉及学籍库中的 {count} 条学籍信息。"), count=records))
+    if live:
+        refused = _refused(session, policies, flags or {}, live)
+        text = N_(
+            "涉及已报名的 {count} 名考生，其中 {refused} 名按新设置不能报考该考点；"
+            "已有报名不受影响。"
+        )
+        sentences.append(Message(text, count=len(live), refused=refused))
+    return sentences
+
+
+def _site_codes(session: Session, site_ids: Sequence[int | None]) -> dict[int, str]:
+    rows = session.execute(
+        select(Organisation.id, Organisation.code).where(Organisation.id.in_(site_ids))
+    )
+    return {site_id: code for site_id, code in rows}  # noqa: C416
+
+
+def _count(session: Session, model: type, condition: Any) -> int:
+    return session.scalar(select(func.count()).select_from(model).where(condition)) or 0
+
+
+def _refused(
+    session: Session, policies: Sequence[RosterPolicy], flags: Mapping[str, bool], people: Any
+) -> int:
+    changes = {_DOOR[name]: value for name, value in flags.items()}
+    doors = {row.site_id or 0: replace(admission.door_of(row), **changes) for row in policies}
+    students = admission.roster_sites(
+        session,
+        policies[0].exam_id,
+        {person.id_digest for person in people},
+        enabled={site_id: door.enabled for site_id, door in doors.items()},
+    )
+    return sum(
+        admission.refusal(doors[person.site_id], students.get(person.id_digest)) is not None
+        for person in people
+    )
+
+
+# ---------------------------------------------------------------- many sites at once
+
+_UNCHANGED = N_("不更改")
+_SWITCH = {"1": N_("是"), "0": N_("否")}
+OWN, ANY, LISTED = "own", "any", "listed"
+_LISTS = {OWN: N_("仅本考点（默认）"), ANY: UNLIMITED_SITES, LISTED: N_("指定下列考点")}
+
+
+def _switch(name: str, label: str) -> Field:
+    return Field(
+        name=name,
+        label=label,
+        personal=Personal.NONE,
+        kind=Kind.CHOICE,
+        choices=_SWITCH,
+        help=N_("不选为不更改"),
+    )
+
+
+def _codes_for(
+    session: Session, policy: RosterPolicy, values: Mapping[str, Any]
+) -> Collection[str] | None:
+    wanted = values.get("allowed")
+    if wanted == OWN:
+        return _site_codes(session, [policy.site_id]).values()
+    if wanted == ANY:
+        return ()
+    return values.get(ALLOWED_SITES.name) or () if wanted == LISTED else None
+
+
+def _flags(values: Mapping[str, Any]) -> dict[str, bool]:
+    """The flags that a batch changes."""
+    return {name: values[name] == "1" for name in FLAGS if values.get(name) is not None}
+
+
+@effects("roster_policies", Verb.RUN)
+def _batch_effects(rows: Sequence[RosterPolicy], context: Any) -> list[str]:
+    session = object_session(rows[0]) if rows else None
+    return touched(session, rows, _flags(context.values)) if session is not None else []
+
+
+def _require_list(values: Mapping[str, Any]) -> None:
+    listed, codes = values.get("allowed") == LISTED, values.get(ALLOWED_SITES.name)
+    if listed and not codes:
+        text = N_("可报考考点：请选择考点；如不限制，请选“不限”")
+        raise InvalidInput({ALLOWED_SITES.name: [text]})
+    if codes and not listed:
+        text = N_("可报考考点：选了考点，请同时选“指定下列考点”")
+        raise InvalidInput({"allowed": [text]})
+
+
+def _apply(
+    session: Session, rows: Sequence[RosterPolicy], values: Mapping[str, Any], _context: object
+) -> list[RowOutcome]:
+    _require_list(values)
+    for row in rows:
+        for name, value in _flags(values).items():
+            setattr(row, name, value)
+        codes = _codes_for(session, row, values)
+        if codes is not None:
+            set_allowed(session, row, codes)
+    session.info.pop("kaowu_roster_enabled", None)
+    return [RowOutcome(row.id, row.display, True) for row in rows]
+
+
+SET_POLICIES = register(
+    Operation(
+        name="roster_policies",
+        label=N_("批量设置"),
+        resource="roster_policy",
+        on=frozenset({On.SELECTION, On.QUERY}),
+        apply=_apply,
+        verbs={Level.PROVINCE: ONLY_RUN},
+        writes=(RosterAllowedSite,),
+        fields=(
+            _switch("roster_enabled", N_("启用学籍库")),
+            _switch("own_province_only", N_("仅接受本省学籍库考生报考")),
+            _switch("own_site_only", N_("仅接受本考点学籍库考生报考")),
+            Field(
+                name="allowed",
+                label=N_("可报考考点范围"),
+                personal=Personal.NONE,
+                kind=Kind.CHOICE,
+                choices=_LISTS,
+                help=N_("不选为不更改"),
+            ),
+            ALLOWED_SITES,
+        ),
+        confirm=N_("为 {count} 个考点设置学籍报考？已有的报名不受影响。"),
+        icon="fa-pen",
+    )
+)
+
+
+__all__ = [
+    "ALLOWED_SITES",
+    "FLAGS",
+    "NOT_ENABLED",
+    "SET_POLICIES",
+    "default_policy",
+    "enabled_sites",
+    "foreign_site",
+    "roster_enabled",
+    "set_allowed",
+    "touched",
+]
