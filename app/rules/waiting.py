@@ -129,6 +129,8 @@ def _setup(session: Session, settings: SiteSettings | None) -> list[Waiting]:
         found.append(Waiting(text, "fee"))
     elif not person:
         found.append(Waiting(N_("人次费尚未设置（由省设置）"), "fee"))
+    if found:
+        found.append(Waiting(N_("逐项核对《报名前检查》"), "setup_checklist"))
     return found
 
 

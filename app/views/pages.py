@@ -16,6 +16,7 @@ def register(builder: Any) -> None:
     """Register every page with the framework. Order matters for nothing."""
     from app.views import (  # noqa: PLC0415
         account,
+        checklist,
         entry,
         health,
         organisations,
@@ -24,5 +25,5 @@ def register(builder: Any) -> None:
         windows,
     )
 
-    for module in (entry, account, health, organisations, user_access, windows, resources):
+    for module in (entry, account, checklist, health, organisations, user_access, windows, resources):
         module.register(builder)

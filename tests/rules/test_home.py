@@ -164,6 +164,7 @@ def test_r10_4_a_site_is_told_what_it_has_not_set_while_w1_is_open(
         "考点开考科目尚未设置": ("site_subject", {}),
         "考点容量尚未设置": ("capacity", {}),
         "人次费尚未设置（由省设置）": ("fee", {}),
+        "逐项核对《报名前检查》": ("setup_checklist", {}),
     }
     with factories.seeding(session):
         days = {"first_day": factories.EXAM_DAYS[0], "last_day": factories.EXAM_DAYS[0]}

@@ -1,0 +1,241 @@
+"""《报名前检查》: a site's own list; above it, all sites with what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request, url_for
+from flask_appbuilder import BaseView, expose
+from flask_babel import gettext
+
+from app.metadata import registry
+from app.metadata.actor import Actor
+from app.metadata.declarations import Declaration
+from app.metadata.vocabulary import Level, Verb
+from app.models.organisation import Organisation
+from app.rules.checklist import declaration as checklist
+from app.rules.checklist.declaration import CHECKLIST
+from app.rules.checklist.findings import Finding, Item, Weight, count
+from app.rules.policy import granted
+from app.views import chrome
+from app.views import request as context
+from app.views.engine import answers
+from app.views.engine.answers import verb
+from app.views.texts import text
+
+_SIZES = (50, 100, 200)
+#: the row of a superior's table names so many findings
+_NAMED = 3
+_TONES = {Weight.MUST: "bad", Weight.SHOULD: "warn"}
+
+
+class Checklist(BaseView):
+    """One page per level."""
+
+    route_base = "/setup-checklist"
+    class_permission_name = CHECKLIST.name
+    default_view = "index"
+    declaration = CHECKLIST
+
+    @expose("/")
+    @verb(Verb.VIEW)
+    def index(self) -> Any:
+        session, acting = context.read_session(), context.actor()
+        if acting.level is Level.SITE:
+            site, items = checklist.of_site(session, acting.organisation_code)
+            return self._items(site, items)
+        words, chosen = _asked()
+        if acting.level is Level.CENTER and not words:
+            return self._list([], [], gettext("请输入省代码（前两位）、考点代码或名称后查询。"))
+        lists = checklist.of_sites(session, words)
+        own = []
+        if acting.level is Level.PROVINCE and not words:
+            own = checklist.of_province(session, (items for _, items in lists))
+        shown = [
+            (site, items)
+            for site, items in lists
+            if not chosen or any(item.weight is Weight(chosen) for item in items)
+        ]
+        return self._list(own, shown, "")
+
+    @expose("/site/<code>")
+    @verb(Verb.VIEW)
+    def site(self, code: str) -> Any:
+        """The list of one site, for its superiors."""
+        return self._items(*checklist.of_site(context.read_session(), code[:6]))
+
+    def _items(self, site: Organisation, items: Sequence[Item]) -> Any:
+        acting = context.actor()
+        own = acting.level is Level.SITE
+        title = gettext(CHECKLIST.label)
+        return answers.page(
+            "checklist",
+            title=title if own else f"{title} · {site.display}",
+            notices=[{"text": gettext(CHECKLIST.help)}],
+            verdict=_verdict(items),
+            entries=[_entry(item, acting, site) for item in items],
+            back_url=None if own else url_for(f"{CHECKLIST.name}.index"),
+            **_tab(),
+        )
+
+    def _list(
+        self, own: Sequence[Item], lists: Sequence[tuple[Organisation, list[Item]]], hint: str
+    ) -> Any:
+        acting = context.actor()
+        size, number = _paging()
+        rows = lists[(number - 1) * size : number * size]
+        return answers.page(
+            "checklist",
+            title=gettext(CHECKLIST.label),
+            notices=[{"text": gettext(CHECKLIST.help)}],
+            search=_search(),
+            verdict=_verdict(own) if own else None,
+            entries=[_entry(item, acting, None) for item in own],
+            table=_table(rows, (number - 1) * size, hint),
+            paging={
+                "page": number,
+                "size": size,
+                "total": len(lists),
+                "url_pattern": _pattern(),
+                "sizes": _SIZES,
+            },
+            **_tab(),
+        )
+
+
+def _tab() -> dict[str, Any]:
+    return {"tab_key": f"{CHECKLIST.name}.index", "tab_title": gettext(CHECKLIST.label)}
+
+
+def _asked() -> tuple[str, str]:
+    """Words of code or name, and the weight of findings that a site must have."""
+    chosen = request.args.get("weight", "")
+    return request.args.get("name", "").strip()[:60], chosen if chosen in set(Weight) else ""
+
+
+def _paging() -> tuple[int, int]:
+    size = request.args.get("size", type=int)
+    number = request.args.get("page", 1, type=int)
+    return size if size in _SIZES else _SIZES[0], max(number, 1)
+
+
+def _pattern() -> str:
+    given = {name: request.args.get(name, "") for name in ("name", "weight")}
+    query = urlencode({name: value for name, value in given.items() if value})
+    return f"?{query}{'&' if query else ''}page={{page}}&size={{size}}"
+
+
+def _search() -> dict[str, Any]:
+    words, chosen = _asked()
+    address = url_for(f"{CHECKLIST.name}.index")
+    return {
+        "fields": [
+            {"name": "name", "label": gettext("考点"), "kind": "text", "value": words},
+            {
+                "name": "weight",
+                "label": gettext("检查结果"),
+                "kind": "select",
+                "value": chosen,
+                "choices": [
+                    (Weight.MUST.value, gettext("有必须处理的问题")),
+                    (Weight.SHOULD.value, gettext("有建议处理的问题")),
+                ],
+            },
+        ],
+        "action": address,
+        "reset_url": address,
+    }
+
+
+def _verdict(items: Sequence[Item]) -> dict[str, str]:
+    must, should = count(items, Weight.MUST), count(items, Weight.SHOULD)
+    if must:
+        sentence = gettext("%(must)s 个问题必须处理，处理后考生才能报名。", must=must)
+        return {"text": sentence, "tone": "bad"}
+    if should:
+        sentence = gettext("可以开放报名；还有 %(should)s 处建议核对。", should=should)
+        return {"text": sentence, "tone": "warn"}
+    return {"text": gettext("各项设置齐全，可以开放报名。"), "tone": "ok"}
+
+
+def _entry(item: Item, acting: Actor, site: Organisation | None) -> dict[str, Any]:
+    return {
+        "label": gettext(item.label),
+        "url": _address(item.page, acting, site),
+        "badge": _badge(item),
+        "findings": [_finding(finding, acting) for finding in item.findings],
+    }
+
+
+def _badge(item: Item) -> dict[str, str]:
+    if item.weight is None:
+        return {"text": gettext("已就绪"), "tone": "ok"}
+    label = gettext("必须处理") if item.weight is Weight.MUST else gettext("建议核对")
+    return {"text": label, "tone": _TONES[item.weight]}
+
+
+def _finding(finding: Finding, acting: Actor) -> dict[str, str]:
+    """The sentence; and who mends it, where that is somebody else."""
+    note = ""
+    if finding.mended_by is not acting.level and finding.mended_by.rank < acting.level.rank:
+        note = gettext("请联系省级管理员")
+    return {"text": text(finding.text), "note": note}
+
+
+def _address(name: str, acting: Actor, site: Organisation | None) -> str | None:
+    """Where it is mended: the page, of that site where a superior looks at one."""
+    declaration = registry.find(name, Declaration)
+    if declaration is None:
+        return None
+    if not any(granted(declaration, verb, acting) for verb in (Verb.LIST, Verb.VIEW)):
+        return None
+    address = chrome.address_of(declaration)
+    if site is None or acting.level is Level.SITE:
+        return address
+    return f"{address}?{urlencode({'_org': site.code})}"
+
+
+def _table(
+    rows: Sequence[tuple[Organisation, list[Item]]], before: int, hint: str
+) -> dict[str, Any]:
+    return {
+        "label": gettext(CHECKLIST.label),
+        "columns": [
+            {"name": "site", "label": gettext("考点"), "sticky": True},
+            {"name": "must", "label": gettext("必须处理"), "align": "num"},
+            {"name": "should", "label": gettext("建议核对"), "align": "num"},
+            {"name": "findings", "label": gettext("主要问题"), "align": "wrap"},
+        ],
+        "rows": [_row(site, items) for site, items in rows],
+        "first_number": before + 1,
+        "empty_text": hint,
+    }
+
+
+def _row(site: Organisation, items: Sequence[Item]) -> dict[str, Any]:
+    must, should = count(items, Weight.MUST), count(items, Weight.SHOULD)
+    named = [
+        text(finding.text)
+        for item in items
+        for finding in item.findings
+        if finding.weight is Weight.MUST
+    ][:_NAMED]
+    return {
+        "id": site.id,
+        "cells": {
+            "site": {
+                "text": site.display,
+                "url": url_for(f"{CHECKLIST.name}.site", code=site.code),
+            },
+            "must": {"text": str(must), "tone": "bad"} if must else 0,
+            "should": {"text": str(should), "tone": "warn"} if should else 0,
+            "findings": named,
+        },
+    }
+
+
+def register(builder: Any) -> None:
+    """Add the page."""
+    builder.add_view_no_menu(Checklist, endpoint=CHECKLIST.name)
