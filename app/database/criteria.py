@@ -131,11 +131,16 @@ def _chosen(kind: Level | str, elevated: bool) -> tuple[Any, ...]:
     return tuple(pair[elevated] for pair in pairs)
 
 
+def kind_of(actor: Actor | None) -> Level | str:
+    """All actors of one kind have the same criteria; only the bound values differ."""
+    if actor is None:
+        return "nobody"
+    return "system" if actor.is_system else actor.level
+
+
 def options_for(actor: Actor | None, *, elevated: bool) -> tuple[Any, ...]:
     """The criteria of this actor's statements."""
-    if actor is None:
-        return _chosen("nobody", elevated)
-    return _chosen("system" if actor.is_system else actor.level, elevated)
+    return _chosen(kind_of(actor), elevated)
 
 
 # ---------------------------------------------------------------- statements that criteria miss
@@ -222,4 +227,11 @@ def names_raw_tables(statement: Any) -> bool:
     return False
 
 
-__all__ = ["NoActor", "execute_as", "names_managed", "names_raw_tables", "options_for"]
+__all__ = [
+    "NoActor",
+    "execute_as",
+    "kind_of",
+    "names_managed",
+    "names_raw_tables",
+    "options_for",
+]

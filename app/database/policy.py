@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session
@@ -167,20 +168,52 @@ def _scope_statement(execution: ORMExecuteState) -> None:
         if criteria.names_managed(statement):
             raise RawStatement()
         return
-    if (
+    elevated_now = bool(state.elevated)
+    if execution.is_relationship_load:  # built by the mapper itself, for this once
+        scoped = _with_scope(statement, actor, elevated_now)
+    else:
+        scoped = _known_with_scope(execution, actor, elevated_now)
+    if scoped is not None:
+        execution.statement = scoped
+
+
+#: {statement: {who asks: the same with his scope}}; None where all of it is there already
+_scoped: WeakKeyDictionary[Any, dict[tuple[Level | str, bool], Any]] = WeakKeyDictionary()
+
+
+def _known_with_scope(execution: ORMExecuteState, actor: Actor | None, elevated_now: bool) -> Any:
+    """A statement that is made once and asked often is examined, and given its scope, once for
+    each kind of actor: statements never change, and values are bound when they are executed."""
+    statement = execution.statement
+    if _is_written_past_the_mapper(execution):
+        raise RawStatement()
+    kinds = _scoped.get(statement)
+    if kinds is None:
+        if criteria.names_raw_tables(statement):
+            raise RawStatement()
+        kinds = _scoped[statement] = {}
+    kind = criteria.kind_of(actor), elevated_now
+    if kind not in kinds:
+        kinds[kind] = _with_scope(statement, actor, elevated_now)
+    return kinds[kind]
+
+
+def _is_written_past_the_mapper(execution: ORMExecuteState) -> bool:
+    statement = execution.statement
+    return (
         isinstance(statement, TextualSelect)
         or type(statement).__name__ == "FromStatement"
         or execution.is_insert
         or (execution.is_executemany and not execution.is_select)
-        # loads of relationships are built by the mapper itself
-        or (not execution.is_relationship_load and criteria.names_raw_tables(statement))
-    ):
-        raise RawStatement()
-    options = criteria.options_for(actor, elevated=bool(state.elevated))
+    )
+
+
+def _with_scope(statement: Any, actor: Actor | None, elevated_now: bool) -> Any:
+    """The statement with the criteria that it lacks; None where it has all."""
+    options = criteria.options_for(actor, elevated=elevated_now)
     present = statement._with_options
     missing = [option for option in options if option not in present]
-    if missing:
-        execution.statement = statement.options(*missing)
+    return statement.options(*missing) if missing else None
 
 
 # ---------------------------------------------------------------- writes

@@ -105,8 +105,12 @@ def _ping_rested(engine: Engine) -> None:
 
 
 def _begin_postgresql(connection: Any) -> None:
-    if not connection.get_execution_options().get(WRITES):
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    """The driver's BEGIN, which goes ahead of the first statement, says READ ONLY or READ WRITE:
+    no round trip of its own."""
+    writes = bool(connection.get_execution_options().get(WRITES))
+    raw = connection.connection.dbapi_connection
+    if raw.read_only is writes or raw.read_only is None:
+        raw.read_only = not writes
 
 
 def _install_sqlite(engine: Engine) -> None:

@@ -11,11 +11,14 @@ import datetime as dt
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import event, inspect, select
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, PassiveFlag, Session
 
+from app.database.base import SiteScoped
+from app.database.bulk import insert_rows
 from app.database.keys import keyring
 from app.database.policy import Permit, actor_of, on_guarded_flush, state_of
 from app.database.session import KaowuSession
@@ -24,6 +27,7 @@ from app.metadata.fields import Field, field_of
 from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.account import AdminBinding
 from app.models.audit import AuditEntry, AuditSeal
+from app.models.organisation import Organisation
 
 Changes = dict[str, dict[str, Any]]
 #: execution option of the one statement that may touch entries again (`rules.sealing`)
@@ -67,33 +71,55 @@ def _is_secret(name: str) -> bool:
     return any(word in name for word in ("password", "secret", "token", "digest"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What the log says of one column; the same for every row of the model."""
+
+    name: str
+    label: str
+    field: Field | None
+    secret: bool
+
+
+@lru_cache(maxsize=512)
+def _logged(model: Any) -> tuple[_Column, ...]:
+    """The columns of a model that the log tells of, in their order."""
+    found = []
+    for attribute in inspect(model).column_attrs:
+        name = attribute.key
+        if name not in _SILENT and name != "id":
+            field = field_of(attribute.columns[0], name)
+            found.append(_Column(name, field.label if field else name, field, _is_secret(name)))
+    return tuple(found)
+
+
 def changes_of(verb: Verb, row: Any) -> Changes:
     """{attribute: {"label", "old", "new"}} of one pending row; creation logs first values."""
     state = inspect(row)
     found: Changes = {}
-    for attribute in state.mapper.column_attrs:
-        name = attribute.key
-        if name in _SILENT or name == "id":
+    model: Any = type(row)
+    for column in _logged(model):
+        old, new = _old_and_new(verb, row, state, column.name)
+        if old == new:  # untouched, set to what it was, or empty from the first
             continue
-        column = attribute.columns[0]
-        field = field_of(column, name)
-        history = state.attrs[name].history
-        old = history.deleted[0] if history.deleted else None
-        new = history.added[0] if history.added else None
-        if verb is Verb.DELETE:
-            old, new = getattr(row, name), None
-        elif verb is Verb.ADD:
-            old, new = None, getattr(row, name)
-        elif not history.has_changes() or old == new:
-            continue
-        if old is None and new is None:
-            continue
-        label = field.label if field else name
-        if _is_secret(name):
-            found[name] = {"label": label, "old": None, "new": "***"}
+        if column.secret:
+            old, new = None, "***"
         else:
-            found[name] = {"label": label, "old": protect(field, old), "new": protect(field, new)}
+            old, new = protect(column.field, old), protect(column.field, new)
+        found[column.name] = {"label": column.label, "old": old, "new": new}
     return found
+
+
+def _old_and_new(verb: Verb, row: Any, state: Any, name: str) -> tuple[Any, Any]:
+    if verb is Verb.DELETE:
+        return getattr(row, name), None
+    if verb is Verb.ADD:
+        return None, getattr(row, name)
+    if name not in state.committed_state:  # not set since it was loaded
+        return None, None
+    history = state.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE)
+    old = history.deleted[0] if history.deleted else None
+    return (old, history.added[0]) if history.added else (old, None)
 
 
 def title_of(row: Any) -> str:
@@ -123,14 +149,19 @@ def record(
 
     `passport_id` names the person where a system task finds out only on the way who he is.
     """
-    entry = _entry(session, _who(session, passport_id), row, reason, outcome)
-    entry.action = action
-    entry.object_type = object_type or (type(row).__name__ if row is not None else "")
-    entry.object_id = object_id if object_id is not None else getattr(row, "id", None)
-    entry.object_title = (title or (title_of(row) if row is not None else ""))[:100]
-    entry.changes = changes or {}
+    values = _common(session, _who(session, passport_id)) | _about(session, row)
+    values |= {
+        "action": action,
+        "object_type": object_type or (type(row).__name__ if row is not None else ""),
+        "object_id": object_id if object_id is not None else getattr(row, "id", None),
+        "object_title": (title or (title_of(row) if row is not None else ""))[:100],
+        "changes": changes or {},
+        "reason": reason[:200] if reason else None,
+        "outcome": outcome,
+    }
     if place is not None:
-        entry.province_id, entry.city_id, entry.site_id = place
+        values["province_id"], values["city_id"], values["site_id"] = place
+    entry = AuditEntry(**values)
     session.add(entry)
     return entry
 
@@ -167,45 +198,80 @@ def _who(session: Session, passport_id: int | None) -> _Who:
     return _Who(owner, name[:60], level, code)
 
 
-def _entry(session: Session, who: _Who, row: Any, reason: str | None, outcome: str) -> AuditEntry:
-    actor = actor_of(session)
+def _common(session: Session, who: _Who) -> dict[str, Any]:
+    """What all entries of one flush share."""
     state = state_of(session)
-    return AuditEntry(
-        at=dt.datetime.now(dt.UTC),
-        exam_id=getattr(row, "exam_id", None) or actor.exam_id,
-        province_id=getattr(row, "province_id", None) or actor.province_id,
-        city_id=getattr(row, "city_id", None) or actor.city_id,
-        site_id=getattr(row, "site_id", None) or actor.site_id,
-        passport_id=who.passport_id,
-        actor_name=who.name,
-        actor_level=who.level,
-        organisation_code=who.organisation_code,
-        on_behalf_of=actor.on_behalf_of,
-        reason=reason[:200] if reason else None,
-        request_id=state.request_id,
-        address=state.address,
-        outcome=outcome,
-    )
+    return {
+        "at": dt.datetime.now(dt.UTC),
+        "passport_id": who.passport_id,
+        "actor_name": who.name,
+        "actor_level": who.level,
+        "organisation_code": who.organisation_code,
+        "on_behalf_of": actor_of(session).on_behalf_of,
+        "request_id": state.request_id,
+        "address": state.address,
+    }
+
+
+def _about(session: Session, row: Any) -> dict[str, Any]:
+    """Whose the row is; where it does not say so, the actor's own place."""
+    actor = actor_of(session)
+    return {
+        name: getattr(row, name, None) or getattr(actor, name)
+        for name in ("exam_id", "province_id", "city_id", "site_id")
+    }
+
+
+def behalf_of(session: Session, permit: Permit | None, row: Any) -> str | None:
+    """Code of the site for which a superior does what the site itself could do (P3, P4): the
+    declaration grants the site the verb. What only superiors may set is their own business."""
+    actor = actor_of(session)
+    if permit is None or actor.is_system or not isinstance(row, SiteScoped):
+        return None
+    if actor.site_id is not None or actor.level is Level.CANDIDATE or row.site_id is None:
+        return None
+    if permit.verb not in permit.declaration.default_verbs(Level.SITE.value):
+        return None
+    known: dict[int, str | None] = session.info.setdefault("kaowu_site_codes", {})
+    if row.site_id not in known:
+        with session.no_autoflush:
+            code = select(Organisation.code).where(Organisation.id == row.site_id)
+            known[row.site_id] = session.scalar(code)
+    return known[row.site_id]
 
 
 @on_guarded_flush
 def _record_flush(
     session: Session, changes: Sequence[tuple[Verb, Any]], permit: Permit | None
 ) -> None:
+    """One entry per changed row, all in one statement: they need none of the mapper's care."""
+    entries = []
+    common = _common(session, _who(session, None))
+    reason = permit.reason[:200] if permit and permit.reason else None
     for verb, row in changes:
         found = changes_of(verb, row)
         if not found and verb is Verb.EDIT:
             continue
+        model = type(row)
         if row.id is None:  # keys are made in the application; take it early for the log
-            row.id = type(row).__table__.c.id.default.arg(None)
-        name = permit.declaration.name if permit else type(row).__name__
-        record(
-            session,
-            f"{area_of(type(row))}.{type(row).__name__.lower()}.{verb.value}",
-            row=row,
-            changes=found | ({"_declaration": {"label": "", "old": None, "new": name}}),
-            reason=permit.reason if permit else None,
+            row.id = model.__table__.c.id.default.arg(None)
+        name = permit.declaration.name if permit else model.__name__
+        entries.append(
+            common
+            | _about(session, row)
+            | {
+                "on_behalf_of": common["on_behalf_of"] or behalf_of(session, permit, row),
+                "action": f"{area_of(model)}.{model.__name__.lower()}.{verb.value}",
+                "object_type": model.__name__,
+                "object_id": row.id,
+                "object_title": title_of(row),
+                "changes": found | {"_declaration": {"label": "", "old": None, "new": name}},
+                "reason": reason,
+                "outcome": "done",
+                "sealed": False,
+            }
         )
+    insert_rows(session, AuditEntry, entries)
 
 
 def _refuse(_mapper: Any, _connection: Any, _row: AuditEntry | AuditSeal) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import CursorResult, delete
 from sqlalchemy.orm import Session
 
+from app.database.bulk import count_up
 from app.database.keys import keyring
 from app.metadata.errors import N_, KaowuError
 from app.models.account import RateLimit
@@ -41,30 +41,11 @@ def window_start(now: dt.datetime, seconds: int) -> dt.datetime:
 def hit(session: Session, bucket: str, seconds: int, now: dt.datetime) -> int:
     """Count one attempt and return how many there are in this window, this one included.
 
-    On PostgreSQL the row stays locked until the transaction ends: attempts on one bucket queue.
-    The session must be a system actor's or hold no scope on the table (it has none).
+    One statement. On PostgreSQL the row stays locked until the transaction ends: attempts on one
+    bucket queue.
     """
-    start = window_start(now, seconds)
-    if not _increase(session, bucket, start):
-        try:
-            with session.begin_nested():
-                session.add(RateLimit(bucket=bucket, window_start=start, count=1))
-        except IntegrityError:  # another process was first
-            _increase(session, bucket, start)
-    count = session.scalar(
-        select(RateLimit.count).where(RateLimit.bucket == bucket, RateLimit.window_start == start)
-    )
-    return count or 0
-
-
-def _increase(session: Session, bucket: str, start: dt.datetime) -> bool:
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        update(RateLimit)
-        .where(RateLimit.bucket == bucket, RateLimit.window_start == start)
-        .values(count=RateLimit.count + 1)
-        .execution_options(synchronize_session=False)
-    )
-    return result.rowcount == 1
+    key = {"bucket": bucket, "window_start": window_start(now, seconds)}
+    return count_up(session, RateLimit, key)
 
 
 def require(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:

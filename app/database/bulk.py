@@ -1,0 +1,68 @@
+"""Statements in Core for tables that need no permit: the log, counters of attempts.
+
+They go past the mapper and the policy on the session, so managed tables are refused. Made once
+per table: building a statement costs as much as running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.database.base import Base
+from app.database.identifiers import new_id
+from app.database.policy import NoPermit
+
+Model = type[Base]
+Row = Mapping[str, Any]
+
+
+def insert_rows(session: Session, model: Model, rows: Sequence[Row]) -> None:
+    """Insert rows of an unguarded table in one go; keys are made where they are missing.
+
+    All rows name the same columns. Raises NoPermit for a managed table.
+    """
+    if rows:
+        connection = session.connection()
+        connection.execute(_insert(model), [{"id": new_id(), **row} for row in rows])
+
+
+def count_up(session: Session, model: Model, key: Row) -> int:
+    """Add one to `count` of the row with this unique key, made where it is missing; returns the
+    new count. One statement; on PostgreSQL the row stays locked until the transaction ends.
+
+    Raises NoPermit for a managed table.
+    """
+    connection = session.connection()
+    statement = _count_up(model, tuple(key), connection.dialect.name)
+    count: int = connection.execute(statement, {"id": new_id(), **key}).scalar_one()
+    return count
+
+
+def _table_of(model: Model) -> Any:
+    if not model.__unguarded__:
+        raise NoPermit()
+    return model.__table__
+
+
+@lru_cache(maxsize=32)
+def _insert(model: Any) -> Any:
+    return insert(_table_of(model))
+
+
+@lru_cache(maxsize=32)
+def _count_up(model: Any, key: tuple[str, ...], dialect: str) -> Any:
+    table = _table_of(model)
+    make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    values: dict[str, Any] = {name: bindparam(name) for name in ("id", *key)}
+    return (
+        make(table)
+        .values(values | {"count": 1})
+        .on_conflict_do_update(index_elements=list(key), set_={"count": table.c.count + 1})
+        .returning(table.c.count)
+    )
