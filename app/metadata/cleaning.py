@@ -7,11 +7,12 @@ command line and imports are thin adapters over it (`form_errors`, `schema_of`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import marshmallow as ma
 
+from app.metadata import rich_text
 from app.metadata.errors import LABELLED, N_, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.text import (
@@ -54,43 +55,61 @@ def _text(value: Any, *, multiline: bool) -> str:
     return normalise(text, lines=True, form="NFC") if multiline else normalise(text)
 
 
-def _choice(field: Field, value: Any, choices: Mapping[str, str]) -> str:
+def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
+    """Every way to write a choice: name, “code-name”, code."""
+    words = {label: code for code, label in choices.items()}
+    words |= {f"{code}-{label}": code for code, label in choices.items()}
+    return words | {code: code for code in choices}
+
+
+def _choice(value: Any, choices: Mapping[str, str], words: Mapping[str, str]) -> str:
     text = _text(value, multiline=False)
-    by_word = {label: code for code, label in choices.items()}
-    by_word |= {f"{code}-{label}": code for code, label in choices.items()}
-    by_word |= {code: code for code in choices}
-    if text not in by_word:
+    if text not in words:
         shown = list(choices.values())[:20]
         raise Bad("choice.unknown", N_("应为以下之一：{choices}"), choices=shown)
-    return by_word[text]
+    return words[text]
 
 
-def _parse(field: Field, value: Any, choices: Mapping[str, str] | None) -> Any:
+_PARSERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.INTEGER: _integer,
+    Kind.MONEY: yuan_to_fen,
+    Kind.BOOLEAN: parse_bool,
+    Kind.DATE: parse_date,
+    Kind.DATETIME: _datetime,
+    Kind.TIME: parse_time,
+    Kind.PASSWORD: lambda value: value,
+    Kind.FILE: lambda value: value,
+}
+
+
+def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], Any]:
     kind = field.kind
+    if kind in _PARSERS:
+        return _PARSERS[kind]
+    if kind not in (Kind.CHOICE, Kind.CHOICES, Kind.REFERENCE):
+        multiline = kind in (Kind.MULTILINE, Kind.HTML)
+        return lambda value: _text(value, multiline=multiline)
+    known = choices or {}
+    words = _words(known)
     if kind is Kind.CHOICES:
-        values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-        return [_choice(field, item, choices or {}) for item in values if item not in (None, "")]
-    if kind in (Kind.CHOICE, Kind.REFERENCE):
+
+        def several(value: Any) -> list[str]:
+            values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+            return [_choice(item, known, words) for item in values if item not in (None, "")]
+
+        return several
+
+    def one(value: Any) -> Any:
         if choices is not None:
-            value = _choice(field, value, choices)
+            value = _choice(value, known, words)
         return _integer(value) if field.stored_as_number else _text(value, multiline=False)
-    parsers: dict[Kind, Any] = {
-        Kind.INTEGER: _integer,
-        Kind.MONEY: yuan_to_fen,
-        Kind.BOOLEAN: parse_bool,
-        Kind.DATE: parse_date,
-        Kind.DATETIME: _datetime,
-        Kind.TIME: parse_time,
-    }
-    if kind in parsers:
-        return parsers[kind](value)
-    if kind in (Kind.PASSWORD, Kind.FILE):
-        return value
-    return _text(value, multiline=kind in (Kind.MULTILINE, Kind.HTML))
+
+    return one
 
 
 def _bounds(field: Field, value: Any) -> None:
-    if isinstance(value, str) and field.max_length and len(value) > field.max_length:
+    length = rich_text.shown_length if field.kind is Kind.HTML else len
+    if isinstance(value, str) and field.max_length and length(value) > field.max_length:
         raise Bad("text.too_long", N_("最多 {length} 个字"), length=field.max_length)
     if isinstance(value, int) and not isinstance(value, bool):
         if field.minimum is not None and value < field.minimum:
@@ -99,29 +118,41 @@ def _bounds(field: Field, value: Any) -> None:
             raise Bad("number.too_large", N_("不能大于 {maximum}"), maximum=field.maximum)
 
 
+def cleaner(field: Field, choices: Mapping[str, str] | None = None) -> Callable[[Any], Any]:
+    """`clean` for one field, made once for a column of many values."""
+    parse = _parser(field, choices if choices is not None else field.choices)
+    is_boolean, is_password = field.kind is Kind.BOOLEAN, field.kind is Kind.PASSWORD
+    required, checks = field.required, field.checks
+
+    def apply(value: Any) -> Any:
+        if isinstance(value, str) and not is_password:
+            value = value.strip()
+        if value is None or value in ("", []):
+            if is_boolean:
+                return False
+            if required:
+                raise Bad("required", N_("必填"))
+            return None
+        parsed = parse(value)
+        if parsed in ("", []):
+            if required:
+                raise Bad("required", N_("必填"))
+            return None
+        _bounds(field, parsed)
+        for check in checks:
+            parsed = check(parsed)
+        return parsed
+
+    return apply
+
+
 def clean(field: Field, value: Any, choices: Mapping[str, str] | None = None) -> Any:
     """Return the Python value of `value`, or raise `text.Bad`.
 
     `choices` overrides `field.choices` (living lists are looked up by the caller). Empty text is
     None; a required field refuses it; an unticked box of a form is False.
     """
-    if isinstance(value, str):
-        value = value.strip() if field.kind is not Kind.PASSWORD else value
-    if value is None or value in ("", []):
-        if field.kind is Kind.BOOLEAN:
-            return False
-        if field.required:
-            raise Bad("required", N_("必填"))
-        return None
-    parsed = _parse(field, value, choices if choices is not None else field.choices)
-    if parsed in ("", []):
-        if field.required:
-            raise Bad("required", N_("必填"))
-        return None
-    _bounds(field, parsed)
-    for check in field.checks:
-        parsed = check(parsed)
-    return parsed
+    return cleaner(field, choices)(value)
 
 
 class CleanedField(ma.fields.Field[Any]):

@@ -63,6 +63,8 @@ def present(
     if column.mask is not None and masked:
         return column.mask(str(value))
     if isinstance(column, Computed):
+        if isinstance(value, dict) and "text" in value:  # a tag
+            return value | {"text": say(value["text"], translate)}
         return say(value, translate) if isinstance(value, str) else value
     if column.shown_as:
         related = getattr(row, column.shown_as)

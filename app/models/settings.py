@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zlib import crc32
 
 from sqlalchemy import (
     Boolean,
@@ -34,9 +35,8 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Computed, Kind, Search, col
-from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
-from app.models.exam import ExamSubject
+from app.models.exam import ExamSubject, OperationWindow
 from app.models.organisation import Organisation
 
 #: Site settings may be written inside W1 by the site, and by the province inside its own (P4).
@@ -46,31 +46,45 @@ SITE_COLUMN = Computed(
 )
 
 
+def _switch(label: str, sentence: str, *, default: bool = False) -> Mapped[bool]:
+    """A switch with the manual's sentence about it (R10.4)."""
+    return mapped_column(
+        Boolean, default=default, info=col(label, Personal.NONE, listed=True, help=sentence)
+    )
+
+
 class GeneralSettings:
     """The switches of 考点报名综合设置 (R10.4), for one site or as the defaults of many."""
 
-    open: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("考点开考"), Personal.NONE, listed=True)
+    open: Mapped[bool] = _switch(N_("考点开考"), N_("是否开考"))
+    collective_registration: Mapped[bool] = _switch(
+        N_("集体报名"), N_("是否启用考点管理员代考生集体报名")
     )
-    collective_registration: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("集体报名"), Personal.NONE, listed=True)
+    collective_payment: Mapped[bool] = _switch(
+        N_("集体缴费"), N_("是否启用考点管理员批量代考生缴费")
     )
-    collective_payment: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("集体缴费"), Personal.NONE, listed=True)
+    review_required: Mapped[bool] = _switch(
+        N_("报名信息需要审核"), N_("启用情况下，考生的报名信息需要审核通过才可以缴费")
     )
-    review_required: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("报名信息需要审核"), Personal.NONE, listed=True)
-    )
-    class_required: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("班级必需"), Personal.NONE, listed=True)
+    class_required: Mapped[bool] = _switch(
+        N_("班级必需"), N_("启用情况下，报考本考点的考生必须填写班级信息")
     )
     max_subjects: Mapped[int] = mapped_column(
         Integer,
         default=3,
-        info=col(N_("报考最大科次数量"), Personal.NONE, listed=True, minimum=1, maximum=3),
+        info=col(
+            N_("报考最大科次数量"),
+            Personal.NONE,
+            listed=True,
+            minimum=1,
+            maximum=3,
+            help=N_("单个考生在本考点最多报考科目数量，可设置值范围为 1~3"),
+        ),
     )
-    self_printing: Mapped[bool] = mapped_column(
-        Boolean, default=True, info=col(N_("允许考生个人打印准考证"), Personal.NONE, listed=True)
+    self_printing: Mapped[bool] = _switch(
+        N_("允许考生个人打印准考证"),
+        N_("不启用情况下，考生不能下载自己的准考证，只有由考点通过《准考证管理》下载后下发。"),
+        default=True,
     )
     preference_allowed: Mapped[bool] = mapped_column(
         Boolean,
@@ -80,9 +94,25 @@ class GeneralSettings:
             Personal.NONE,
             listed=True,
             editable_from=Level.PROVINCE,
-            help=N_("由省设置"),
+            help=N_(
+                "由省管理员设置是否启用，启用的情况下，考点需要在“意向考试相关设置”页面，"
+                "自己设置意向考试日期的人数。"
+            ),
         ),
     )
+
+
+#: the columns of `GeneralSettings`, in the order of the manual's table
+GENERAL = (
+    "open",
+    "collective_registration",
+    "collective_payment",
+    "review_required",
+    "class_required",
+    "max_subjects",
+    "self_printing",
+    "preference_allowed",
+)
 
 
 class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Versioned):
@@ -105,19 +135,11 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
         },
         window=Window.SETUP,
         binds=SETTERS,
+        single=frozenset({Level.SITE}),
         computed=(SITE_COLUMN,),
-        columns=(
-            "site_name",
-            "open",
-            "collective_registration",
-            "collective_payment",
-            "review_required",
-            "class_required",
-            "max_subjects",
-            "self_printing",
-            "preference_allowed",
-        ),
-        help=N_("报名期间不建议修改本页设置。"),
+        columns=("site_name", *GENERAL, "suspension_reason"),
+        shown=(*GENERAL, "suspension_reason"),
+        help=N_("不建议在报名时间内更改考点报名综合设置。"),
     )
 
     #: 停考 by the province in an emergency (R10.4a): why; the site is then not `open`
@@ -137,6 +159,34 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
     site: Mapped[Organisation | None] = relationship(
         primaryjoin="foreign(SiteSettings.site_id) == Organisation.id", viewonly=True
     )
+    window: Mapped[OperationWindow | None] = relationship(
+        primaryjoin="foreign(SiteSettings.site_id) == OperationWindow.organisation_id",
+        viewonly=True,
+    )
+    notice: Mapped[Notice | None] = relationship(
+        primaryjoin="foreign(SiteSettings.site_id) == Notice.organisation_id", viewonly=True
+    )
+    class_options: Mapped[list[ClassOption]] = relationship(
+        primaryjoin="SiteSettings.site_id == foreign(ClassOption.site_id)",
+        order_by="ClassOption.position",
+        viewonly=True,
+        uselist=True,
+    )
+
+    @property
+    def class_text(self) -> str:
+        """班级选项 as the form holds them: “会计一班；会计二班” (R18.1)."""
+        return "；".join(option.name for option in self.class_options)
+
+    @property
+    def class_version(self) -> int:
+        """Changes with the options."""
+        return crc32(self.class_text.encode())
+
+    @property
+    def notice_version(self) -> int:
+        """Changes with the notice; 0 before the first."""
+        return self.notice.version if self.notice is not None else 0
 
 
 class DefaultSettings(
@@ -150,8 +200,35 @@ class DefaultSettings(
         UniqueConstraint("exam_id", "organisation_id"),
         CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
     )
+    __admin__ = Resource(
+        name="default_settings",
+        label=N_("综合设置默认值"),
+        menu=Place(Area.SETUP, 8),
+        verbs={Level.CENTER: MANAGE, Level.PROVINCE: MANAGE},
+        single=frozenset({Level.PROVINCE}),
+        computed=(
+            Computed(
+                "organisation_name",
+                N_("机构"),
+                lambda row: row.organisation.display if row.organisation else "",
+                loads=("organisation",),
+            ),
+        ),
+        columns=("organisation_name", *GENERAL),
+        shown=GENERAL,
+        order=(("organisation_id", "asc"),),
+        help=N_("新增考点和新考次的综合设置从这里开始；已有考点须“套用默认值”才会改变。"),
+    )
 
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
+
+    organisation: Mapped[Organisation | None] = relationship(
+        primaryjoin="foreign(DefaultSettings.organisation_id) == Organisation.id", viewonly=True
+    )
+
+    @property
+    def display(self) -> str:
+        return self.organisation.display if self.organisation else ""
 
 
 def national_subjects(session: Session, _actor: Actor) -> dict[str, str]:
@@ -173,8 +250,16 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
         label=N_("省开考科目设置"),
         noun=N_("省开考科目"),
         menu=Place(Area.SETUP, 5),
-        verbs={Level.CENTER: LOOK, Level.PROVINCE: MANAGE},
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: MANAGE,
+            Level.CITY: LOOK,
+            Level.SITE: LOOK,
+        },
+        from_above=True,
+        organisation_column=True,
         order=(("subject_code", "asc"),),
+        help=N_("考点只能在省开考科目及其考试日期范围内选择开考科目。"),
     )
 
     subject_code: Mapped[str] = mapped_column(
@@ -216,11 +301,12 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
         menu=Place(Area.SETUP, 20),
         verbs={
             Level.CENTER: LOOK,
-            Level.PROVINCE: LOOK,
+            Level.PROVINCE: LOOK | {Verb.ADD, Verb.DELETE},
             Level.CITY: LOOK,
             Level.SITE: LOOK | {Verb.ADD, Verb.DELETE},
         },
         window=Window.SETUP,
+        binds=SETTERS,
         order=(("subject_code", "asc"),),
         computed=(SITE_COLUMN,),
         columns=("site_name", "subject_code", "first_day", "last_day"),
@@ -255,49 +341,26 @@ PERSON_FEE = "PERSON"
 
 
 class Fee(Base, SiteScoped, PublicInExam, Stamped, Versioned):
-    """考点费用: 人次费 or the fee of one subject, in fen, set by the province (R12)."""
+    """考点费用: 人次费 or the fee of one subject, in fen, set by the province (R12); its page is
+    the grid `rules.fee_grid`."""
 
     __tablename__ = "fee"
     __table_args__ = (
         UniqueConstraint("exam_id", "site_id", "subject_code"),
         CheckConstraint("amount >= 0", name="amount"),
     )
-    __admin__ = Resource(
-        name="fee",
-        label=N_("考点费用设置"),
-        noun=N_("考点费用"),
-        menu=Place(Area.SETUP, 30),
-        verbs={
-            Level.CENTER: LOOK,
-            Level.PROVINCE: LOOK | {Verb.EDIT},
-            Level.CITY: LOOK,
-            Level.SITE: LOOK,
-        },
-        order=(("site_id", "asc"), ("subject_code", "asc")),
-        computed=(
-            SITE_COLUMN,
-            Computed("fee_name", N_("收费项目"), lambda row: row.display),
-        ),
-        columns=("site_name", "fee_name", "amount"),
-        help=N_("费用由省设置；未设置费用的科目不能报考和缴费。"),
-    )
 
     subject_code: Mapped[str] = mapped_column(
-        String(6), info=col(N_("科目代码"), Personal.NONE, listed=True, immutable=True, shown=False)
+        String(6), info=col(N_("科目代码"), Personal.NONE, immutable=True)
     )
     amount: Mapped[int] = mapped_column(
         Fen,
         info=col(
             N_("金额（元）"),
             Personal.NONE,
-            listed=True,
             minimum=0,
             editable_from=Level.PROVINCE,
         ),
-    )
-
-    site: Mapped[Organisation | None] = relationship(
-        primaryjoin="foreign(Fee.site_id) == Organisation.id", viewonly=True
     )
 
     @property
@@ -330,26 +393,3 @@ class ClassOption(Base, SiteScoped, PublicInExam):
 
     name: Mapped[str] = mapped_column(String(50), info=col(N_("班级选项"), Personal.NONE))
     position: Mapped[int] = mapped_column(Integer, info=PLUMBING)
-
-
-ONLINE_TIME = register(
-    Resource(
-        name="online_time",
-        label=N_("考生报名时间设置"),
-        noun=N_("考生报名时间"),
-        menu=Place(Area.SETUP, 60),
-        model=SiteSettings,
-        verbs={
-            Level.CENTER: LOOK,
-            Level.PROVINCE: CHANGE,
-            Level.CITY: LOOK,
-            Level.SITE: CHANGE,
-        },
-        window=Window.SETUP,
-        binds=SETTERS,
-        computed=(SITE_COLUMN,),
-        columns=("site_name", "online_enabled", "online_start", "online_end"),
-        form=("online_enabled", "online_start", "online_end"),
-        help=N_("网报时间须在“考生网上报名最早时间”和“最晚时间”之间。"),
-    )
-)

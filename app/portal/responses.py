@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-import nh3
 from flask import Flask, g, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
@@ -21,6 +20,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from app.metadata.browsers import is_unsupported
 from app.metadata.errors import N_, KaowuError
 from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.rich_text import sanitised
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.portal import addresses, context
 from config_values import ROOT
@@ -179,26 +179,9 @@ def static_url(name: str) -> str:
     return url_for("static", filename=name, v=_fingerprint(str(path), path.stat().st_mtime))
 
 
-#: What a notice may consist of: no picture, form, frame, style or script.
-_NOTICE_TAGS = {
-    *("p", "br", "b", "strong", "i", "em", "u", "s", "sub", "sup", "span", "blockquote", "hr"),
-    *("h2", "h3", "h4", "ul", "ol", "li", "a"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
-}
-
-
 def rich(html: str) -> Markup:
-    """A notice: sanitised again where it is shown, whatever was stored (N18); of a plain text,
-    each line is a paragraph."""
-    if "<" not in html:
-        html = "".join(f"<p>{line}</p>" for line in html.splitlines() if line.strip())
-    clean = nh3.clean(
-        html,
-        tags=_NOTICE_TAGS,
-        attributes={"a": {"href"}, "th": {"colspan", "rowspan"}, "td": {"colspan", "rowspan"}},
-        url_schemes={"http", "https", "mailto", "tel"},
-    )
-    return Markup(clean)  # noqa: S704 - nh3 leaves harmless tags only
+    """A notice: sanitised again where it is shown, whatever was stored (N18)."""
+    return Markup(sanitised(html))  # noqa: S704 - harmless tags only are left
 
 
 def _helpers() -> dict[str, object]:

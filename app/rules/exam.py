@@ -19,9 +19,14 @@ from app.models.codes import PROVINCES
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.roster import RosterAllowedSite, RosterPolicy
-from app.models.settings import SiteSettings
+from app.models.settings import DefaultSettings, SiteSettings
 from app.rules.crud import Context, before
-from app.rules.exam_copying import add_settings, copy_organisations, copy_roster_policies
+from app.rules.exam_copying import (
+    add_settings,
+    copy_defaults,
+    copy_organisations,
+    copy_roster_policies,
+)
 from app.rules.policy import widened
 
 
@@ -78,11 +83,13 @@ def _create(row: Exam, context: Context) -> None:
     if source is None:
         return
     reason = "copy a session"
-    models = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince, SiteSettings)
+    copied = (Organisation, RosterPolicy, RosterAllowedSite, ExamProvince)
+    models = (*copied, DefaultSettings, SiteSettings)
     with widened(session, Exam, *models), elevated(session, reason, *models):
         session.flush()
         ids = copy_organisations(session, source.id, row.id)
         copy_roster_policies(session, source.id, row.id, ids)
+        copy_defaults(session, source.id, row.id, ids)
         add_settings(session, row.id)
         for item in session.scalars(
             select(ExamProvince).where(ExamProvince.exam_id == source.id)

@@ -9,7 +9,8 @@ from app.database.identifiers import new_id
 from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation
 from app.models.roster import RosterAllowedSite, RosterPolicy
-from app.models.settings import SiteSettings
+from app.models.settings import GENERAL, DefaultSettings, SiteSettings
+from app.rules.default_settings import defaults_for
 
 _COPIED = (
     "level",
@@ -80,17 +81,38 @@ def copy_roster_policies(session: Session, source: int, target: int, ids: dict[i
         )
 
 
+def copy_defaults(session: Session, source: int, target: int, ids: dict[int, int]) -> None:
+    """综合设置默认值 of the centre and the provinces; `ids` are {old: new}."""
+    statement = select(DefaultSettings).where(DefaultSettings.exam_id == source)
+    for row in session.scalars(statement).all():
+        session.add(
+            DefaultSettings(
+                exam_id=target,
+                organisation_id=ids[row.organisation_id],
+                province_id=ids.get(row.province_id or 0),
+                **{name: getattr(row, name) for name in GENERAL},
+            )
+        )
+    session.flush()
+
+
 def add_settings(session: Session, target: int) -> None:
     """综合设置 of every site, with the defaults: settings themselves are not copied (R0.6b)."""
     sites = select(Organisation).where(
         Organisation.exam_id == target, Organisation.level == Level.SITE.value
     )
-    for site in session.scalars(sites).all():
+    rows = session.scalars(sites).all()
+    defaults = {
+        province: defaults_for(session, target, province)
+        for province in {site.province_id for site in rows}
+    }
+    for site in rows:
         session.add(
             SiteSettings(
                 exam_id=target,
                 province_id=site.province_id,
                 city_id=site.city_id,
                 site_id=site.id,
+                **defaults[site.province_id],
             )
         )

@@ -23,7 +23,7 @@ from app.metadata.fields import Field, Kind
 from app.metadata.presenting import title_of
 from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Personal, Verb
-from app.rules import audit, availability, crud, listing
+from app.rules import audit, availability, crud, effects, listing
 from app.rules.clock import Clock, system_clock
 from app.rules.policy import check, permit
 
@@ -184,6 +184,48 @@ def _number(session: Session, operation: Operation, chosen: Chosen) -> int:
     return number
 
 
+def _cleaned(session: Session, operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]:
+    fields = fields_of(operation, session)
+    return load(fields, values, crud.choices_for(session, fields, actor_of(session)))
+
+
+def _ask(
+    session: Session,
+    operation: Operation,
+    chosen: Chosen,
+    cleaned: Mapping[str, Any],
+    *,
+    confirmed: str,
+    clock: Clock,
+) -> None:
+    """Raise Unconfirmed for effects that were not confirmed; who confirms all is not asked."""
+    if confirmed == effects.ALL or not effects.has_rules(operation.name, Verb.RUN):
+        return
+    resource = resource_of(operation)
+    query = chosen.query
+    ids = listing.ids_of(session, resource, query) if query else list(chosen.ids)
+    rows = listing.rows_by_id(session, resource, ids)
+    if operation.allowed is not None:
+        rows = [row for row in rows if not operation.allowed(row)]
+    context = crud.Context(session, actor_of(session), clock, Verb.RUN, cleaned)
+    effects.require(effects.found(operation.name, Verb.RUN, rows, context), confirmed)
+
+
+def require_confirmed(
+    session: Session,
+    operation: Operation,
+    chosen: Chosen,
+    values: Mapping[str, Any],
+    confirmed: str,
+    *,
+    clock: Clock = system_clock,
+) -> None:
+    """What `run` asks before it begins, for who hands it to a job: InvalidInput, Unconfirmed."""
+    cleaned = _cleaned(session, operation, values)
+    cleaned.pop(REASON, None)
+    _ask(session, operation, chosen, cleaned, confirmed=confirmed, clock=clock)
+
+
 def run(
     session: Session,
     operation: Operation,
@@ -192,21 +234,23 @@ def run(
     *,
     clock: Clock = system_clock,
     progress: Callable[[int], None] | None = None,
+    confirmed: str = effects.ALL,
 ) -> Report:
     """Do it, in the session's transaction. `values` are the form's raw ones.
 
     Raises InvalidInput with all field errors, the refusals of `count` and of the policy,
-    NotFound for a selected row outside the scope, and what `apply` raises; then nothing is done.
+    NotFound for a selected row outside the scope, Unconfirmed for effects that `confirmed` does
+    not name, and what `apply` raises; then nothing is done.
     `progress(rows so far)` is called after each group of rows.
     """
     actor = actor_of(session)
     resource = resource_of(operation)
     for name in (operation.name, resource.name):
         availability.require(session, name, actor)
-    fields = fields_of(operation, session)
-    cleaned = load(fields, values, crud.choices_for(session, fields, actor))
+    cleaned = _cleaned(session, operation, values)
     reason = cleaned.pop(REASON, None)
     number = count(session, operation, chosen)
+    _ask(session, operation, chosen, cleaned, confirmed=confirmed, clock=clock)
     context = OperationContext(operation, actor, clock, reason)
     report = Report(chosen=number, reason=reason)
     with permit(session, operation, Verb.RUN, clock=clock, reason=reason, models=(resource.model,)):

@@ -18,6 +18,7 @@ from app.models.organisation import Organisation, ReviewedState, below
 from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.models.settings import SiteSettings
 from app.rules.crud import Context, before
+from app.rules.default_settings import defaults_for
 from app.rules.policy import widened
 from app.rules.roster.policy import default_policy
 
@@ -141,7 +142,8 @@ def _add_defaults(session: Session, site: Organisation) -> None:
         "city_id": site.city_id,
         "site_id": site.id,
     }
-    session.add(SiteSettings(**path))
+    defaults = defaults_for(session, site.exam_id, site.province_id)
+    session.add(SiteSettings(**path, **defaults))
     session.add_all(default_policy(path))
 
 

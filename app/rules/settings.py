@@ -1,44 +1,28 @@
-"""What a site and its province set before registration (chapters 10-15)."""
+"""开考科目 (chapter 11): which subjects a province and a site may offer, and what holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.database.policy import actor_of, elevated
-from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
+from app.database.policy import elevated
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError
-from app.metadata.fields import Field, Kind
-from app.metadata.registry import register
-from app.metadata.vocabulary import Level, Personal, Verb, Window
-from app.models.capacity import UNLIMITED, CapacityPool
+from app.metadata.vocabulary import Verb
+from app.models.capacity import CapacityPool
+from app.models.exam import ExamSubject
 from app.models.organisation import Organisation
-from app.models.registration import HOLDING, Entry, Registration
+from app.models.registration import HOLDING, Entry
 from app.models.settings import (
-    PERSON_FEE,
-    SETTERS,
-    Fee,
     ProvinceSubject,
-    SiteSettings,
     SiteSubject,
-    national_subjects,
 )
-from app.rules import capacity, windows
+from app.rules import capacity
 from app.rules.crud import Context, before
-from app.rules.windows import Interval
 
-
-class SiteInUse(KaowuError):
-    """R10.4a: candidates are registered."""
-
-    code = "settings.site_in_use"
-    template = N_(
-        "考点已有 {count} 名考生报名，不能关闭“考点开考”。如遇紧急情况，请联系省办理停考。"
-    )
-    status = 409
+#: so many names stand in a refusal
+NAMED = 3
 
 
 class BeyondProvince(KaowuError):
@@ -71,72 +55,33 @@ class SubjectInUse(KaowuError):
     status = 409
 
 
-class OutsideBounds(KaowuError):
-    """R15.3: within W4."""
+class SitesBeyond(KaowuError):
+    """The province's days cannot be shortened while sites hold the subject outside them."""
 
-    code = "settings.outside_bounds"
-    template = N_("网报时间应在上级设置的最早、最晚时间之内（{interval}）。")
-
-
-def site_settings_of(session: Session, site: Organisation) -> SiteSettings:
-    """The settings row of a site, made with the defaults if it is missing."""
-    with elevated(session, "read site settings", SiteSettings):
-        row = session.scalars(select(SiteSettings).where(SiteSettings.site_id == site.id)).first()
-    if row is None:
-        row = SiteSettings(
-            exam_id=site.exam_id,
-            province_id=site.province_id,
-            city_id=site.city_id,
-            site_id=site.id,
-        )
-        session.add(row)
-    return row
-
-
-def live_registrations(session: Session, site_id: int) -> int:
-    """How many registrations hold seats or may still get one."""
-    statement = (
-        select(func.count())
-        .select_from(Registration)
-        .where(Registration.site_id == site_id, Registration.life.in_(("draft", "active")))
+    code = "settings.sites_beyond"
+    template = N_(
+        "科目{subject}：{sites} 等 {count} 个考点的考试时间超出 {first} 至 {last}，"
+        "涉及 {entries} 科次报考。请考点先删除该科目后重新添加。"
     )
-    return session.scalar(statement) or 0
+    status = 409
 
 
-@before("site_settings", Verb.EDIT)
-def _general(row: SiteSettings, context: Context) -> None:
-    if context.values.get("open") is False and "open" in context.values:
-        count = live_registrations(context.session, row.site_id or 0)
-        if count:
-            raise SiteInUse(count=count)
+class OfferedBySites(KaowuError):
+    """A subject that sites offer stays in the province's list."""
 
-
-@before("online_time", Verb.EDIT)
-def _online_time(row: SiteSettings, context: Context) -> None:
-    """R15.3: both required when on, start before end, within W4."""
-    if not row.online_enabled:
-        return
-    errors = {
-        name: [N_("{label}：必填").format(label=label)]
-        for name, label in (
-            ("online_start", N_("网报开始时间")),
-            ("online_end", N_("网报截止时间")),
-        )
-        if getattr(row, name) is None
-    }
-    if errors:
-        raise InvalidInput(errors)
-    if row.online_start is None or row.online_end is None or row.online_start >= row.online_end:
-        raise InvalidInput({"online_end": [N_("网报截止时间：应晚于开始时间")]})
-    bounds = windows.load(context.session, row.site_id)[Window.ONLINE]
-    outside = (
-        bounds.start is None
-        or bounds.end is None
-        or row.online_start < bounds.start
-        or row.online_end > bounds.end
+    code = "settings.offered_by_sites"
+    template = N_(
+        "科目{subject}已有 {sites} 等 {count} 个考点开考，涉及 {entries} 科次报考，不能删除。"
     )
-    if outside:
-        raise OutsideBounds(interval=bounds.show())
+    status = 409
+
+
+class OfferedByProvinces(KaowuError):
+    """A subject that provinces offer stays in the session."""
+
+    code = "settings.offered_by_provinces"
+    template = N_("科目{subject}已有 {count} 个省开考，不能从本考次删除。")
+    status = 409
 
 
 @before("province_subject", Verb.ADD, Verb.EDIT)
@@ -200,159 +145,64 @@ def _drop_site_subject(row: SiteSubject, context: Context) -> None:
         raise CapacitySet(subject=row.subject_code, capacity=limit)
 
 
-# ---------------------------------------------------------------- 修改人数 (chapter 13)
+# ---------------------------------------------------------------- what is refused by how much
 
 
-def _limit_fields(session: Session, _row: Any) -> tuple[Field, ...]:
-    """总科次数, and one field per subject that the site offers, with the present limits."""
-    site_id = actor_of(session).site_id
-    pools = {
-        row.pool: row.capacity
-        for row in session.scalars(select(CapacityPool).where(CapacityPool.site_id == site_id))
-    }
-    names = national_subjects(session, actor_of(session))
-    codes = session.scalars(
-        select(SiteSubject.subject_code)
-        .where(SiteSubject.site_id == site_id)
-        .order_by(SiteSubject.subject_code)
-    ).all()
-    total = Field(
-        name="TOTAL",
-        label=N_("总科次数"),
-        personal=Personal.NONE,
-        kind=Kind.INTEGER,
-        required=True,
-        minimum=1,
-        maximum=UNLIMITED,
-        default=pools.get(capacity.TOTAL),
-        help=N_("不小于 100；99999 表示不限，尽量不要设置成不限"),
-    )
-    subjects = [
-        Field(
-            name=capacity.subject_pool(code),
-            label=names.get(code, code),
-            personal=Personal.NONE,
-            kind=Kind.INTEGER,
-            required=True,
-            minimum=0,
-            maximum=UNLIMITED,
-            default=pools.get(capacity.subject_pool(code), 0),
-            help=N_("0 表示不开考"),
+def _offering(session: Session, row: ProvinceSubject, *conditions: Any) -> list[Organisation]:
+    """The sites of the province that offer the subject, by code."""
+    statement = (
+        select(Organisation)
+        .join(SiteSubject, SiteSubject.site_id == Organisation.id)
+        .where(
+            SiteSubject.exam_id == row.exam_id,
+            SiteSubject.province_id == row.province_id,
+            SiteSubject.subject_code == row.subject_code,
+            *conditions,
         )
-        for code in codes
-    ]
-    return (total, *subjects)
-
-
-def _apply_limits(
-    session: Session, _rows: object, values: Mapping[str, int], _context: object
-) -> list[RowOutcome]:
-    actor = actor_of(session)
-    site = session.get(Organisation, actor.site_id)
-    if site is None:  # pragma: no cover - the actor's own organisation exists
-        return []
-    capacity.set_limits(session, site, values)
-    return [RowOutcome(site.id, site.display, True)]
-
-
-SET_LIMITS = register(
-    Operation(
-        name="capacity_limits",
-        label=N_("修改人数"),
-        resource="capacity",
-        on=frozenset({On.PAGE}),
-        apply=_apply_limits,
-        living_fields=_limit_fields,
-        verbs={Level.SITE: ONLY_RUN},
-        window=Window.SETUP,
-        writes=(CapacityPool,),
-        icon="fa-pen",
+        .order_by(Organisation.code)
     )
-)
+    return list(session.scalars(statement))
 
 
-# ---------------------------------------------------------------- fees (chapter 12)
-
-
-def set_fees(session: Session, site: Any, person: int | None, subject: int | None) -> int:
-    """Set 人次费 and the fee of every subject the site offers (fen); None leaves it as it is.
-
-    Returns how many fees changed. Orders keep the fees they were made with (R12.5).
-    """
-    codes = session.scalars(
-        select(SiteSubject.subject_code).where(SiteSubject.site_id == site.site_id)
-    ).all()
-    wanted = {PERSON_FEE: person} | dict.fromkeys(codes, subject)
-    rows = {
-        row.subject_code: row
-        for row in session.scalars(select(Fee).where(Fee.site_id == site.site_id))
+def _facts(session: Session, row: ProvinceSubject, sites: list[Organisation]) -> dict[str, Any]:
+    held = select(func.count(Entry.id)).where(
+        Entry.site_id.in_([site.id for site in sites]),
+        Entry.subject_code == row.subject_code,
+        Entry.state.in_([state.value for state in HOLDING]),
+    )
+    return {
+        "subject": row.subject_code,
+        "sites": [site.display for site in sites[:NAMED]],
+        "count": len(sites),
+        "entries": session.scalar(held) or 0,
     }
-    changed = 0
-    for code, amount in wanted.items():
-        if amount is None or (code in rows and rows[code].amount == amount):
-            continue
-        changed += 1
-        if code in rows:
-            rows[code].amount = amount
-            continue
-        session.add(
-            Fee(
-                exam_id=site.exam_id,
-                province_id=site.province_id,
-                city_id=site.city_id,
-                site_id=site.site_id,
-                subject_code=code,
-                amount=amount,
-            )
+
+
+@before("province_subject", Verb.EDIT)
+def _keep_sites_inside(row: ProvinceSubject, context: Context) -> None:
+    outside = (SiteSubject.first_day < row.first_day) | (SiteSubject.last_day > row.last_day)
+    sites = _offering(context.session, row, outside)
+    if sites:
+        facts = _facts(context.session, row, sites)
+        raise SitesBeyond(first=row.first_day, last=row.last_day, **facts)
+
+
+@before("province_subject", Verb.DELETE)
+def _keep_offered(row: ProvinceSubject, context: Context) -> None:
+    sites = _offering(context.session, row)
+    if sites:
+        raise OfferedBySites(**_facts(context.session, row, sites))
+
+
+@before("exam_subject", Verb.DELETE)
+def _keep_in_session(row: ExamSubject, context: Context) -> None:
+    count = context.session.scalar(
+        select(func.count())
+        .select_from(ProvinceSubject)
+        .where(
+            ProvinceSubject.exam_id == row.exam_id,
+            ProvinceSubject.subject_code == row.subject_code,
         )
-    session.flush()
-    return changed
-
-
-def _apply_fees(
-    session: Session, rows: list[SiteSettings], values: Mapping[str, int | None], _context: object
-) -> list[RowOutcome]:
-    for row in rows:
-        set_fees(session, row, values.get("person"), values.get("subject"))
-    return [RowOutcome(row.id, row.site.display if row.site else "", True) for row in rows]
-
-
-SET_FEES = register(
-    Operation(
-        name="site_fees",
-        label=N_("设置费用"),
-        resource="site_settings",
-        on=frozenset({On.ROW, On.SELECTION, On.QUERY}),
-        apply=_apply_fees,
-        verbs={Level.PROVINCE: ONLY_RUN},
-        window=Window.SETUP,
-        binds=SETTERS,
-        writes=(Fee,),
-        fields=(
-            Field(
-                name="person",
-                label=N_("人次费（元）"),
-                personal=Personal.NONE,
-                kind=Kind.MONEY,
-                minimum=0,
-                help=N_("每名考生收一次；不填为不更改"),
-            ),
-            Field(
-                name="subject",
-                label=N_("科目费（元）"),
-                personal=Personal.NONE,
-                kind=Kind.MONEY,
-                minimum=0,
-                help=N_("应用于考点开考的全部科目；不填为不更改"),
-            ),
-        ),
-        confirm=N_("为 {count} 个考点设置费用？已生成的订单不受影响。"),
     )
-)
-
-
-def online_interval(settings: SiteSettings) -> Interval:
-    """The site's own 网报 time, unset when it is switched off."""
-    if not settings.online_enabled:
-        return Interval()
-    return Interval(settings.online_start, settings.online_end)
+    if count:
+        raise OfferedByProvinces(subject=row.display, count=count)

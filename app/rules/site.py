@@ -23,7 +23,7 @@ from app.rules import windows
 from app.rules.capacity import TOTAL, AtSite, day_pool, subject_pool
 from app.rules.clock import Clock, system_clock
 from app.rules.fees import fees_of
-from app.rules.windows import Interval
+from app.rules.windows import Interval, intersect
 
 
 class SiteClosed(KaowuError):
@@ -84,15 +84,6 @@ class Site:
             raise OnlineOff(name=self.display)
         if not self.online.is_open(now):
             raise OutsideOnlineTime(name=self.display, interval=self.online.show())
-
-
-def intersect(one: Interval, other: Interval) -> Interval:
-    """The common part; unset if either is unset, or if nothing is common (R15: W4 shortened)."""
-    if None in (one.start, one.end, other.start, other.end):
-        return Interval()
-    start = max(moment for moment in (one.start, other.start) if moment)
-    end = min(moment for moment in (one.end, other.end) if moment)
-    return Interval(start, end) if start <= end else Interval()
 
 
 def _site(organisation: Organisation, settings: SiteSettings, intervals: windows.Intervals) -> Site:

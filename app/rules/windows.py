@@ -74,6 +74,15 @@ class Interval:
         )
 
 
+def intersect(one: Interval, other: Interval) -> Interval:
+    """The common part; unset if either is unset, or if nothing is common (R15: W4 shortened)."""
+    if None in (one.start, one.end, other.start, other.end):
+        return Interval()
+    start = max(moment for moment in (one.start, other.start) if moment)
+    end = min(moment for moment in (one.end, other.end) if moment)
+    return Interval(start, end) if start <= end else Interval()
+
+
 def local(moment: dt.datetime, form: str = "%Y-%m-%d %H:%M") -> str:
     """A UTC moment as people of the examination read it."""
     return moment.astimezone(LOCAL_ZONE).strftime(form)

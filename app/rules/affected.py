@@ -1,0 +1,78 @@
+"""How many people and entries a setting of a site touches, for the effects that are told before
+it is saved (`rules.effects`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.metadata.errors import N_, Message
+from app.metadata.vocabulary import Window
+from app.models.registration import HOLDING, Entry, Life, Registration
+from app.models.settings import SiteSettings
+from app.rules import windows
+from app.rules.windows import Interval, intersect
+
+_LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
+_HELD = tuple(state.value for state in HOLDING)
+
+
+def registrations(session: Session, site_id: int | None, *conditions: Any) -> int:
+    """How many registrations of a site hold seats or may still get one (drafts too)."""
+    statement = (
+        select(func.count())
+        .select_from(Registration)
+        .where(Registration.site_id == site_id, Registration.life.in_(_LIVE), *conditions)
+    )
+    return session.scalar(statement) or 0
+
+
+def entries(session: Session, site_id: int | None, *conditions: Any) -> int:
+    """How many entries of a site hold a seat."""
+    statement = (
+        select(func.count())
+        .select_from(Entry)
+        .where(Entry.site_id == site_id, Entry.state.in_(_HELD), *conditions)
+    )
+    return session.scalar(statement) or 0
+
+
+def settings_of(session: Session, site_id: int | None) -> SiteSettings | None:
+    """The row of a site in scope."""
+    with session.no_autoflush:
+        statement = select(SiteSettings).where(SiteSettings.site_id == site_id)
+        return session.scalars(statement).first()
+
+
+def running(session: Session, site_id: int | None, now: dt.datetime) -> Interval | None:
+    """The site's online time inside W4, when candidates are registering at this moment."""
+    row = settings_of(session, site_id)
+    if row is None or not (row.open and row.online_enabled):
+        return None
+    bounds = windows.load(session, site_id)[Window.ONLINE]
+    interval = intersect(Interval(row.online_start, row.online_end), bounds)
+    return interval if interval.is_open(now) else None
+
+
+def during_registration(
+    session: Session, site_id: int | None, now: dt.datetime
+) -> Iterator[Message]:
+    """“不建议在报名期间修改” with the numbers (R10.2, R11.7, R18.4); nothing at other times."""
+    interval = running(session, site_id, now)
+    if interval is not None:
+        yield Message(
+            N_(
+                "考生正在网上报名（{interval}），不建议在报名期间修改；"
+                "该考点已有 {people} 名考生、{entries} 科次。"
+            ),
+            interval=interval.show(),
+            people=registrations(session, site_id),
+            entries=entries(session, site_id),
+        )
+
+
+__all__ = ["during_registration", "entries", "registrations", "running", "settings_of"]

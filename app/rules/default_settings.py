@@ -1,0 +1,136 @@
+"""综合设置默认值: what new sites and new sessions begin with (R0.6b), and 套用默认值.
+
+The province's row serves its sites; a province without one is served by the centre's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.policy import actor_of, elevated
+from app.metadata.actor import Actor
+from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
+from app.metadata.errors import N_, Duplicate, Message, PolicyDenied
+from app.metadata.registry import register
+from app.metadata.vocabulary import Level, Verb, Window
+from app.models.settings import GENERAL, SETTERS, DefaultSettings, SiteSettings
+from app.rules import affected
+from app.rules.crud import Context, before
+from app.rules.effects import effects
+from app.rules.general_settings import SiteInUse
+from app.rules.operations import OperationContext
+
+
+class OthersDefaults(PolicyDenied):
+    """The centre looks at the defaults of a province; they are the province's to set (§5)."""
+
+    code = "settings.others_defaults"
+    template = N_("只能设置本级的默认值；各省的默认值由省设置。")
+
+
+def defaults_for(session: Session, exam_id: int, province_id: int | None) -> dict[str, Any]:
+    """{column: value} that a new site begins with; empty where nobody has set any."""
+    statement = select(DefaultSettings).where(
+        DefaultSettings.exam_id == exam_id,
+        DefaultSettings.province_id.is_(None) | (DefaultSettings.province_id == province_id),
+    )
+    with elevated(session, "defaults of a new site", DefaultSettings):
+        rows = session.scalars(statement).all()
+    chosen = next((row for row in rows if row.province_id is not None), None)
+    chosen = chosen or next(iter(rows), None)
+    return {name: getattr(chosen, name) for name in GENERAL} if chosen is not None else {}
+
+
+def own_row(session: Session, actor: Actor) -> DefaultSettings | None:
+    """The row that the actor's organisation has set."""
+    statement = select(DefaultSettings).where(
+        DefaultSettings.organisation_id == actor.organisation_id
+    )
+    return session.scalars(statement).first()
+
+
+@before("default_settings", Verb.ADD)
+def _add(row: DefaultSettings, context: Context) -> None:
+    if own_row(context.session, context.actor) is not None:
+        raise Duplicate(label=N_("综合设置默认值"))
+    row.organisation_id = context.actor.organisation_id or 0
+
+
+@before("default_settings", Verb.EDIT, Verb.DELETE)
+def _own(row: DefaultSettings, context: Context) -> None:
+    if not context.actor.is_system and row.organisation_id != context.actor.organisation_id:
+        raise OthersDefaults()
+
+
+# ---------------------------------------------------------------- 套用默认值
+
+
+def _differences(row: SiteSettings, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What applying the defaults changes at a site; 停考 is not undone by them."""
+    return {
+        name: value
+        for name, value in wanted.items()
+        if getattr(row, name) != value
+        and not (name == "open" and row.suspension_reason is not None)
+    }
+
+
+def _apply(
+    session: Session, rows: Sequence[SiteSettings], _values: Any, _context: OperationContext
+) -> list[RowOutcome]:
+    actor = actor_of(session)
+    wanted = defaults_for(session, actor.exam_id or 0, actor.province_id)
+    outcomes = []
+    for row in rows:
+        title = row.site.display if row.site else ""
+        reason: str = "" if wanted else N_("尚未设置默认值")
+        found = _differences(row, wanted)
+        if wanted and not found:
+            reason = N_("与默认值相同")
+        if found.get("open") is False:
+            count = affected.registrations(session, row.site_id)
+            reason = SiteInUse(count=count).as_message() if count else reason
+        if not reason:
+            for name, value in found.items():
+                setattr(row, name, value)
+        outcomes.append(RowOutcome(row.id, title, not reason, reason))
+    session.flush()
+    return outcomes
+
+
+APPLY_DEFAULTS = register(
+    Operation(
+        name="site_defaults",
+        label=N_("套用默认值"),
+        resource="site_settings",
+        on=frozenset({On.SELECTION, On.QUERY}),
+        apply=_apply,
+        verbs={Level.PROVINCE: ONLY_RUN},
+        window=Window.SETUP,
+        binds=SETTERS,
+        writes=(SiteSettings,),
+        confirm=N_("把 {count} 个考点的综合设置改为本省的默认值？"),
+    )
+)
+
+
+@effects("site_defaults", Verb.RUN)
+def _effects(rows: Sequence[SiteSettings], context: Context) -> Iterator[Message]:
+    session, actor = context.session, context.actor
+    wanted = defaults_for(session, actor.exam_id or 0, actor.province_id)
+    differing = [row for row in rows if _differences(row, wanted)]
+    people = sum(affected.registrations(session, row.site_id) for row in differing)
+    if people:
+        yield Message(
+            N_("{sites} 个考点的设置将改变，涉及 {people} 名考生、{entries} 科次。"),
+            sites=len(differing),
+            people=people,
+            entries=sum(affected.entries(session, row.site_id) for row in differing),
+        )
+
+
+__all__ = ["APPLY_DEFAULTS", "OthersDefaults", "defaults_for", "own_row"]

@@ -1,0 +1,220 @@
+"""考生报名时间设置 (chapter 15): a site's own 网报 time, inside W4."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.metadata.declarations import (
+    CHANGE,
+    LOOK,
+    ONLY_RUN,
+    On,
+    Operation,
+    Place,
+    Resource,
+    RowOutcome,
+)
+from app.metadata.errors import LABELLED, N_, InvalidInput, KaowuError, Message
+from app.metadata.fields import Computed, Field, Kind
+from app.metadata.registry import register
+from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
+from app.models.registration import Mode, Registration
+from app.models.settings import SETTERS, SITE_COLUMN, SiteSettings
+from app.rules import affected, windows
+from app.rules.crud import Context, before
+from app.rules.effects import changed, effects
+from app.rules.operations import OperationContext
+from app.rules.windows import Interval, intersect
+
+
+class OutsideBounds(KaowuError):
+    """R15.3: within W4."""
+
+    code = "settings.outside_bounds"
+    template = N_("网报时间应在上级设置的最早、最晚时间之内（{interval}）。")
+
+
+def effective_time(row: SiteSettings) -> object:
+    """The part of a site's 网报时间 inside W4, flagged where W4 cuts it (R15 inf)."""
+    own = online_interval(row)
+    if own.start is None:
+        return None
+    bounds = Interval(*row.window.interval(Window.ONLINE)) if row.window else Interval()
+    common = intersect(own, bounds)
+    if common.start is None:
+        return {"text": N_("无效：不在上级设置的最早、最晚时间内"), "tone": "bad"}
+    if common == own:
+        return common.show()
+    cut = Message(N_("{interval}（已按上级时间缩短）"), interval=common.show())
+    return {"text": cut, "tone": "warn"}
+
+
+def online_interval(settings: SiteSettings) -> Interval:
+    """The site's own 网报 time, unset when it is switched off."""
+    if not settings.online_enabled:
+        return Interval()
+    return Interval(settings.online_start, settings.online_end)
+
+
+ONLINE_TIME = register(
+    Resource(
+        name="online_time",
+        label=N_("考生报名时间设置"),
+        noun=N_("考生报名时间"),
+        menu=Place(Area.SETUP, 60),
+        model=SiteSettings,
+        verbs={
+            Level.CENTER: LOOK,
+            Level.PROVINCE: CHANGE,
+            Level.CITY: LOOK,
+            Level.SITE: CHANGE,
+        },
+        window=Window.SETUP,
+        binds=SETTERS,
+        single=frozenset({Level.SITE}),
+        computed=(
+            SITE_COLUMN,
+            Computed("online_effective", N_("实际网报时间"), effective_time, loads=("window",)),
+        ),
+        columns=("site_name", "online_enabled", "online_start", "online_end", "online_effective"),
+        shown=("online_enabled", "online_start", "online_end", "online_effective"),
+        form=("online_enabled", "online_start", "online_end"),
+        help=N_("网报时间须在“考生网上报名最早时间”和“最晚时间”之间。"),
+    )
+)
+
+
+def check_times(enabled: bool, start: dt.datetime | None, end: dt.datetime | None) -> None:
+    """R15.3: both edges when it is on, in order. Raises InvalidInput."""
+    if not enabled:
+        return
+    edges = (("online_start", N_("网报开始时间"), start), ("online_end", N_("网报截止时间"), end))
+    missing = {
+        name: [Message(LABELLED, label=label, message=N_("必填"))]
+        for name, label, edge in edges
+        if edge is None
+    }
+    if missing:
+        raise InvalidInput(missing)
+    if start is not None and end is not None and start >= end:
+        raise InvalidInput({"online_end": [N_("网报截止时间：应晚于开始时间")]})
+
+
+def check_bounds(session: Session, row: SiteSettings) -> None:
+    """R15.3: inside W4 of the site. Raises OutsideBounds with them."""
+    own = online_interval(row)
+    bounds = windows.load(session, row.site_id)[Window.ONLINE]
+    if own.start is not None and intersect(own, bounds) != own:
+        raise OutsideBounds(interval=bounds.show())
+
+
+@before("online_time", Verb.EDIT)
+def _online_time(row: SiteSettings, context: Context) -> None:
+    check_times(row.online_enabled, row.online_start, row.online_end)
+    check_bounds(context.session, row)
+
+
+@effects("online_time", Verb.EDIT)
+def _effects(row: SiteSettings, context: Context) -> Iterator[Message]:
+    """Who has not paid loses the time to do so when it ends earlier, or is switched off."""
+    if changed(row, "online_enabled") is None and changed(row, "online_end") is None:
+        return
+    earlier = changed(row, "online_end")
+    shortened = earlier is not None and None not in earlier and earlier[1] < earlier[0]
+    if row.online_enabled and not shortened:
+        return
+    unpaid = affected.registrations(
+        context.session,
+        row.site_id,
+        Registration.mode == Mode.INDIVIDUAL.value,
+        Registration.payment != "paid",
+    )
+    if unpaid:
+        yield Message(
+            N_("{count} 名个人报名考生尚未缴清，网报结束后不能再报考和支付。"), count=unpaid
+        )
+
+
+# ---------------------------------------------------------------- many sites at once
+
+
+def _apply(
+    session: Session,
+    rows: Sequence[SiteSettings],
+    values: Mapping[str, Any],
+    _context: OperationContext,
+) -> list[RowOutcome]:
+    """Set the same time at every site; one whose W4 does not hold it is left alone."""
+    enabled = bool(values.get("online_enabled"))
+    start, end = values.get("online_start"), values.get("online_end")
+    check_times(enabled, start, end)
+    outcomes = []
+    for row in rows:
+        former = row.online_enabled, row.online_start, row.online_end
+        row.online_enabled = enabled
+        if enabled:
+            row.online_start, row.online_end = start, end
+        title, reason = row.site.display if row.site else "", ""
+        try:
+            with session.no_autoflush:
+                check_bounds(session, row)
+        except OutsideBounds as refusal:
+            row.online_enabled, row.online_start, row.online_end = former
+            reason = refusal.as_message()
+        outcomes.append(RowOutcome(row.id, title, not reason, reason))
+    session.flush()
+    return outcomes
+
+
+SET_TIMES = register(
+    Operation(
+        name="online_time_set",
+        label=N_("批量设置"),
+        resource="online_time",
+        on=frozenset({On.SELECTION, On.QUERY}),
+        apply=_apply,
+        verbs={Level.PROVINCE: ONLY_RUN},
+        window=Window.SETUP,
+        binds=SETTERS,
+        writes=(SiteSettings,),
+        icon="fa-clock",
+        fields=(
+            Field(
+                name="online_enabled",
+                label=N_("开启个人网报"),
+                personal=Personal.NONE,
+                kind=Kind.BOOLEAN,
+            ),
+            Field(
+                name="online_start",
+                label=N_("网报开始时间"),
+                personal=Personal.NONE,
+                kind=Kind.DATETIME,
+                help=N_("开启个人网报时必填"),
+            ),
+            Field(
+                name="online_end",
+                label=N_("网报截止时间"),
+                personal=Personal.NONE,
+                kind=Kind.DATETIME,
+                help=N_("开启个人网报时必填"),
+            ),
+        ),
+        confirm=N_("为 {count} 个考点设置考生报名时间："),
+    )
+)
+
+
+__all__ = [
+    "ONLINE_TIME",
+    "SET_TIMES",
+    "OutsideBounds",
+    "check_bounds",
+    "check_times",
+    "effective_time",
+    "online_interval",
+]
