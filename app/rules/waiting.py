@@ -95,11 +95,14 @@ def _registrations(counted: Counted) -> list[Waiting]:
     ]
 
 
+_CHECKLIST = Waiting(N_("逐项核对《报名前检查》"), "setup_checklist")
+
+
 def _setup(session: Session, settings: SiteSettings | None) -> list[Waiting]:
     """What a site has not set before registration. The row of 综合设置 is there from the first
     day: untouched, it says nothing; a site that has decided not to open needs no more."""
     if settings is None or (settings.version == 1 and not settings.open):
-        return [Waiting(N_("考点报名综合设置尚未设置"), "site_settings")]
+        return [Waiting(N_("考点报名综合设置尚未设置"), "site_settings"), _CHECKLIST]
     if not settings.open:
         return []
     site = settings.site_id
@@ -130,7 +133,7 @@ def _setup(session: Session, settings: SiteSettings | None) -> list[Waiting]:
     elif not person:
         found.append(Waiting(N_("人次费尚未设置（由省设置）"), "fee"))
     if found:
-        found.append(Waiting(N_("逐项核对《报名前检查》"), "setup_checklist"))
+        found.append(_CHECKLIST)
     return found
 
 

@@ -180,7 +180,7 @@ def test_the_monitor_shows_the_jobs_of_the_scope(world: World) -> None:
 
 def test_a_document_is_generated_shown_stale_and_downloaded(world: World) -> None:
     site = world.browser()
-    assert "还没有可以生成的文件" in text_of(site.get(DOCUMENT))
+    assert "还没有生成过文件" in text_of(site.get(DOCUMENT))
     assert site.post(f"{DOCUMENT}generate").status_code == 302
     page = site.get(DOCUMENT)
     assert "排队中" in text_of(page)

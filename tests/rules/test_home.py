@@ -181,7 +181,10 @@ def test_r10_4_a_site_is_told_what_it_has_not_set_while_w1_is_open(
 def test_r10_4_untouched_settings_wait(session: KaowuSession, tree: Tree) -> None:
     factories.add_site(session, tree, "990782", open=False)
     found = waits(welcome(session, tree, tree.actor(number=2)))
-    assert found == {"考点报名综合设置尚未设置": ("site_settings", {})}
+    assert found == {
+        "考点报名综合设置尚未设置": ("site_settings", {}),
+        "逐项核对《报名前检查》": ("setup_checklist", {}),
+    }
 
 
 def test_r31_entries_wait_for_seats_while_w5_is_open_and_for_numbers(

@@ -111,7 +111,7 @@ def test_r0_5b_a_disabled_menu_entry_stays_a_link_with_its_reason(client: FlaskC
 
 
 def test_r6_4_the_welcome_page_shows_its_labels_in_order(client: FlaskClient) -> None:
-    labels = re.findall(r"<dt>([^<]*)：</dt>", _page(client, "home"))
+    labels = re.findall(r"<dt>([^<]*):</dt>", _page(client, "home"))
     assert labels == [
         *("机构名称", "角色", "当前考次", "是否开考", "报名前设置时间", "报名资格管理时间"),
         *("报名管理时间", "考生个人网报时间", "编排时间", "准考证打印开始时间"),
