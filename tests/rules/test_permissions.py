@@ -1,93 +1,46 @@
-"""The living matrix: three-way merge, saving with a token, roles."""
+"""The living matrix: three-way merge, saving with a token."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.database.policy import become
 from app.database.session import KaowuSession, make_engine, make_session_factory
 from app.database.unit_of_work import reading, unit_of_work
-from app.metadata import registry
-from app.metadata.actor import Actor, system
-from app.metadata.declarations import MANAGE, Declaration
-from app.metadata.errors import Duplicate, InvalidInput, NotFound
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
-from app.models.account import AdminBinding, Role, RoleGrant, Setting
+from app.models.account import Role, RoleGrant
 from app.models.audit import AuditEntry
 from app.rules import permissions
-from app.rules.actors import MATRIX_VERSION, load_administrator
+from app.rules.actors import load_administrator
 from app.rules.permissions import (
     MATRIX,
     Cell,
     IllegalCell,
     MatrixChanged,
-    RoleInUse,
     SuperKeepsMatrix,
 )
 from app.rules.policy import NoVerb, granted
-from tests.factories import Tree, bind_administrator, make_tree, plant, seeding
-
-TASK = system("permissions sync")
-SITE, PAGE = "site", "test_page"
-LIST: Cell = (SITE, PAGE, Verb.LIST)
-EDIT: Cell = (SITE, PAGE, Verb.EDIT)
-
-
-@contextmanager
-def declared(*verbs: Verb) -> Iterator[Declaration]:
-    """A page that grants these verbs to sites, as long as the block lasts."""
-    page = Declaration(
-        name=PAGE,
-        label="测试页面",
-        verbs={Level.CENTER: MANAGE, Level.SITE: frozenset(verbs)},
-        per_exam=False,
-    )
-    registry.register(page)
-    try:
-        yield page
-    finally:
-        del registry._declarations[PAGE]
-
-
-def sync(session: KaowuSession, **options: Any) -> permissions.SyncReport:
-    become(session, TASK)
-    return permissions.sync(session, **options)
-
-
-def by_hand(session: KaowuSession, cell: Cell, granted: bool) -> None:
-    """Change one living cell as a superuser would."""
-    role, name, verb = cell
-    session.execute(
-        delete(RoleGrant).where(
-            RoleGrant.role == role, RoleGrant.declaration == name, RoleGrant.verb == verb.value
-        )
-    )
-    if granted:
-        session.add(RoleGrant(role=role, declaration=name, verb=verb.value))
-    session.flush()
-
-
-def living(session: KaowuSession) -> set[Cell]:
-    rows = session.scalars(select(RoleGrant).where(RoleGrant.declaration == PAGE))
-    return {(row.role, row.declaration, Verb(row.verb)) for row in rows if row.role == SITE}
-
-
-def version(session: KaowuSession) -> str | None:
-    session.expire_all()
-    return session.scalar(select(Setting.value).where(Setting.name == MATRIX_VERSION))
-
-
-def superuser(tree: Tree) -> Actor:
-    return tree.actor(Level.CENTER, roles=frozenset({"center", "super"}), name="系统管理员")
-
+from tests.factories import bind_administrator, make_tree
+from tests.rules.permission_world import (
+    EDIT,
+    LIST,
+    PAGE,
+    SITE,
+    TASK,
+    by_hand,
+    declared,
+    living,
+    save,
+    superuser,
+    sync,
+    version,
+)
 
 # ---------------------------------------------------------------- the merge
 
@@ -211,11 +164,6 @@ def test_the_merge_is_three_way(code: set[Cell], base: set[Cell], live: set[Cell
 
 
 # ---------------------------------------------------------------- saving
-
-
-def save(session: KaowuSession, cells: set[tuple[str, Verb]], **options: Any) -> int:
-    token = options.pop("token", None) or permissions.token_of(session, SITE)
-    return permissions.save(session, SITE, cells, token, **options)
 
 
 def test_a_save_makes_the_cells_exactly_so(session: KaowuSession) -> None:
@@ -354,90 +302,3 @@ def test_of_two_savers_at_once_one_is_refused(fresh_database: str) -> None:
     with reading(factory, actor) as session:
         assert len(permissions.grants_of(session, SITE)) == len(before) - 1
     engine.dispose()
-
-
-# ---------------------------------------------------------------- roles
-
-
-def test_a_role_may_copy_the_cells_of_another(session: KaowuSession) -> None:
-    sync(session)
-    become(session, superuser(make_tree(session)))
-    before = version(session)
-    row = permissions.create_role(session, "viewer", " 查询员 ", "site", "site")
-    assert (row.label, row.built_in) == ("查询员", False)
-    assert permissions.grants_of(session, "viewer") == permissions.grants_of(session, SITE)
-    assert version(session) != before
-
-
-def test_a_copy_leaves_out_what_the_level_may_not_have(session: KaowuSession) -> None:
-    sync(session)
-    become(session, superuser(make_tree(session)))
-    permissions.create_role(session, "helper", "助理", "site", "super")
-    names = {name for name, _ in permissions.grants_of(session, "helper")}
-    assert MATRIX.name not in names
-    assert names
-
-
-def test_wrong_roles_are_refused(session: KaowuSession) -> None:
-    sync(session)
-    become(session, superuser(make_tree(session)))
-    with pytest.raises(InvalidInput) as caught:
-        permissions.create_role(session, "X", "", "candidate")
-    assert set(caught.value.errors) == {"name", "label", "level"}
-    with pytest.raises(Duplicate):
-        permissions.create_role(session, "site", "重名", "site")
-    with pytest.raises(NotFound):
-        permissions.create_role(session, "viewer", "查询员", "site", "no_such_role")
-
-
-def test_a_role_in_use_is_not_deleted(session: KaowuSession) -> None:
-    sync(session)
-    tree = make_tree(session)
-    owner, _ = bind_administrator(session, tree)
-    become(session, superuser(tree))
-    permissions.create_role(session, "viewer", "查询员", "site", "site")
-    with seeding(session):
-        row = session.scalars(
-            select(AdminBinding).where(AdminBinding.passport_id == owner.id)
-        ).one()
-        row.extra_roles = ["viewer"]
-    for name in ("viewer", "site", "super"):
-        with pytest.raises(RoleInUse):
-            permissions.delete_role(session, name)
-    with pytest.raises(NotFound):
-        permissions.delete_role(session, "no_such_role")
-
-
-def test_a_deleted_role_leaves_no_cells_behind(session: KaowuSession) -> None:
-    sync(session)
-    become(session, superuser(make_tree(session)))
-    permissions.create_role(session, "viewer", "查询员", "site", "site")
-    permissions.delete_role(session, "viewer")
-    assert permissions.grants_of(session, "viewer") == set()
-    actions = list(
-        session.scalars(
-            select(AuditEntry.action)
-            .where(AuditEntry.action.startswith("account.role."))
-            .order_by(AuditEntry.id)
-        )
-    )
-    assert actions == ["account.role.add", "account.role.delete"]
-
-
-def test_extra_roles_add_to_those_of_the_level(session: KaowuSession) -> None:
-    with declared(Verb.LIST) as page:
-        sync(session)
-        tree = make_tree(session)
-        owner, _ = bind_administrator(session, tree)
-        plant(session, Role(name="editor", label="编辑", level="site", built_in=False))
-        with seeding(session):
-            session.add(RoleGrant(role="editor", declaration=PAGE, verb=Verb.EDIT.value))
-            row = session.scalars(
-                select(AdminBinding).where(AdminBinding.passport_id == owner.id)
-            ).one()
-            row.extra_roles = ["editor"]
-        become(session, TASK)
-        permissions.bump_version(session)
-        actor = load_administrator(session, owner.id, tree.exam)
-        assert granted(page, Verb.LIST, actor)
-        assert granted(page, Verb.EDIT, actor)
