@@ -8,6 +8,7 @@ from typing import Any
 from app.metadata import registry
 from app.metadata.declarations import Operation, Resource, Statistic
 from app.views import (
+    api_description,
     audit,
     documents,
     imports,
@@ -23,7 +24,7 @@ from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
 from app.views.engine.rest_reading import JobRest, statistic_rest
 
-OTHER_ENGINES = (imports, documents, statistics, jobs, matrix)
+OTHER_ENGINES = (imports, documents, statistics, jobs, matrix, api_description)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
 SPECIAL = (audit, organisation_forms, outbox)
 

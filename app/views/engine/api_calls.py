@@ -1,0 +1,274 @@
+"""The description of REST (OpenAPI 3.1), made from the registry: only what the actor may call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from app.database.policy import actor_of
+from app.jobs.declarations import JOBS
+from app.metadata import registry
+from app.metadata.actor import Actor
+from app.metadata.declarations import Declaration, On, Operation, Resource, Statistic
+from app.metadata.errors import N_
+from app.metadata.fields import Kind
+from app.metadata.vocabulary import READING, Level, Verb
+from app.rules import availability, operations
+from app.rules.policy import granted
+from app.views.engine import api_schemas as schemas
+from app.views.engine.api_schemas import Schema
+from app.views.engine.rest_reading import ORGANISATION
+from app.views.texts import joined
+
+VERSION = "3.1.0"
+CSRF_HEADER = "X-CSRFToken"
+INTRODUCTION = N_(
+    "与页面使用同一套权限、操作时间和校验。编号为文字，金额以元为单位，时间为北京时间。"
+    "读取的内容可以原样提交，未列出的项目一律拒绝。"
+)
+#: statuses that a call may be refused with, beside 401 and 403
+_FOUND = ("404",)
+_WRITES = ("400", "404", "409", "422")
+
+
+def description(session: Session, *, server: str, cookie: str, version: str) -> dict[str, Any]:
+    """The whole document for the session's actor. `server` is the address of /api/v1 in a session
+    of the exam, `cookie` the name of the log-in's cookie, `version` that of the product."""
+    actor = actor_of(session)
+    paths: dict[str, Any] = {}
+    rows: dict[str, Schema] = {}
+    for resource in registry.declared(Resource):
+        if resource.api and (found := _resource(resource, actor)):
+            paths |= found
+            rows[resource.name] = schemas.row_of(resource)
+    for operation in registry.declared(Operation):
+        if callable_now(session, operation):
+            paths[f"/operation/{operation.name}/"] = {"post": _operation(session, operation)}
+    for statistic in registry.declared(Statistic):
+        if granted(statistic, Verb.VIEW, actor):
+            paths[f"/statistic/{statistic.name}/"] = {"get": _statistic(statistic)}
+    if granted(JOBS, Verb.VIEW, actor):
+        paths["/job/{id}"] = {"get": _job()}
+    return {
+        "openapi": VERSION,
+        "info": {
+            "title": gettext("考务管理系统接口"),
+            "version": version,
+            "description": gettext(INTRODUCTION),
+        },
+        "servers": [{"url": server}],
+        "security": [{"cookie": []}],
+        "paths": paths,
+        "components": _components(cookie) | {"schemas": _schemas() | rows},
+    }
+
+
+def _schemas() -> dict[str, Schema]:
+    return {
+        "error": schemas.error(),
+        "report": schemas.report(),
+        "accepted": schemas.accepted(),
+        "table": schemas.table(),
+        "job": schemas.job(),
+    }
+
+
+def _components(cookie: str) -> dict[str, Any]:
+    return {
+        "responses": _responses(),
+        "securitySchemes": {
+            "cookie": {"type": "apiKey", "in": "cookie", "name": cookie},
+            "token": {"type": "apiKey", "in": "header", "name": CSRF_HEADER},
+        },
+    }
+
+
+def callable_now(session: Session, operation: Operation) -> bool:
+    """May the actor call the operation over REST? Not what asks for a password or a file."""
+    return (
+        granted(operation, Verb.RUN, actor_of(session))
+        and not operation.reauthenticate
+        and not operations.takes_file(operation, session)
+    )
+
+
+def _responses() -> dict[str, Any]:
+    texts = {
+        "400": gettext("请求无效，或 X-CSRFToken 不正确"),
+        "401": gettext("没有登录"),
+        "403": gettext("没有权限，或不在操作时间内"),
+        "404": gettext("没有该记录，或不在管辖范围内"),
+        "409": gettext("记录或查询结果已变化，或记录已被使用"),
+        "422": gettext("内容有误，errors 列出每一项的原因"),
+    }
+    body = {"application/json": {"schema": schemas.ERROR}}
+    return {code: {"description": text, "content": body} for code, text in texts.items()}
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _call(
+    declaration: Declaration,
+    verb: Verb,
+    summary: str,
+    answer: tuple[str, Schema | None],
+    refusals: tuple[str, ...],
+    **further: Any,
+) -> dict[str, Any]:
+    """One operation of the document. `answer` is (status, schema of the body)."""
+    status, schema = answer
+    told: dict[str, Any] = {"description": summary}
+    if schema is not None:
+        told["content"] = {"application/json": {"schema": schema}}
+    found = {
+        "operationId": f"{declaration.name}.{verb.value}",
+        "tags": [gettext(declaration.label)],
+        "summary": summary,
+        "responses": {status: told}
+        | {code: {"$ref": f"#/components/responses/{code}"} for code in ("401", "403", *refusals)},
+    }
+    if verb not in READING:
+        found["security"] = [{"cookie": [], "token": []}]
+    if gated := _window(declaration, verb):
+        found["description"] = gated
+    return found | further
+
+
+def _window(declaration: Declaration, verb: Verb) -> str:
+    """In which window it can be done, where there is one."""
+    if declaration.window is None or verb in READING:
+        return ""
+    bound = joined(gettext(level.label) for level in Level if level in declaration.binds)
+    sentence: str = gettext(
+        "%(levels)s须在%(window)s内操作", levels=bound, window=gettext(declaration.window.label)
+    )
+    return sentence
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _key() -> Schema:
+    return {"name": "id", "in": "path", "required": True, "schema": dict(schemas.KEY)}
+
+
+#: where a verb of a resource is called
+_PLACES = {
+    Verb.LIST: ("/", "get"),
+    Verb.ADD: ("/", "post"),
+    Verb.SHOW: ("/{id}", "get"),
+    Verb.EDIT: ("/{id}", "patch"),
+    Verb.DELETE: ("/{id}", "delete"),
+}
+
+
+def _resource(resource: Resource, actor: Actor) -> dict[str, Any]:
+    """The paths of a resource with the calls that the actor has."""
+    paths: dict[str, Any] = {}
+    for verb, (tail, method) in _PLACES.items():
+        if granted(resource, verb, actor):
+            start: dict[str, Any] = {"parameters": [_key()]} if tail == "/{id}" else {}
+            path = paths.setdefault(f"/{resource.name}{tail}", start)
+            path[method] = _row_call(resource, verb, actor)
+    return paths
+
+
+def _row_call(resource: Resource, verb: Verb, actor: Actor) -> dict[str, Any]:
+    summary = f"{gettext(verb.label)} {gettext(resource.noun or resource.label)}"
+    row = {"$ref": f"#/components/schemas/{resource.name}"}
+    if verb is Verb.LIST:
+        asked = schemas.conditions(resource)
+        answer = ("200", schemas.page_of(resource))
+        return _call(resource, verb, summary, answer, ("404", "422"), parameters=asked)
+    if verb is Verb.SHOW:
+        return _call(resource, verb, summary, ("200", row), _FOUND)
+    if verb is Verb.DELETE:
+        return _call(resource, verb, summary, ("204", None), _WRITES)
+    body = _body(schemas.form_of(resource, verb, actor))
+    status = "201" if verb is Verb.ADD else "200"
+    return _call(resource, verb, summary, (status, row), _WRITES, requestBody=body)
+
+
+def _operation(session: Session, operation: Operation) -> dict[str, Any]:
+    resource = operations.resource_of(operation)
+    label = gettext(operation.label)
+    call = _call(
+        operation,
+        Verb.RUN,
+        f"{gettext(resource.label)}：{label}",
+        ("200", {"$ref": "#/components/schemas/report"}),
+        _WRITES,
+        requestBody=_body(_order(session, operation, resource)),
+    )
+    accepted = {"$ref": "#/components/schemas/accepted"}
+    call["responses"]["202"] = {
+        "description": gettext("已提交，在后台执行"),
+        "headers": {"Location": {"schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": accepted}},
+    }
+    limits = [call.pop("description", "")]
+    if operation.limit is not None:
+        limits.append(gettext("一次最多处理 %(n)s 条", n=operation.limit))
+    if said := gettext("；").join(filter(None, limits)):
+        call["description"] = said
+    return call
+
+
+def _order(session: Session, operation: Operation, resource: Resource) -> Schema:
+    """The body of an operation. Its form may depend on the data; what is not used here has none."""
+    unused = availability.reason_for(session, resource.name, actor_of(session)) is not None
+    fields = operation.fields if unused else operations.fields_of(operation, session)
+    values = schemas.values_of(operation, fields)
+    properties: dict[str, Schema] = {"values": values}
+    required = ["values"] if values.get("required") else []
+    if operation.on & {On.ROW, On.SELECTION}:
+        properties["ids"] = {"type": "array", "items": dict(schemas.KEY), "maxItems": 1000}
+    if On.QUERY in operation.on:
+        properties["query"] = schemas.query_of(resource)
+    if operation.reason_required:
+        properties["reason"] = {"type": "string", "maxLength": 200}
+        required.append("reason")
+    tried = gettext("只试运行，不保存")
+    properties["dry_run"] = {"type": "boolean", "default": False, "description": tried}
+    return schemas.members(properties, required)
+
+
+def _statistic(statistic: Statistic) -> dict[str, Any]:
+    parameters = [
+        {
+            "name": field.name,
+            "in": "query",
+            "schema": schemas.constant("boolean" if field.kind is Kind.BOOLEAN else "string"),
+            "description": gettext(field.label),
+        }
+        for field in statistic.filters
+    ]
+    organisation = {
+        "name": ORGANISATION,
+        "in": "query",
+        "schema": schemas.constant("string"),
+        "description": gettext("下级机构代码"),
+    }
+    return _call(
+        statistic,
+        Verb.VIEW,
+        gettext(statistic.label),
+        ("200", {"$ref": "#/components/schemas/table"}),
+        ("404", "422"),
+        parameters=[*parameters, organisation],
+    )
+
+
+def _job() -> dict[str, Any]:
+    return _call(
+        JOBS,
+        Verb.VIEW,
+        gettext("查看后台任务的进度和结果"),
+        ("200", {"$ref": "#/components/schemas/job"}),
+        _FOUND,
+        parameters=[_key()],
+    )
