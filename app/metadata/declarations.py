@@ -256,6 +256,9 @@ class Operation(Declaration):
     #: row -> None, or the reason why it cannot be done to this row (its button is greyed out and
     #: the row is skipped)
     allowed: Callable[[Any], str | None] | None = None
+    #: (session, chosen, cleaned values) -> None: asked before rows are counted, on the page and
+    #: again where it runs; raises what refuses the whole run, and takes locks
+    prepare: Callable[[Any, Any, Mapping[str, Any]], None] | None = None
     #: (session, None) -> further fields: where what is asked depends on the data
     living_fields: Callable[[Any, Any], tuple[Field, ...]] | None = None
     #: re-authentication (quality.md: group payment, settlement, identity, mass deletion)

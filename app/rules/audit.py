@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import ORMExecuteState, PassiveFlag, Session
 
-from app.database.base import SiteScoped
+from app.database.base import SiteCodeScoped, SiteScoped
 from app.database.bulk import insert_rows
+from app.database.bulk_managed import insert_unguarded
+from app.database.identifiers import new_id
 from app.database.keys import keyring
-from app.database.policy import Permit, actor_of, on_guarded_flush, state_of
+from app.database.policy import NoPermit, Permit, actor_of, on_guarded_flush, state_of
 from app.database.session import KaowuSession
 from app.metadata.errors import PolicyDenied
 from app.metadata.fields import Field, field_of
@@ -216,19 +218,45 @@ def _common(session: Session, who: _Who) -> dict[str, Any]:
 def _about(session: Session, row: Any) -> dict[str, Any]:
     """Whose the row is; where it does not say so, the actor's own place."""
     actor = actor_of(session)
+    if isinstance(row, SiteCodeScoped) and row.site_code and actor.site_code != row.site_code:
+        found = _site_of_code(session, row.site_code)
+        if found is not None:
+            names = ("exam_id", "province_id", "city_id", "site_id")
+            return dict(zip(names, (actor.exam_id, *found), strict=True))
     return {
         name: getattr(row, name, None) or getattr(actor, name)
         for name in ("exam_id", "province_id", "city_id", "site_id")
     }
 
 
+def _site_of_code(session: Session, code: str) -> tuple[int | None, ...] | None:
+    """(province, city, site) of a cross-session row's site in the actor's session, so that the
+    site finds in its log what superiors have done there. None without such a site."""
+    exam_id = actor_of(session).exam_id
+    known: dict[str, tuple[int | None, ...] | None]
+    known = session.info.setdefault("kaowu_site_places", {})
+    if code not in known:
+        statement = select(
+            Organisation.province_id, Organisation.city_id, Organisation.site_id
+        ).where(Organisation.exam_id == exam_id, Organisation.code == code)
+        with session.no_autoflush:
+            found = session.execute(statement).first()
+        known[code] = tuple(found) if found is not None else None
+    return known[code]
+
+
 def behalf_of(session: Session, permit: Permit | None, row: Any) -> str | None:
     """Code of the site for which a superior does what the site itself could do (P3, P4): the
     declaration grants the site the verb. What only superiors may set is their own business."""
     actor = actor_of(session)
-    if permit is None or actor.is_system or not isinstance(row, SiteScoped):
+    if permit is None or actor.is_system or not isinstance(row, (SiteScoped, SiteCodeScoped)):
         return None
-    if actor.site_id is not None or actor.level is Level.CANDIDATE or row.site_id is None:
+    if actor.site_id is not None or actor.level is Level.CANDIDATE:
+        return None
+    if isinstance(row, SiteCodeScoped):
+        own = permit.verb in permit.declaration.default_verbs(Level.SITE.value)
+        return row.site_code if own else None
+    if row.site_id is None:
         return None
     if permit.verb not in permit.declaration.default_verbs(Level.SITE.value):
         return None
@@ -272,6 +300,69 @@ def _record_flush(
             }
         )
     insert_rows(session, AuditEntry, entries)
+
+
+def record_rows(
+    session: Session,
+    model: Any,
+    verb: Verb,
+    rows: Iterable[tuple[int, Mapping[str, Any], Mapping[str, Any]]],
+    *,
+    place: tuple[int | None, int | None, int | None],
+    word: str = "",
+) -> None:
+    """Entries of rows that a bulk statement has written: (id, old values, new values) each, with
+    the same names in both; what did not change is left out.
+
+    `place` is (province_id, city_id, site_id) of all of them; `word` stands for the verb where
+    the log calls it otherwise. Raises NoPermit where no permit is open.
+    """
+    permits = state_of(session).permits
+    if not permits:
+        raise NoPermit()
+    permit = permits[-1]
+    columns = {column.name: column for column in _logged(model)}
+    same = _common(session, _who(session, None)) | {
+        "exam_id": actor_of(session).exam_id,
+        "province_id": place[0],
+        "city_id": place[1],
+        "site_id": place[2],
+        "action": f"{area_of(model)}.{model.__name__.lower()}.{word or verb.value}",
+        "object_type": model.__name__,
+        "object_title": "",
+        "reason": permit.reason[:200] if permit.reason else None,
+        "outcome": "done",
+        "sealed": False,
+    }
+    told = {"_declaration": {"label": "", "old": None, "new": permit.declaration.name}}
+    insert_unguarded(
+        session,
+        AuditEntry,
+        [
+            same
+            | {
+                "id": new_id(),
+                "object_id": row_id,
+                "changes": _differences(columns, old, new) | told,
+            }
+            for row_id, old, new in rows
+        ],
+    )
+
+
+def _differences(
+    columns: Mapping[str, _Column], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Changes:
+    found: Changes = {}
+    for name in new.keys() | old.keys():
+        column, before, after = columns[name], old.get(name), new.get(name)
+        if before != after:
+            found[name] = {
+                "label": column.label,
+                "old": protect(column.field, before),
+                "new": protect(column.field, after),
+            }
+    return found
 
 
 def _refuse(_mapper: Any, _connection: Any, _row: AuditEntry | AuditSeal) -> None:

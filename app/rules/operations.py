@@ -189,6 +189,13 @@ def _cleaned(session: Session, operation: Operation, values: Mapping[str, Any]) 
     return load(fields, values, crud.choices_for(session, fields, actor_of(session)))
 
 
+def _prepare(
+    session: Session, operation: Operation, chosen: Chosen, cleaned: Mapping[str, Any]
+) -> None:
+    if operation.prepare is not None:
+        operation.prepare(session, chosen, cleaned)
+
+
 def _ask(
     session: Session,
     operation: Operation,
@@ -223,6 +230,7 @@ def require_confirmed(
     """What `run` asks before it begins, for who hands it to a job: InvalidInput, Unconfirmed."""
     cleaned = _cleaned(session, operation, values)
     cleaned.pop(REASON, None)
+    _prepare(session, operation, chosen, cleaned)
     _ask(session, operation, chosen, cleaned, confirmed=confirmed, clock=clock)
 
 
@@ -249,6 +257,7 @@ def run(
         availability.require(session, name, actor)
     cleaned = _cleaned(session, operation, values)
     reason = cleaned.pop(REASON, None)
+    _prepare(session, operation, chosen, cleaned)
     number = count(session, operation, chosen)
     _ask(session, operation, chosen, cleaned, confirmed=confirmed, clock=clock)
     context = OperationContext(operation, actor, clock, reason)
