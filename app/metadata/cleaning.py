@@ -56,8 +56,9 @@ def _text(value: Any, *, multiline: bool) -> str:
 
 
 def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
-    """Every way to write a choice: name, “code-name”, code."""
-    words = {label: code for code, label in choices.items()}
+    """Every way to write a choice: name, “code-name”, code; code tables know further names."""
+    words: dict[str, str] = dict(getattr(choices, "words", {}))
+    words |= {label: code for code, label in choices.items()}
     words |= {f"{code}-{label}": code for code, label in choices.items()}
     return words | {code: code for code in choices}
 
@@ -86,8 +87,10 @@ def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], 
     kind = field.kind
     if kind in _PARSERS:
         return _PARSERS[kind]
+    if kind is Kind.HTML:
+        return lambda value: rich_text.sanitised(_text(value, multiline=True))
     if kind not in (Kind.CHOICE, Kind.CHOICES, Kind.REFERENCE):
-        multiline = kind in (Kind.MULTILINE, Kind.HTML)
+        multiline = kind is Kind.MULTILINE
         return lambda value: _text(value, multiline=multiline)
     known = choices or {}
     words = _words(known)

@@ -280,6 +280,12 @@ def remove(
             raise InUse() from None
 
 
+def effects_of_removal(session: Session, resource: Resource, row: Any, clock: Clock) -> list[str]:
+    """What deleting the row does, for the question that is asked anyway."""
+    context = Context(session, actor_of(session), clock, Verb.DELETE, {})
+    return effects.found(resource.name, Verb.DELETE, row, context)
+
+
 def defaults_of(resource: Resource) -> dict[str, Any]:
     """First values of an add form, from the columns' defaults."""
     mapper: Any = inspect(resource.model)

@@ -27,6 +27,7 @@ from app.metadata.browsers import is_unsupported
 from app.metadata.errors import KaowuError
 from app.models.exam import Exam
 from app.rules.actors import entrance_exam
+from app.rules.effects import Unconfirmed
 from app.runtime import Runtime
 from app.views import cells, chrome, pages
 from app.views import request as context
@@ -237,7 +238,9 @@ def answer_refusal(error: KaowuError) -> Any:
     """A refusal as the channel wants it: JSON for REST, a page or dialog otherwise."""
     text = context.message_of(error)
     if request.path.startswith("/api/"):
-        body = {"code": error.code, "message": text}
+        body: dict[str, Any] = {"code": error.code, "message": text}
+        if isinstance(error, Unconfirmed):
+            body |= {"effects": texts(error.effects), "confirm": error.token}
         errors = getattr(error, "errors", None)
         return (body | ({"errors": _in_words(errors)} if errors else {})), error.status
     if request.method == "POST" and not request.headers.get("HX-Request"):

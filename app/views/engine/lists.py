@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation, Resource
+from app.metadata.errors import N_
 from app.metadata.fields import Computed, Field, Kind, Search, fields_of
 from app.metadata.presenting import columns_of, living_of, title_of
 from app.metadata.query import COUNT_BOUND
@@ -232,9 +233,12 @@ def row_actions(page: ListPage, row: Any, *, on_detail: bool = False) -> list[Co
     name, kind = page.resource.name, "dialog" if page.resource.dialog else "link"
     found: list[Context] = []
     if page.rights.may(Verb.SHOW) and not on_detail:
-        found.append({"label": gettext("查看"), "url": url_for(f"{name}.show", row_id=row.id)})
+        whole = {"kind": "link"} if page.resource.single else {}
+        address = url_for(f"{name}.show", row_id=row.id)
+        found.append({"label": gettext("查看"), "url": address} | whole)
     if page.rights.may(Verb.EDIT):
-        found.append({"label": gettext("修改"), "url": url_for(f"{name}.edit", row_id=row.id)})
+        label = gettext(page.resource.edit_label or N_("修改"))
+        found.append({"label": label, "url": url_for(f"{name}.edit", row_id=row.id)})
     found += _row_operations(page, row, on_detail=on_detail)
     if page.rights.may(Verb.DELETE):
         address = url_for(f"{name}.delete", row_id=row.id)

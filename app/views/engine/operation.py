@@ -15,11 +15,12 @@ from app.metadata.errors import InvalidInput, KaowuError, NotFound
 from app.metadata.fields import Field
 from app.metadata.presenting import title_of
 from app.metadata.vocabulary import Verb
-from app.rules import availability, crud, listing, operations, policy
+from app.rules import availability, crud, effects, listing, operations, policy
 from app.rules.operations import Chosen
 from app.views import request as context
 from app.views.engine import answers, forms, jobs, reauthentication
 from app.views.engine.answers import verb
+from app.views.engine.editing import CONFIRM, effect_notice
 from app.views.engine.tokens import seal, unseal
 from app.views.texts import text
 
@@ -114,6 +115,7 @@ class OperationView(BaseView):
         *,
         errors: forms.Errors | None = None,
         others: list[str] | None = None,
+        unconfirmed: effects.Unconfirmed | None = None,
         status: int = 200,
     ) -> Any:
         session, actor = context.read_session(), context.actor()
@@ -122,6 +124,9 @@ class OperationView(BaseView):
             hidden = [("query", seal(chosen.query, actor))]
         else:
             hidden = [("ids", str(key)) for key in chosen.ids]
+        told = [effect_notice([text(item) for item in unconfirmed.effects])] if unconfirmed else []
+        if unconfirmed is not None:
+            hidden.append((CONFIRM, unconfirmed.token))
         form = {
             "action": url_for(f"{self.declaration.name}.index"),
             "hidden": hidden,
@@ -132,7 +137,7 @@ class OperationView(BaseView):
                 choices=crud.choices_for(session, fields, actor),
             ),
             "errors": others or [],
-            "submit_label": gettext("确定"),
+            "submit_label": gettext("确认并执行") if unconfirmed else gettext("确定"),
             "cancel_url": self._back(),
             "danger": self.declaration.danger,
         }
@@ -140,6 +145,7 @@ class OperationView(BaseView):
             "operation",
             status,
             title=gettext(self.declaration.label),
+            notices=told,
             text=self._question(chosen, number, fields),
             form=form,
             outcome=None,
@@ -172,6 +178,8 @@ class OperationView(BaseView):
             )
             message = context.message_of(error)
             return self._form(again, fields, sent, others=[message], status=409)
+        except effects.Unconfirmed as error:
+            return self._form(chosen, fields, sent, unconfirmed=error, status=409)
         except KaowuError as error:
             errors: forms.Errors = {}
             others = [context.message_of(error)]
@@ -184,13 +192,18 @@ class OperationView(BaseView):
     def _run(self, chosen: Chosen, values: Mapping[str, Any]) -> Any:
         session = context.read_session()
         number = operations.count(session, self.declaration, chosen)
+        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
         if number > self.declaration.inline_up_to:
+            operations.require_confirmed(
+                session, self.declaration, chosen, values, confirmed, clock=clock
+            )
             parameters = chosen.to_json() | {"values": dict(values)}
             address = jobs.enqueue("operation", self.declaration, parameters, total=number)
             return answers.saved(gettext("已提交，正在后台执行"), address, follow=True)
-        clock = context.clock()
         report = context.run(
-            lambda unit: operations.run(unit, self.declaration, chosen, values, clock=clock)
+            lambda unit: operations.run(
+                unit, self.declaration, chosen, values, clock=clock, confirmed=confirmed
+            )
         )
         if report.skipped or any(outcome.reason for outcome in report.outcomes):
             return self._outcome(report)

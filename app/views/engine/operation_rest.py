@@ -2,11 +2,12 @@
 
 The body chooses rows, gives the values of the form, and says whether it is only a rehearsal:
 
-    {"ids": ["…"], "values": {…}, "reason": "…", "dry_run": false}
+    {"ids": ["…"], "values": {…}, "reason": "…", "dry_run": false, "confirm": false}
     {"query": {"filters": {…}, "organisation": "", "expected": 23, "high_water": "…"}, …}
 
 An operation of the page names neither. The same rules as on the page decide. All results of a
 query are only touched with the count that was confirmed: a rehearsal answers the `query` to send.
+Effects on what exists are refused with 409 until `confirm` is true, or the code of that answer.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from app.rules.operations import REASON, Chosen, Report
 from app.views import request as context
 from app.views.engine import jobs
 from app.views.engine.answers import verb
-from app.views.engine.rest import json_body
+from app.views.engine.rest import confirmed_in, json_body
 from app.views.texts import text
 
 PREFIX = "/api/v1/operation"
 #: members of the body, and of its `query`
-BODY = frozenset({"ids", "query", "values", "reason", "dry_run"})
+BODY = frozenset({"ids", "query", "values", "reason", "dry_run", "confirm"})
 QUERY = frozenset({"filters", "organisation", "expected", "high_water"})
 #: ids of one request; more are chosen by a query
 MOST_IDS = 1_000
@@ -61,6 +62,8 @@ class Order:
     chosen: Chosen
     values: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
+    #: which effects are confirmed (`rest.confirmed_in`)
+    confirmed: str = ""
 
 
 def order_of(operation: Operation, body: Mapping[str, Any]) -> Order:
@@ -69,6 +72,7 @@ def order_of(operation: Operation, body: Mapping[str, Any]) -> Order:
         raise InvalidInput({name: [_UNKNOWN] for name in unknown})
     if body.get("ids") is not None and body.get("query") is not None:
         raise InvalidInput({"query": [_UNKNOWN]})
+    confirmed = confirmed_in(dict(body))
     values = dict(_mapping("values", body.get("values")))
     if REASON in values:
         raise InvalidInput({REASON: [_UNKNOWN]})
@@ -77,7 +81,7 @@ def order_of(operation: Operation, body: Mapping[str, Any]) -> Order:
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise InvalidInput({"dry_run": [_NO_BOOLEAN]})
-    return Order(_chosen(operation, body), values, dry_run)
+    return Order(_chosen(operation, body), values, dry_run, confirmed)
 
 
 def _chosen(operation: Operation, body: Mapping[str, Any]) -> Chosen:
@@ -172,7 +176,14 @@ class OperationRest(BaseView):
             return self._queue(order, chosen, number)
         clock = context.clock()
         report = context.run(
-            lambda unit: operations.run(unit, self.declaration, chosen, order.values, clock=clock)
+            lambda unit: operations.run(
+                unit,
+                self.declaration,
+                chosen,
+                order.values,
+                clock=clock,
+                confirmed=order.confirmed,
+            )
         )
         return jsonify(report_of(report, dry_run=False))
 
@@ -218,6 +229,14 @@ class OperationRest(BaseView):
         return jsonify(found)
 
     def _queue(self, order: Order, chosen: Chosen, number: int) -> Response:
+        operations.require_confirmed(
+            context.read_session(),
+            self.declaration,
+            chosen,
+            order.values,
+            order.confirmed,
+            clock=context.clock(),
+        )
         parameters = chosen.to_json() | {"values": dict(order.values)}
         job = jobs.queue("operation", self.declaration, parameters, total=number)
         address = url_for("api_job.show", row_id=job)

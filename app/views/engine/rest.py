@@ -21,7 +21,7 @@ from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.presenting import masked_text, raw
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.metadata.vocabulary import Verb
-from app.rules import availability, crud, listing
+from app.rules import availability, crud, effects, listing
 from app.views import request as context
 from app.views.engine.answers import verb
 from app.views.engine.asked import OWN, asked
@@ -29,6 +29,9 @@ from app.views.engine.forms import without_untouched
 from app.views.engine.resource import ROW
 
 VERSION = "version"
+#: member of a body that confirms the effects of a change: true for whatever they are, or the
+#: text that the refusal carried, for exactly those
+CONFIRM = "confirm"
 
 
 class BadBody(InvalidInput):
@@ -44,6 +47,16 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise BadBody({})
     return {str(name): value for name, value in body.items()}
+
+
+def confirmed_in(body: dict[str, Any]) -> str:
+    """Take the confirmation out of a body. Raises InvalidInput."""
+    given = body.pop(CONFIRM, "")
+    if given in (True, False):
+        return effects.ALL if given else ""
+    if not isinstance(given, str):
+        raise InvalidInput({CONFIRM: [N_("应为 true，或返回的确认码")]})
+    return given
 
 
 def value_of(row: Any, column: Field | Computed) -> Any:
@@ -128,8 +141,10 @@ class RestView(BaseView):
     def add(self) -> Response:
         """Add a row; 201 with the row and its address."""
         values = json_body()
-        clock = context.clock()
-        row_id = context.run(lambda s: crud.create(s, self.declaration, values, clock=clock).id)
+        clock, confirmed = context.clock(), confirmed_in(values)
+        row_id = context.run(
+            lambda s: crud.create(s, self.declaration, values, clock=clock, confirmed=confirmed).id
+        )
         answer = self._document(row_id, 201)
         answer.headers["Location"] = url_for(f"api_{self.declaration.name}.show", row_id=row_id)
         return answer
@@ -139,13 +154,22 @@ class RestView(BaseView):
     def edit(self, row_id: int) -> Response:
         """Change the given values. Resources with versions want the `version` that was read."""
         values = json_body()
+        confirmed = confirmed_in(values)
         version = self._version(values)
         row = listing.row_by_id(self._session(), self.declaration, row_id)
         fields = crud.form_fields(self.declaration, Verb.EDIT, context.actor())
         values = without_untouched(fields, values, row)
         clock = context.clock()
         context.run(
-            lambda s: crud.update(s, self.declaration, row_id, values, version=version, clock=clock)
+            lambda s: crud.update(
+                s,
+                self.declaration,
+                row_id,
+                values,
+                version=version,
+                clock=clock,
+                confirmed=confirmed,
+            )
         )
         return self._document(row_id)
 

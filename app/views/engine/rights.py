@@ -15,7 +15,15 @@ from app.metadata.declarations import Declaration, On, Operation, Resource
 from app.metadata.vocabulary import WRITING, Verb
 from app.rules import availability
 from app.rules.clock import Clock
-from app.rules.policy import Decision, NoVerb, Target, decide, remember_exam, target_for
+from app.rules.policy import (
+    Decision,
+    NoVerb,
+    Target,
+    WindowClosed,
+    decide,
+    remember_exam,
+    target_for,
+)
 from app.views import request as context
 from app.views.texts import text
 
@@ -62,8 +70,9 @@ class Rights:
             if operation.on & set(places) and self.decision(operation, Verb.RUN).allowed
         ]
 
-    def notices(self) -> list[dict[str, Any]]:
-        """Why there are no buttons: not used here, history, before or after the window."""
+    def notices(self, *, without_window: bool = False) -> list[dict[str, Any]]:
+        """Why there are no buttons: not used here, history, before or after the window (which
+        some pages show in a line of its own)."""
         if self.reason is not None:
             return [{"text": text(self.reason), "tone": "warn"}]
         asked: list[tuple[Declaration, Verb]] = [
@@ -73,6 +82,8 @@ class Rights:
         found: dict[str, dict[str, Any]] = {}
         for declaration, verb in asked:
             refusal = self.decision(declaration, verb).refusal
+            if without_window and isinstance(refusal, WindowClosed):
+                continue
             if refusal is not None and not isinstance(refusal, NoVerb):
                 sentence = text(refusal)
                 found[sentence] = {"text": sentence, "tone": "warn"}
