@@ -39,6 +39,17 @@ def _key(value: object) -> str:
     return (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else text
 
 
+class CodeChoices(dict[str, str]):
+    """{code: label} of a table, which also knows every other word for its rows.
+
+    `words` is {“汉”, “汉族”, “1”, “01-汉族”, …: code}; forms, REST and imports accept them all.
+    """
+
+    def __init__(self, rows: Iterable[Code]) -> None:
+        super().__init__({row.code: row.label for row in rows})
+        self.words: Mapping[str, str] = {}
+
+
 class CodeTable(Generic[CodeRow]):
     """An immutable table in its official order, keyed by code.
 
@@ -68,8 +79,11 @@ class CodeTable(Generic[CodeRow]):
 
     @cached_property
     def choices(self) -> Mapping[str, str]:
-        """{code: label} of the active rows, in the order of the table."""
-        return {row.code: row.label for row in self if row.active}
+        """{code: label} of the active rows, in the order of the table (a `CodeChoices`)."""
+        active = [row for row in self if row.active]
+        choices = CodeChoices(active)
+        choices.words = {word: row.code for row in active for word in _words_of(row)}
+        return choices
 
     def name(self, code: str) -> str:
         """Return the label of a code; the code itself when history holds one unknown here."""
