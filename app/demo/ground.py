@@ -46,15 +46,24 @@ from app.models.codes import (
 from app.models.exam import CodeEntry, Exam, ExamDay, Subject
 from app.models.organisation import Organisation
 from app.models.roster import RosterPolicy
+from app.models.settings import PERSON_FEE as ONCE
 from app.models.settings import (
-    ONLINE_TIME,
     ClassOption,
     Notice,
     ProvinceSubject,
     SiteSettings,
     SiteSubject,
 )
-from app.rules import capacity, crud, exam, settings, window_setting
+from app.rules import (
+    capacity,
+    capacity_grid,
+    crud,
+    exam,
+    fee_grid,
+    general_settings,
+    window_setting,
+)
+from app.rules.online_time import ONLINE_TIME
 from app.rules.policy import permit
 from app.rules.site import Notices
 
@@ -220,7 +229,7 @@ def set_site(session: Session, ground: Ground, plan: SitePlan) -> None:
     """Settings, subjects, capacity, fees, classes and notice of a site."""
     site = ground.site(plan.code)
     with writing(session):
-        row = settings.site_settings_of(session, site)
+        row = general_settings.site_settings_of(session, site)
         # a session copies the policies of the one before (R0.6b)
         policy = select(RosterPolicy.id).where(RosterPolicy.site_id == site.id)
         if session.scalar(policy) is None:
@@ -271,10 +280,11 @@ def _set_subjects(session: Session, ground: Ground, plan: SitePlan) -> None:
     if plan.day_quota is not None:
         days = ground.calendar.exam_days
         limits |= {capacity.day_pool(day): plan.day_quota for day in days}
-    with permit(session, settings.SET_LIMITS, Verb.RUN):
+    with permit(session, capacity_grid.CAPACITY, Verb.EDIT):
         capacity.set_limits(session, site, limits)
-    with permit(session, settings.SET_FEES, Verb.RUN):
-        settings.set_fees(session, site, PERSON_FEE, SUBJECT_FEE)
+    fees = {ONCE: PERSON_FEE} | dict.fromkeys(plan.capacity, SUBJECT_FEE)
+    with permit(session, fee_grid.FEES, Verb.EDIT):
+        fee_grid.set_fees(session, site, fees)
 
 
 def add_province_notice(session: Session, ground: Ground) -> None:

@@ -134,14 +134,12 @@ class GridColumn:
     """A column of a grid: what its cells are called, how they are cleaned, who may write them.
 
     `cell.name` is the key of the column (no blanks), `cell.label` its heading below that of
-    its `group`; `cell.editable_from` is the lowest level that writes it. `owner` says whose
-    data the cells are: a superior who writes them acts on behalf of the row (P3). `words` are
-    shown in place of values ({99999: 不限}), `unset` in place of none.
+    its `group`; `cell.editable_from` is the lowest level that writes it. `words` are shown in
+    place of values ({99999: 不限}), `unset` in place of none.
     """
 
     cell: Field
     group: str = ""
-    owner: Level = Level.SITE
     unset: str = ""
     words: Mapping[Any, str] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from sqlalchemy import false, or_, true
 from app.database.base import Base
 from app.metadata import registry
 from app.metadata.actor import Actor
-from app.metadata.declarations import Declaration, Operation, Place, Resource, Statistic
+from app.metadata.declarations import Declaration, Grid, Operation, Place, Resource, Statistic
 from app.metadata.errors import COMMA, N_
 from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.tasks import actor_label
@@ -43,6 +43,7 @@ OBJECTS = {
     "ExamProvince": N_("参加省份"),
     "Fee": N_("考点费用"),
     "GatewayTransaction": N_("支付流水"),
+    "Grid": N_("设置表格"),
     "JobRun": N_("后台任务"),
     "Notice": N_("报名通告"),
     "OperationWindow": N_("操作时间"),
@@ -187,6 +188,8 @@ def _declared_actions(declaration: Declaration) -> dict[str, str]:
         return found | ({f"{stem}.reveal": name} if masked_names(declaration) else {})
     if isinstance(declaration, Statistic):
         return {f"statistics.{declaration.name}.export": "Statistic"}
+    if isinstance(declaration, Grid):
+        return {f"grid.{declaration.name}.export": "Grid"}
     if isinstance(declaration, Operation):
         resource = registry.find(declaration.resource, Resource)
         if resource is not None:

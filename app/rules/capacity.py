@@ -43,6 +43,8 @@ TOTAL = "TOTAL"
 #: R13.6
 MINIMUM_TOTAL = 100
 Seats = Mapping[str, int]
+#: why limits cannot be set: {pool: refusal}
+Refusals = dict[str, KaowuError]
 
 
 class AtSite(Protocol):
@@ -271,8 +273,7 @@ def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> Non
     """Set capacities ({pool: limit}) under the caller's permit; the log names every change.
 
     All pools of the site are locked in the global order, so that no claim slips in between.
-    Raises LimitOutOfRange, TotalTooSmall, LimitBelowUsed, PreferenceQuotaTooLarge,
-    SubjectNotOffered.
+    Raises the first of `refusals`, or SubjectNotOffered.
     """
     _require_permit(session)
     _site(session, site)
@@ -285,15 +286,37 @@ def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> Non
     )
     pools = {row.pool: row for row in rows}
     _check_offered(session, site, [pool for pool in limits if pool not in pools])
-    for pool, limit in limits.items():
-        _check_limit(pool, limit, pools[pool].used if pool in pools else 0)
-    _check_quotas({pool: row.capacity for pool, row in pools.items()} | dict(limits))
+    present = {pool: (row.capacity, row.used) for pool, row in pools.items()}
+    for error in refusals(present, limits).values():
+        raise error
     for pool, limit in limits.items():
         if pool in pools:
             pools[pool].capacity = limit
         else:
             session.add(_new_pool(site, pool, limit))
     session.flush()
+
+
+def refusals(present: Mapping[str, tuple[int, int]], limits: Mapping[str, int]) -> Refusals:
+    """Why these limits cannot be set, each at the pool that stands in the way; empty: they can.
+
+    `present` is {pool: (capacity, used)} of the site. LimitOutOfRange, TotalTooSmall,
+    LimitBelowUsed at a pool of `limits`; then PreferenceQuotaTooLarge at the days that are set
+    too high, or at the total where that is lowered below them.
+    """
+    found: Refusals = {}
+    for pool, limit in limits.items():
+        error = _limit_refusal(pool, limit, present.get(pool, (0, 0))[1])
+        if error is not None:
+            found[pool] = error
+    if found:
+        return found
+    kept = {pool: capacity for pool, (capacity, _) in present.items()}
+    error = _quota_refusal(kept | dict(limits))
+    if error is not None:
+        days = [pool for pool in limits if pool[2:] in error.parameters["days"]]
+        found = dict.fromkeys(days or [TOTAL], error)
+    return found
 
 
 def _new_pool(site: AtSite, pool: str, limit: int) -> CapacityPool:
@@ -319,30 +342,30 @@ def _check_offered(session: Session, site: AtSite, new_pools: list[str]) -> None
         raise SubjectNotOffered(what=pool_label(subject_pool(code)))
 
 
-def _check_limit(pool: str, limit: int, used: int) -> None:
+def _limit_refusal(pool: str, limit: int, used: int) -> KaowuError | None:
     what = pool_label(pool)
     # 0 is 不开考 for a subject; the total and the days need at least one (R13.3, R14.2)
     minimum = 0 if pool.startswith("S:") else 1
     whole = isinstance(limit, int) and not isinstance(limit, bool)
     if not whole or not minimum <= limit <= UNLIMITED:
-        raise LimitOutOfRange(what=what, minimum=minimum, maximum=UNLIMITED)
+        return LimitOutOfRange(what=what, minimum=minimum, maximum=UNLIMITED)
     if pool == TOTAL and limit < MINIMUM_TOTAL:
-        raise TotalTooSmall(minimum=MINIMUM_TOTAL)
+        return TotalTooSmall(minimum=MINIMUM_TOTAL)
     if limit < used:
-        raise LimitBelowUsed(what=what, used=used)
+        return LimitBelowUsed(what=what, used=used)
+    return None
 
 
-def _check_quotas(limits: Mapping[str, int]) -> None:
+def _quota_refusal(limits: Mapping[str, int]) -> PreferenceQuotaTooLarge | None:
     total = limits.get(TOTAL)
     quotas = {pool[2:]: limit for pool, limit in limits.items() if pool.startswith("D:")}
     if total is None or not quotas:
-        return
+        return None
     half = total // 2
     wrong = [day for day, quota in sorted(quotas.items()) if quota > half]
     if not wrong and sum(quotas.values()) > total:
         wrong = sorted(quotas)
-    if wrong:
-        raise PreferenceQuotaTooLarge(total=total, half=half, days=wrong)
+    return PreferenceQuotaTooLarge(total=total, half=half, days=wrong) if wrong else None
 
 
 @dataclass(frozen=True, slots=True)

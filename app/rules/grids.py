@@ -8,13 +8,13 @@ dialog, workbook, copy of the last session and command line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.database.policy import actor_of, become
+from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
@@ -23,7 +23,6 @@ from app.metadata.fields import Kind
 from app.metadata.text import Bad, fen_to_yuan
 from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
-from app.models.exam import Exam
 from app.models.organisation import Organisation, below
 from app.rules import audit_log, availability
 from app.rules.clock import Clock, system_clock
@@ -50,13 +49,6 @@ class GridRefused(KaowuError):
         errors = list(examined.errors.values())
         found = errors or [Message(CHANGED_MEANWHILE)]
         super().__init__(count=len(errors) + len(examined.conflicts), first=found[0])
-
-
-class NothingToCopy(KaowuError):
-    """R0.6b: there is no earlier session, or it holds nothing for these sites."""
-
-    code = "grid.nothing_to_copy"
-    template = N_("上一考次没有可复制的“{label}”数据。")
 
 
 CHANGED_MEANWHILE = N_("在您修改期间已被他人改动，请核对后重新预览")
@@ -109,25 +101,31 @@ class Examined:
 # ---------------------------------------------------------------- reading
 
 
-def choice_of_sites(actor: Actor, organisation: str = "", words: str = "") -> Select[Organisation]:
-    """The sites of the actor's scope, by code; below an organisation of that code, and whose
-    code or name `words` is a part of."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which sites: those below the organisation of that code, whose code or name has `words`."""
+
+    organisation: str = ""
+    words: str = ""
+
+
+EVERY_SITE = Choice()
+
+
+def sites_of(actor: Actor, choice: Choice = EVERY_SITE) -> Select[Organisation]:
+    """The chosen sites of the actor's scope, by code."""
     chosen = select(Organisation).where(below(actor), Organisation.level == Level.SITE.value)
-    if organisation:
-        found = (
-            select(Organisation.id)
-            .where(below(actor), Organisation.code == organisation)
-            .scalar_subquery()
-        )
+    # the centre stands above all of its session
+    whole = actor.level is Level.CENTER and choice.organisation == actor.organisation_code
+    if choice.organisation and not whole:
+        named = Organisation.code == choice.organisation
+        found = select(Organisation.id).where(below(actor), named).scalar_subquery()
         path = (Organisation.province_id, Organisation.city_id, Organisation.id)
-        # the centre stands above all of its session
-        top = Organisation.exam_id == actor.exam_id
-        is_centre = actor.level is Level.CENTER and organisation == actor.organisation_code
-        chosen = chosen.where(top if is_centre else or_(*(column == found for column in path)))
-    if words:
+        chosen = chosen.where(or_(*(column == found for column in path)))
+    if choice.words:
         chosen = chosen.where(
-            Organisation.code.startswith(words, autoescape=True)
-            | Organisation.name.contains(words, autoescape=True)
+            Organisation.code.startswith(choice.words, autoescape=True)
+            | Organisation.name.contains(choice.words, autoescape=True)
         )
     return chosen.order_by(Organisation.code)
 
@@ -135,14 +133,13 @@ def choice_of_sites(actor: Actor, organisation: str = "", words: str = "") -> Se
 def page(
     session: Session,
     grid: Grid,
+    choice: Choice = EVERY_SITE,
     *,
-    organisation: str = "",
-    words: str = "",
     number: int = 1,
     size: int | None = None,
 ) -> Table:
     """One page of rows (all of them without `size`)."""
-    chosen = choice_of_sites(actor_of(session), organisation, words)
+    chosen = sites_of(actor_of(session), choice)
     total = session.scalar(select(func.count()).select_from(chosen.order_by(None).subquery())) or 0
     if size is not None:
         last = max(1, -(-total // size))
@@ -174,7 +171,7 @@ def sites_named(session: Session, codes: Iterable[str]) -> list[Organisation]:
     wanted = sorted(set(codes))
     found: list[Organisation] = []
     for start in range(0, len(wanted), CHUNK):
-        chosen = choice_of_sites(actor_of(session)).where(
+        chosen = sites_of(actor_of(session)).where(
             Organisation.code.in_(wanted[start : start + CHUNK])
         )
         found += session.scalars(chosen)
@@ -340,9 +337,9 @@ def save(
 ) -> int:
     """Save all changed cells in the session's transaction; returns how many.
 
-    Rows are written in the order of their keys, each on behalf of its site where the actor
-    stands above the owner of its cells (P3). Raises GridRefused with every error, and what the
-    policy refuses; the caller rolls back.
+    Rows are written in the order of their keys. The log says by itself what a superior did on
+    behalf of a site (P3). Raises GridRefused with every error, and what the policy refuses; the
+    caller rolls back.
     """
     actor = actor_of(session)
     availability.require(session, grid.name, actor)
@@ -350,101 +347,14 @@ def save(
     examined = examine(session, grid, sent, seen, lock=True)
     if not examined.is_good:
         raise GridRefused(examined)
-    for change in examined.changes:
-        try:
-            for acting, part in _parts(actor, examined.columns, change):
-                become(session, acting)
-                with permit(session, grid, Verb.EDIT, clock=clock, reason=reason):
-                    grid.save(session, part)
-        except PolicyDenied:
-            raise
-        except KaowuError as error:
-            first = next(iter(change.after))
-            examined.errors[change.site.code, first] = error.as_message()
-            raise GridRefused(examined) from error
-    become(session, actor)
+    with permit(session, grid, Verb.EDIT, clock=clock, reason=reason):
+        for change in examined.changes:
+            try:
+                grid.save(session, change)
+            except PolicyDenied:
+                raise
+            except KaowuError as error:
+                # what `check` cannot foresee, in the row that it is about
+                examined.errors[change.site.code, next(iter(change.after))] = error.as_message()
+                raise GridRefused(examined) from error
     return examined.cells
-
-
-def _parts(
-    actor: Actor, columns: Sequence[GridColumn], change: GridChange
-) -> list[tuple[Actor, GridChange]]:
-    """The change by who acts: first what is the actor's own, then what he does for the site."""
-    own = {column.name for column in columns if actor.level.rank >= column.owner.rank}
-    found = []
-    for acting, names in (
-        (actor, [name for name in change.after if name in own]),
-        (actor.behalf(change.site.code), [name for name in change.after if name not in own]),
-    ):
-        if names:
-            before = {name: change.before[name] for name in names}
-            after = {name: change.after[name] for name in names}
-            found.append((acting, replace(change, before=before, after=after)))
-    return found
-
-
-# ---------------------------------------------------------------- filling
-
-
-def last_exam(session: Session, exam_id: int | None) -> Exam | None:
-    """The session before this one, by number."""
-    number = select(Exam.number).where(Exam.id == exam_id).scalar_subquery()
-    earlier = select(Exam).where(Exam.number < number).order_by(Exam.number.desc())
-    return session.scalars(earlier.limit(1)).first()
-
-
-def copied(
-    session: Session, grid: Grid, *, organisation: str = "", words: str = ""
-) -> dict[str, dict[str, str]]:
-    """What the sites of the choice had in the last session, as if it were typed (R0.6b).
-
-    Only cells that exist now, are writable and were set then. Raises NothingToCopy.
-    """
-    exam = last_exam(session, actor_of(session).exam_id)
-    table = page(session, grid, organisation=organisation, words=words)
-    sites = [row.site for row in table.rows]
-    former = (
-        grid.copy(session, sites, table.columns, exam) if grid.copy is not None and exam else {}
-    )
-    values = {
-        code: {name: value for name, value in cells.items() if value is not None}
-        for code, cells in former.items()
-    }
-    filled = _filled(table, values, actor_of(session))
-    if not filled:
-        raise NothingToCopy(label=grid.label)
-    return filled
-
-
-def _filled(table: Table, values: Raw, actor: Actor) -> dict[str, dict[str, str]]:
-    columns = {column.name: column for column in table.columns}
-    found: dict[str, dict[str, str]] = {}
-    for row in table.rows:
-        wanted = {
-            name: text_of(columns[name], value)
-            for name, value in values.get(row.site.code, {}).items()
-            if name in columns and is_writable(columns[name], row.cells.get(name), actor)
-        }
-        if wanted:
-            found[row.site.code] = wanted
-    return found
-
-
-def filled_down(
-    table: Table, actor: Actor, texts: Mapping[str, str], *, only_unset: bool = False
-) -> dict[str, dict[str, str]]:
-    """One text per column for every row of the table, as if it were typed; with `only_unset`
-    only where nothing is stored."""
-    columns = {column.name: column for column in table.columns}
-    found: dict[str, dict[str, str]] = {}
-    for row in table.rows:
-        wanted = {
-            name: text
-            for name, text in texts.items()
-            if name in columns
-            and is_writable(columns[name], row.cells.get(name), actor)
-            and not (only_unset and row.cells[name].value is not None)
-        }
-        if wanted:
-            found[row.site.code] = wanted
-    return found

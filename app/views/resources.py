@@ -1,12 +1,12 @@
-"""Registers the pages that are made from declarations: one view per resource and operation, and
-REST where it is asked for; then the views of imports, documents, statistics and the matrix."""
+"""Registers the pages that are made from declarations: one view per resource, grid and operation,
+and REST where it is asked for; then the views of imports, documents, statistics and the matrix."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from app.metadata import registry
-from app.metadata.declarations import Operation, Resource, Statistic
+from app.metadata.declarations import Grid, Operation, Resource, Statistic
 from app.views import (
     api_description,
     audit,
@@ -18,6 +18,7 @@ from app.views import (
     outbox,
     statistics,
 )
+from app.views.engine.grid import grid_view
 from app.views.engine.operation import operation_view
 from app.views.engine.operation_rest import operation_rest
 from app.views.engine.resource import resource_view
@@ -35,6 +36,8 @@ def register(builder: Any) -> None:
         builder.add_view_no_menu(resource_view(resource), endpoint=resource.name)
         if resource.api:
             builder.add_view_no_menu(rest_view(resource), endpoint=f"api_{resource.name}")
+    for grid in registry.declared(Grid):
+        builder.add_view_no_menu(grid_view(grid), endpoint=grid.name)
     for operation in registry.declared(Operation):
         builder.add_view_no_menu(operation_view(operation), endpoint=operation.name)
         builder.add_view_no_menu(operation_rest(operation), endpoint=f"api_{operation.name}")

@@ -1,4 +1,4 @@
-"""报名前设置 (chapters 10-13, 15): what a site and its province may set, and what is refused."""
+"""报名前设置 (chapters 10, 11, 15): what a site and its province may set, and what is refused."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from app.metadata.declarations import Resource
 from app.metadata.errors import Duplicate, InvalidInput
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Verb, Window
-from app.models.capacity import CapacityPool
-from app.models.settings import PERSON_FEE, Fee, ProvinceSubject, SiteSettings, SiteSubject
-from app.rules import capacity, crud, operations, settings
-from app.rules.operations import Chosen
+from app.models.settings import ProvinceSubject, SiteSettings, SiteSubject
+from app.rules import capacity, crud, general_settings, online_time, settings
+from app.rules.capacity_grid import CAPACITY
 from app.rules.policy import WindowClosed, permit
 from tests import factories
 from tests.factories import EXAM_DAYS, Tree
@@ -73,7 +72,7 @@ def test_r10_4a_a_site_with_candidates_cannot_close_itself(
 ) -> None:
     factories.make_registration(session, tree)
     become(session, tree.actor())
-    with pytest.raises(settings.SiteInUse, match="1 名考生"):
+    with pytest.raises(general_settings.SiteInUse, match="1 名考生"):
         crud.update(session, GENERAL, row_of(session, tree).id, {"open": "0"})
 
 
@@ -117,7 +116,7 @@ def test_scenario_11_r11_5_a_subject_with_capacity_stays_until_it_is_zero(
     row = site_subject(session, tree, "24")
     with pytest.raises(settings.CapacitySet, match="请先把容量改为 0"):
         crud.remove(session, SUBJECT, row.id)
-    with permit(session, settings.SET_LIMITS, Verb.RUN):
+    with permit(session, CAPACITY, Verb.EDIT):
         capacity.set_limits(session, tree.site, {"S:24": 0})
     crud.remove(session, SUBJECT, row.id)
     assert session.get(SiteSubject, row.id) is None
@@ -143,79 +142,14 @@ def test_r11_a_province_offers_a_subject_once_with_days_in_order(
         crud.update(session, OFFERED, known.id, days)
 
 
-# ---------------------------------------------------------------- 修改人数
-
-
-def set_limits(session: KaowuSession, **values: str) -> operations.Report:
-    present = {
-        field.name: str(field.default)
-        for field in operations.fields_of(settings.SET_LIMITS, session)
-    }
-    given = present | {name.replace("_", ":"): value for name, value in values.items()}
-    return operations.run(session, settings.SET_LIMITS, Chosen(), given)
-
-
-def test_r13_1_the_dialog_asks_for_the_total_and_each_subject(
-    session: KaowuSession, tree: Tree
-) -> None:
-    become(session, tree.actor())
-    names = [field.name for field in operations.fields_of(settings.SET_LIMITS, session)]
-    assert names == ["TOTAL", "S:14", "S:24", "S:26"]
-    report = set_limits(session, TOTAL="300", S_24="120")
-    assert report.done == 1
-    pools = dict(
-        session.execute(
-            select(CapacityPool.pool, CapacityPool.capacity).where(
-                CapacityPool.site_id == tree.site.id
-            )
-        ).all()
-    )
-    assert (pools["TOTAL"], pools["S:24"]) == (300, 120)
-
-
-@pytest.mark.parametrize(
-    ("total", "refusal"),
-    [("99", capacity.TotalTooSmall), ("100000", InvalidInput), ("", InvalidInput)],
-)
-def test_scenario_13_r13_3_r13_6_the_total_is_100_to_99999(
-    session: KaowuSession, tree: Tree, total: str, refusal: type[Exception]
-) -> None:
-    become(session, tree.actor())
-    with pytest.raises(refusal):
-        set_limits(session, TOTAL=total)
-
-
-def test_scenario_14_r13_5_not_below_what_is_registered(session: KaowuSession, tree: Tree) -> None:
-    for _ in range(2):
-        factories.make_registration(session, tree, subjects=["24"])
-    become(session, tree.actor())
-    with pytest.raises(capacity.LimitBelowUsed, match="科目24已报2人，不能小于2"):
-        set_limits(session, S_24="1")
-
-
-# ---------------------------------------------------------------- fees and online time
-
-
-def test_r12_5_the_province_sets_fees_of_a_site(session: KaowuSession, tree: Tree) -> None:
-    become(session, tree.actor(Level.PROVINCE))
-    row = row_of(session, tree)
-    values = {"person": "20.00", "subject": "80"}
-    report = operations.run(session, settings.SET_FEES, Chosen(ids=(row.id,)), values)
-    assert report.done == 1
-    fees = dict(
-        session.execute(
-            select(Fee.subject_code, Fee.amount).where(Fee.site_id == tree.site.id)
-        ).all()
-    )
-    assert fees[PERSON_FEE] == 2000
-    assert fees["24"] == 8000
+# ---------------------------------------------------------------- online time
 
 
 def test_scenario_17_r15_3_online_time_lies_inside_w4(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
     row = row_of(session, tree)
     late = (tree.now + 31 * DAY).strftime("%Y-%m-%d %H:%M")
-    with pytest.raises(settings.OutsideBounds, match="最早、最晚"):
+    with pytest.raises(online_time.OutsideBounds, match="最早、最晚"):
         crud.update(session, ONLINE, row.id, {"online_end": late})
 
 
@@ -233,4 +167,4 @@ def test_r15_3_both_edges_are_required_and_in_order(session: KaowuSession, tree:
 def test_r15_4_it_can_be_switched_off_without_times(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
     row = crud.update(session, ONLINE, row_of(session, tree).id, {"online_enabled": "0"})
-    assert not settings.online_interval(row).is_open(tree.now)
+    assert not online_time.online_interval(row).is_open(tree.now)

@@ -1,0 +1,96 @@
+"""What the address of a grid asks for: the choice of sites, the page of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request, url_for
+from flask_babel import gettext
+
+from app.metadata.declarations import Grid
+from app.metadata.vocabulary import Level
+from app.rules.grids import Choice, Table
+from app.views import request as context
+from app.views.engine import forms, lists
+from app.views.engine.grid_page import Context
+
+PAGE_SIZES = (20, 50, 100)
+_ORGANISATION, _WORDS, _PAGE, _SIZE = "_org", "_q", "_page", "_size"
+
+
+def choice() -> Choice:
+    """The choice of sites."""
+    words = request.args.get(_WORDS, "").strip()[:60]
+    return Choice(request.args.get(_ORGANISATION, "")[:10], words)
+
+
+def number() -> int:
+    """The page, from 1; the first for anything that is no number."""
+    return _whole(_PAGE, 1)
+
+
+def size() -> int:
+    """Rows of a page."""
+    found = _whole(_SIZE, PAGE_SIZES[0])
+    return found if found in PAGE_SIZES else PAGE_SIZES[0]
+
+
+def _whole(name: str, fallback: int) -> int:
+    found = request.args.get(name, "")
+    is_number = found.isascii() and found.isdigit() and len(found) < 7
+    return max(1, int(found)) if is_number else fallback
+
+
+def address(grid: Grid, endpoint: str, **values: str) -> str:
+    """An address of the grid that keeps choice and page."""
+    names = (_ORGANISATION, _WORDS, _PAGE, _SIZE)
+    kept: dict[str, Any] = {name: request.args[name] for name in names if request.args.get(name)}
+    return url_for(f"{grid.name}.{endpoint}", **(kept | values))
+
+
+def paging(table: Table) -> Context | None:
+    """The footer; None where one page holds all."""
+    if table.total <= PAGE_SIZES[0]:
+        return None
+    chosen = choice()
+    parts = {_ORGANISATION: chosen.organisation, _WORDS: chosen.words}
+    kept = urlencode({name: value for name, value in parts.items() if value})
+    return {
+        "page": min(number(), -(-table.total // size())),
+        "size": size(),
+        "total": table.total,
+        "url_pattern": f"?{kept}{'&' if kept else ''}_page={{page}}&_size={{size}}",
+        "sizes": PAGE_SIZES,
+    }
+
+
+def search(grid: Grid) -> Context | None:
+    """The search card of superiors; a site has one row."""
+    if context.actor().level is Level.SITE:
+        return None
+    index = url_for(f"{grid.name}.index")
+    words = {
+        "name": _WORDS,
+        "label": gettext("代码或名称"),
+        "kind": "text",
+        "value": choice().words,
+    }
+    return {
+        "fields": [_organisation_field(grid), words],
+        "action": index,
+        "reset_url": index,
+        "hidden": [(_SIZE, size())] if size() != PAGE_SIZES[0] else [],
+    }
+
+
+def _organisation_field(grid: Grid) -> Context:
+    session, actor = context.read_session(), context.actor()
+    code = choice().organisation
+    found = lists.organisations(session, actor, "", forms.SELECT_UP_TO + 1)
+    label = gettext("机构")
+    entry: Context = {"name": _ORGANISATION, "label": label, "kind": "select", "value": code}
+    if len(found) <= forms.SELECT_UP_TO:
+        return entry | {"choices": found}
+    chosen = lists.organisations(session, actor, code, 1) if code else []
+    return entry | {"choices": chosen, "search_url": url_for(f"{grid.name}.organisations")}
