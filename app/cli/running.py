@@ -15,10 +15,11 @@ from app.cli.texts import _
 from app.database.unit_of_work import reading
 from app.jobs import engine
 from app.jobs.machine import Machine
+from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.actor import system
 from app.metadata.declarations import Declaration
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import N_, KaowuError, Message
 from app.models.job import JOB_STATES, JobRun, JobState
 
 _SHOWN = 20
@@ -84,10 +85,11 @@ def report(run: JobRun) -> bool:
     say(_("任务 {number}：{state}").format(number=run.id, state=_(JOB_STATES[run.state])))
     for count in run.result.get("counts", ()):
         say(f"  {_(count['label'])} {count['n']}")
-    for note in run.result.get("notes", ()):
-        say(f"  {note}")
+    remarks = [_say(one) for one in remarks_of(run.result, run.error)]
     if run.error:
-        complain(run.error)
+        complain(remarks.pop(0))
+    for note in remarks:
+        say(f"  {note}")
     for error in run.errors[:_SHOWN]:
         complain(_error_line(error))
     hidden = run.result.get("error_count", len(run.errors)) - _SHOWN
@@ -100,4 +102,10 @@ def _error_line(error: Mapping[str, Any]) -> str:
     place = _("第{row}行").format(row=error["row"]) if error.get("row") else ""
     parts = (place, error.get("column") or "", error.get("value") or "")
     head = " ".join(part for part in parts if part)
-    return f"  {head}：{error['message']}" if head else f"  {error['message']}"
+    message = _say(message_of(error))
+    return f"  {head}：{message}" if head else f"  {message}"
+
+
+def _say(sentence: Any) -> str:
+    """A stored sentence in the language of the shell."""
+    return sentence.message(_) if isinstance(sentence, Message) else _(str(sentence))

@@ -248,6 +248,11 @@ class Work:
             self.pulse.total = total
         self.checkpoint()
 
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Begin the next part of the work, counted from none; `name` is a msgid."""
+        self.pulse.stage = {"stage": name, "begun": self.clock().isoformat()}
+        self.progress(0, total)
+
     def checkpoint(self) -> None:
         """Raise JobCancelled or LostClaim where work must stop."""
         if self.pulse.lost:
@@ -365,11 +370,10 @@ def _run(machine: Machine, order: Order, pulse: Pulse) -> str:
         return "lost"
     except KaowuError as error:
         logger.info("job %d refused: %s", order.id, error.code)
-        return _close(machine, order, JobState.FAILED, error.message())
+        return _close(machine, order, JobState.FAILED, error.as_message())
     except Exception:
         logger.exception("job %d failed", order.id)
-        text = Message(BROKEN, number=order.id).message()
-        return _close(machine, order, JobState.FAILED, text)
+        return _close(machine, order, JobState.FAILED, Message(BROKEN, number=order.id))
     return "done"
 
 

@@ -16,6 +16,7 @@ from app.database.unit_of_work import reading, run_unit
 from app.jobs.machine import Machine
 from app.metadata.actor import system
 from app.metadata.errors import N_
+from app.metadata.sentences import kept
 from app.models.job import JobRun, JobState
 
 BOOKKEEPING = system("jobs")
@@ -131,14 +132,21 @@ def _dead(now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def beat(machine: Machine, order: Order, progress: int, total: int | None) -> bool | None:
+def beat(
+    machine: Machine,
+    order: Order,
+    progress: int,
+    total: int | None,
+    stage: Mapping[str, str] | None = None,
+) -> bool | None:
     """Write heartbeat and progress. True: somebody asked to cancel; None: the job is not ours."""
+    told = {} if stage is None else {"result": dict(stage)}
 
     def write(session: Session) -> bool | None:
         found = session.execute(
             update(JobRun)
             .where(held(order))
-            .values(heartbeat_at=machine.clock(), progress=progress, total=total)
+            .values(heartbeat_at=machine.clock(), progress=progress, total=total, **told)
             .returning(JobRun.cancel_requested)
             .execution_options(synchronize_session=False)
         ).first()
@@ -148,7 +156,10 @@ def beat(machine: Machine, order: Order, progress: int, total: int | None) -> bo
 
 
 def close(machine: Machine, order: Order, state: JobState, error: str | None = None) -> bool:
-    """End a job of ours without an effect. False: it was not ours any more."""
+    """End a job of ours without an effect. False: it was not ours any more.
+
+    `error` is shortened for lists; the job's page shows the sentence in the reader's language.
+    """
 
     def write(session: Session) -> bool:
         return bool(
@@ -157,6 +168,7 @@ def close(machine: Machine, order: Order, state: JobState, error: str | None = N
                 held(order),
                 state=state.value,
                 error=error[:ERROR_LENGTH] if error else None,
+                result={"error": kept(error)} if error else {},
                 finished_at=machine.clock(),
                 token=None,
             )

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.jobs import ledger
+from app.metadata.sentences import kept, told
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a job leaves on its row. `counts`: (Chinese label, number); `notes`: sentences;
-    `errors`: at most 1,000 rows for the screen (R38.5); `facts`: further JSON values."""
+    `errors`: at most 1,000 rows for the screen (R38.5); `facts`: further JSON values. Sentences
+    are kept with their parameters, to be told in the reader's language (`sentences.told`)."""
 
     counts: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
@@ -27,7 +29,8 @@ class Outcome:
         found: dict[str, Any] = {
             "result": {
                 "counts": [{"label": label, "n": number} for label, number in self.counts],
-                "notes": list(self.notes),
+                "notes": [kept(note) for note in self.notes],
+                **({"error": kept(self.error)} if self.error else {}),
                 **self.facts,
             },
             "errors": [dict(row) for row in self.errors],
@@ -38,3 +41,15 @@ class Outcome:
         if self.progress is not None:
             found |= {"progress": self.progress, "total": self.progress}
         return found
+
+
+def message_of(error: Mapping[str, Any]) -> Any:
+    """The sentence of one stored error, to be told in the reader's language."""
+    return told(error.get("said", error["message"]))
+
+
+def remarks_of(result: Mapping[str, Any] | None, error: str | None) -> list[Any]:
+    """Why a job ended as it did, and its notes: sentences, to be told likewise."""
+    found = result or {}
+    reason = [told(found.get("error", error))] if error else []
+    return [*reason, *(told(note) for note in found.get("notes", ()))]

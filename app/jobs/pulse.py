@@ -27,6 +27,8 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name=f"pulse-{order.id}", daemon=True)
         self.done = 0
         self.total: int | None = None
+        #: what it does just now: {"stage": (msgid), "begun": moment}
+        self.stage: dict[str, str] | None = None
         self.cancel = order.cancel_requested
         self.lost = False
 
@@ -49,7 +51,7 @@ class Pulse:
 
     def _beat(self) -> None:
         try:
-            answer = ledger.beat(self._machine, self._order, self.done, self.total)
+            answer = ledger.beat(self._machine, self._order, self.done, self.total, self.stage)
         except Exception as error:  # a lock, a broken connection: the next beat tries again
             logger.warning("job %d: no heartbeat, %s", self._order.id, type(error).__name__)
             return

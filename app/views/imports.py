@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.jobs.imports import engine as imports
 from app.jobs.imports.container import UploadRefused
+from app.jobs.imports.engine import AlreadyImported
 from app.jobs.imports.report import MEDIA_TYPE
 from app.jobs.imports.template import template_workbook
 from app.metadata.declarations import Import
@@ -31,9 +32,8 @@ from app.views.keys import key_of
 from app.views.texts import joined, text
 
 FILE = Field(name="_file", label=N_("导入文件"), personal=Personal.NONE, kind=Kind.FILE)
-CHECK_ONLY = Field(
-    name="_check_only", label=N_("仅校验，不导入"), personal=Personal.NONE, kind=Kind.BOOLEAN
-)
+#: name of the second button of the form
+CHECK_ONLY = "_check_only"
 _HELP = (
     N_("请下载模板填写，不要修改表头；单元格设为文本格式。"),
     N_("支持 {formats}，最多 {rows} 行，不超过 {size} MB；不支持 .rar 和带宏的工作簿。"),
@@ -63,25 +63,44 @@ class ImportPage(BaseView):
         if upload is None or not upload.filename:
             return self._page({FILE.name: [gettext("请选择要导入的文件")]}, 422)
         context.close_read_session()
+        content, checking = upload.read(), request.form.get(CHECK_ONLY) == "1"
         try:
-            run = imports.submit(
-                machine(),
-                context.actor(),
-                declaration,
-                upload.read(),
-                upload.filename,
-                options=values,
-                apply=request.form.get(CHECK_ONLY.name) != "1",
-                request_id=context.request_id(),
-                address=request.remote_addr or "",
-            )
+            run = self._submit(content, upload.filename, values, apply=not checking)
+            said = gettext("文件已上传，正在处理")
+        except AlreadyImported as error:
+            # asked again: the file is checked; 提交 behind the result imports it once more
+            run = self._submit(content, upload.filename, values, apply=False)
+            said = text(error)
         except UploadRefused as error:
             return self._page({FILE.name: [text(error)]}, 422)
         except InvalidInput as error:
             return self._page({name: list(found) for name, found in error.errors.items()}, 422)
-        return answers.saved(
-            gettext("文件已上传，正在处理"), url_for(f"{declaration.name}.index", run=run.id)
+        return answers.saved(said, url_for(f"{declaration.name}.index", run=run.id))
+
+    def _submit(self, content: bytes, name: str, values: dict[str, Any], *, apply: bool) -> JobRun:
+        return imports.submit(
+            machine(),
+            context.actor(),
+            self.declaration,
+            content,
+            name,
+            options=values,
+            apply=apply,
+            again=False,
+            request_id=context.request_id(),
+            address=request.remote_addr or "",
         )
+
+    @expose("/<int:run_id>/submit", methods=["POST"])
+    @verb(Verb.RUN)
+    def submit(self, run_id: int) -> Any:
+        """Import the file of a check that found nothing."""
+        declaration, made = self.declaration, machine()
+        started = context.run(
+            lambda session: imports.submit_checked(session, made, declaration, run_id).id
+        )
+        address = url_for(f"{declaration.name}.index", run=started)
+        return answers.saved(gettext("已提交，正在导入"), address)
 
     @expose("/template")
     @verb(Verb.VIEW)
@@ -125,7 +144,7 @@ class ImportPage(BaseView):
     def _form(self, session: Any, acting: Any, errors: dict[str, list[str]]) -> dict[str, Any]:
         declaration = self.declaration
         choices = choices_for(session, declaration.options, acting)
-        fields = [FILE, *declaration.options, CHECK_ONLY]
+        fields = [FILE, *declaration.options]
         texts = {option.name: forms.as_text(option, option.default) for option in fields}
         made = [
             forms.form_field(
@@ -137,7 +156,11 @@ class ImportPage(BaseView):
             for field in fields
         ]
         made[0]["accept"] = ",".join(declaration.formats)
-        return {"action": url_for(f"{declaration.name}.upload"), "fields": made}
+        return {
+            "action": url_for(f"{declaration.name}.upload"),
+            "fields": made,
+            "second": {"name": CHECK_ONLY, "label": gettext("仅校验")},
+        }
 
     def _help(self) -> list[str]:
         declaration = self.declaration

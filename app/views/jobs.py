@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from flask import Response, request, send_file, url_for
@@ -14,6 +15,8 @@ from app.adapters.files import FileStore
 from app.jobs import engine
 from app.jobs.declarations import JOBS
 from app.jobs.files import row_by_id
+from app.jobs.imports.engine import RIGHT, is_submittable
+from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
 from app.metadata.errors import N_, NotFound
@@ -26,7 +29,7 @@ from app.views import request as context
 from app.views.engine import answers
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
-from app.views.texts import text
+from app.views.texts import text, texts
 
 #: as the templates call the states
 SHOWN_STATES = {
@@ -64,7 +67,8 @@ def run_context(run: JobRun) -> dict[str, Any]:
         "total": run.total or 0,
         "unit": gettext(_UNITS.get(run.kind, N_("条"))),
         "poll_url": url_for(f"{JOBS.name}.show", row_id=run.id),
-        "message": "".join([*([run.error] if run.error else []), *result.get("notes", [])]),
+        "message": " ".join(texts(remarks_of(result, run.error))),
+        "pace": _pace(run),
         "counts": [
             {"label": gettext(item["label"]), "n": item["n"]} for item in result.get("counts", [])
         ],
@@ -73,24 +77,66 @@ def run_context(run: JobRun) -> dict[str, Any]:
         "problems": [_problem(item) for item in run.errors or []] or None,
         "problem_count": result.get("error_count", 0),
         "problem_rows": result.get("error_rows", 0),
-        "actions": actions_of(run),
+        "actions": [*_submission(run), *actions_of(run)],
         **_files(run, result),
     }
 
 
 def _title(run: JobRun) -> str | None:
     if run.state in _ACTIVE:
-        return None
+        stage = (run.result or {}).get("stage")
+        return f"{gettext(stage)}…" if stage and run.state == JobState.RUNNING.value else None
     return str(gettext("导入结果") if run.kind == "import" else gettext("处理结果"))
+
+
+def _pace(run: JobRun) -> str | None:
+    """How fast the present part of the work goes, and how long it will take; None while there is
+    nothing to tell."""
+    begun, beat = (run.result or {}).get("begun"), run.heartbeat_at
+    if run.state != JobState.RUNNING.value or not begun or beat is None or not run.progress:
+        return None
+    seconds = (beat - dt.datetime.fromisoformat(begun)).total_seconds()
+    if seconds < 1:
+        return None
+    rate = run.progress / seconds
+    unit = gettext(_UNITS.get(run.kind, N_("条")))
+    pace: str = gettext("约 %(rate)s %(unit)s/秒", rate=f"{max(1, round(rate)):,}", unit=unit)
+    if not run.total or run.total <= run.progress:
+        return pace
+    left = round((run.total - run.progress) / rate)
+    if left < 90:
+        pace += gettext("，预计还需 %(n)s 秒", n=max(1, left))
+    else:
+        pace += gettext("，预计还需 %(n)s 分钟", n=round(left / 60))
+    return pace
+
+
+def _submission(run: JobRun) -> list[dict[str, Any]]:
+    """提交, behind a check that found nothing: the stored file is imported, no second upload."""
+    if run.kind != "import" or not engine.may_handle(context.actor(), run):
+        return []
+    declaration = registry.find(run.declaration, Import)
+    if declaration is None or not is_submittable(context.read_session(), run):
+        return []
+    rows = next((item["n"] for item in run.result["counts"] if item["label"] == RIGHT), 0)
+    return [
+        {
+            "label": gettext("提交"),
+            "url": url_for(f"{run.declaration}.submit", run_id=run.id),
+            "kind": "post",
+            "primary": True,
+            "confirm": gettext("确定导入校验通过的 %(n)s 行？", n=rows),
+        }
+    ]
 
 
 def _problem(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "sheet": item["sheet"],
         "row": item["row"] if item["row"] is not None else "",
-        "column": item["column"],
+        "column": gettext(item["column"]) if item["column"] else "",
         "text": item["value"],
-        "message": gettext(item["message"]),
+        "message": text(message_of(item)),
     }
 
 

@@ -8,20 +8,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
-from app.database.unit_of_work import Busy, reading, run_unit
-from app.jobs import engine, files
+from app.database.unit_of_work import Busy
+from app.jobs import files
 from app.jobs.engine import Work, handles
-from app.jobs.imports.container import UploadRefused, check_upload
+from app.jobs.imports.container import UploadRefused
+from app.jobs.imports.reader import read_apart
 from app.jobs.imports.report import MEDIA_TYPE, report_name, write_report
-from app.jobs.imports.rows import SHOWN_ERRORS, ImportRow, Parsed, Problem, masked, parse_rows
-from app.jobs.imports.sheets import read_sheet
+from app.jobs.imports.rows import (
+    SHOWN_ERRORS,
+    ImportRow,
+    Parsed,
+    Problem,
+    as_sentence,
+    masked,
+    parse_rows,
+)
+from app.jobs.imports.sheets import Sheet
+from app.jobs.imports.uploads import (
+    AlreadyImported,
+    NotSubmittable,
+    byte_limit,
+    imported_before,
+    is_submittable,
+    row_limit,
+    same_file_note,
+    submit,
+    submit_checked,
+)
 from app.jobs.machine import Machine
 from app.jobs.outcome import Outcome
 from app.metadata.actor import Actor
@@ -29,16 +49,17 @@ from app.metadata.cleaning import load
 from app.metadata.declarations import Import
 from app.metadata.errors import N_, KaowuError, NotFound
 from app.metadata.text import LOCAL_ZONE
-from app.models.job import JobRun, JobState, StoredFile
-from app.rules import availability, policy, windows
+from app.models.job import StoredFile
+from app.rules import policy
 from app.rules.clock import Clock
 from app.rules.crud import choices_for
 
 logger = logging.getLogger("kaowu.imports")
-FOLDER_UPLOADS, FOLDER_REPORTS = "upload", "report"
-#: the defaults of `Import`: a declaration that says less means it
-_DEFAULT_ROWS = 20_000
-_DEFAULT_BYTES = 20 * 1024 * 1024
+FOLDER_REPORTS = "report"
+#: what counts are called: rows of the file, rows without an error
+READ, RIGHT = N_("读取"), N_("正确")
+_READING, _CHECKING = N_("正在读取"), N_("正在校验")
+_WRITING, _REPORTING = N_("正在导入"), N_("正在生成报告")
 
 
 @dataclass(slots=True)
@@ -55,6 +76,8 @@ class ImportContext:
     facts: dict[str, Any] = field(default_factory=dict)
     job_id: int = 0
     checkpoint: Callable[[], None] = lambda: None
+    #: (rows done, all rows): said now and then by an `apply` that goes row by row
+    progress: Callable[[int, int | None], None] = lambda done, total: None
 
     def fresh(self) -> ImportContext:
         """The same without what was looked up."""
@@ -66,6 +89,7 @@ class ImportContext:
             rows=self.rows,
             job_id=self.job_id,
             checkpoint=self.checkpoint,
+            progress=self.progress,
         )
 
 
@@ -79,92 +103,6 @@ class RowsRefused(KaowuError):
     def __init__(self, rows: Sequence[tuple[ImportRow, str, str]]) -> None:
         super().__init__()
         self.rows = rows
-
-
-def row_limit(machine: Machine, declaration: Import) -> int:
-    """Most rows of a file: the installation's limit, or a lower one of the declaration."""
-    declared = declaration.max_rows
-    limit = machine.import_max_rows
-    return min(declared, limit) if declared < _DEFAULT_ROWS else limit
-
-
-def byte_limit(machine: Machine, declaration: Import) -> int:
-    """Largest upload in bytes, likewise."""
-    declared = declaration.max_bytes
-    limit = machine.import_max_bytes
-    return min(declared, limit) if declared < _DEFAULT_BYTES else limit
-
-
-# ---------------------------------------------------------------- the upload
-
-
-def submit(
-    machine: Machine,
-    actor: Actor,
-    declaration: Import,
-    content: bytes,
-    name: str,
-    *,
-    options: Mapping[str, Any] | None = None,
-    apply: bool = True,
-    request_id: str = "",
-    address: str = "",
-) -> JobRun:
-    """Take an upload: look at it, keep it, and ask for the job. `apply=False` only checks (校验).
-
-    Raises UploadRefused, InvalidInput (options), and what the policy refuses.
-    """
-    with reading(machine.factory, actor) as session:
-        availability.require(session, declaration.name, actor)
-        verb = engine.VERBS["import"]
-        policy.check(session, declaration, verb, actor, machine.clock).require()
-        given = dict(options or {})
-        load(declaration.options, given, choices_for(session, declaration.options, actor))
-    suffix = check_upload(content, name, declaration.formats, byte_limit(machine, declaration))
-    kept = files.store(
-        machine,
-        actor,
-        content,
-        folder=FOLDER_UPLOADS,
-        name=name,
-        suffix=suffix,
-        media_type="application/octet-stream",
-        keep=files.KEEP_UPLOADS,
-        request_id=request_id,
-    )
-
-    def ask(session: KaowuSession) -> JobRun:
-        return engine.enqueue(
-            session,
-            machine,
-            kind="import",
-            declaration=declaration,
-            parameters={"options": given, "apply": apply, "name": kept.name, "suffix": suffix},
-            source_file_id=kept.id,
-            file_digest=kept.sha256,
-        )
-
-    return run_unit(machine.factory, actor, ask, request_id=request_id, address=address)
-
-
-def imported_before(
-    session: Session, declaration: Import, digest: str | None, job_id: int | None = None
-) -> JobRun | None:
-    """The latest successful import of the very same file, other than `job_id`."""
-    if digest is None:
-        return None
-    runs = session.scalars(
-        select(JobRun)
-        .where(
-            JobRun.declaration == declaration.name,
-            JobRun.file_digest == digest,
-            JobRun.state == JobState.DONE.value,
-            JobRun.id != (job_id or 0),
-        )
-        .order_by(JobRun.id.desc())
-        .limit(10)
-    )
-    return next((run for run in runs if run.parameters.get("apply")), None)
 
 
 # ---------------------------------------------------------------- the job
@@ -189,13 +127,25 @@ class _Import:
     def run(self) -> None:
         with self.work.reading() as session:
             context, choices = self._prepare(session)
-            try:
-                parsed = self._parse(self._content(session), choices)
-            except UploadRefused as error:
-                self._refuse(None, [Problem("", None, "", "", error.message())])
-                return
-            context.rows = parsed.rows
+            content = self._content(session)
+        # the session is given back: nothing is asked of the database while the file is read
+        try:
+            with self._read(content) as sheet:
+                del content
+                parsed = parse_rows(
+                    self.declaration, sheet, choices, self._limit, self.work.progress
+                )
+                self._judge(context, parsed)
+        except UploadRefused as error:
+            self._refuse(None, [Problem("", None, "", "", error.parameters["reason"])])
+
+    def _judge(self, context: ImportContext, parsed: Parsed) -> None:
+        """Check the well-formed rows, then write all, or report."""
+        self.notes += parsed.notes
+        context.rows = parsed.rows
+        with self.work.reading() as session:
             problems = parsed.problems + self._check(session, context, parsed)
+        problems.sort(key=lambda problem: (problem.row is None, problem.row or 0))
         if problems and (self.declaration.atomic or not parsed.rows):
             self._refuse(parsed, problems)
         elif not self.work.parameters.get("apply", True):
@@ -211,9 +161,9 @@ class _Import:
             choices_for(session, declaration.options, actor),
         )
         before = imported_before(session, declaration, self.work.order.file_digest, self._id)
-        if before is not None and before.finished_at is not None:
-            moment = windows.local(before.finished_at)
-            self.notes.append(N_("同一文件已于 {moment} 成功导入过。").format(moment=moment))
+        note = same_file_note(before)
+        if note is not None:
+            self.notes.append(note)
         context = ImportContext(
             actor=actor,
             clock=self.machine.clock,
@@ -221,6 +171,7 @@ class _Import:
             machine=self.machine,
             job_id=self._id,
             checkpoint=self.work.checkpoint,
+            progress=self.work.progress,
         )
         return context, choices_for(session, declaration.columns, actor)
 
@@ -234,43 +185,50 @@ class _Import:
             raise NotFound()
         return self.machine.files.get(stored.key)
 
-    def _parse(self, content: bytes, choices: Mapping[str, Mapping[str, str]]) -> Parsed:
-        declaration = self.declaration
-        limit = row_limit(self.machine, declaration)
-        sheet = read_sheet(
+    @property
+    def _limit(self) -> int:
+        return row_limit(self.machine, self.declaration)
+
+    def _read(self, content: bytes) -> AbstractContextManager[Sheet]:
+        self.work.stage(_READING)
+        return read_apart(
             content,
             str(self.work.parameters.get("suffix", ".xlsx")),
-            declaration.sheet,
-            limit,
-            byte_limit(self.machine, declaration),
+            self.declaration.sheet,
+            self._limit,
+            byte_limit(self.machine, self.declaration),
+            checkpoint=self.work.checkpoint,
         )
-        checkpoint = self.work.checkpoint
-        return parse_rows(declaration, sheet, choices, limit, lambda *_: checkpoint())
 
     def _check(self, session: Session, context: ImportContext, parsed: Parsed) -> list[Problem]:
         """The row rule for every row that is well-formed; the bad rows leave `parsed.rows`."""
         problems: list[Problem] = []
         good = []
+        total = len(parsed.rows)
+        self.work.stage(_CHECKING, total)
+        check = self.declaration.check
         for index, row in enumerate(parsed.rows):
-            found = self.declaration.check(session, row, context)
-            problems += [self._problem(parsed, row, name, text) for name, text in found or ()]
-            if not found:
+            found = check(session, row, context)
+            if found:
+                problems += [self._problem(parsed, row, *one) for one in found]
+            else:
                 good.append(row)
             if not index % 50:
-                self.work.progress(index, parsed.data_rows)
+                self.work.progress(index, total)
         parsed.rows = good
         context.rows = good
-        self.work.progress(parsed.data_rows, parsed.data_rows)
+        self.work.progress(total, total)
         return problems
 
-    def _problem(self, parsed: Parsed, row: ImportRow, name: str, message: str) -> Problem:
+    def _problem(self, parsed: Parsed, row: ImportRow, name: str, message: object) -> Problem:
         column = next((one for one in self.declaration.columns if one.name == name), None)
         label = column.label if column else ""
         shown = masked(column, row.cell(name)) if column else ""
-        return Problem(parsed.sheet.name, row.number, label, shown, message)
+        return Problem(parsed.sheet.name, row.number, label, shown, as_sentence(message))
 
     def _apply(self, context: ImportContext, parsed: Parsed, problems: list[Problem]) -> None:
         report_id = self._report(parsed, problems) if problems else None
+        self.work.stage(_WRITING, len(parsed.rows))
 
         def effect(session: KaowuSession) -> Outcome:
             told = context.fresh()
@@ -289,7 +247,7 @@ class _Import:
             raise  # nothing is wrong with the file: the job has failed and may be tried again
         except KaowuError as error:
             # A window that closed meanwhile (N2), a counter that is full: all or nothing.
-            self.work.refuse(self._outcome(parsed, problems, report_id, (), error.message()))
+            self.work.refuse(self._outcome(parsed, problems, report_id, (), error.as_message()))
 
     def _checked(self, parsed: Parsed, problems: list[Problem]) -> None:
         report_id = self._report(parsed, problems) if problems else None
@@ -301,11 +259,18 @@ class _Import:
         self.work.refuse(self._outcome(parsed, problems, report_id, ()))
 
     def _report(self, parsed: Parsed | None, problems: list[Problem]) -> int:
+        self.work.stage(_REPORTING)
         moment = self.machine.clock().astimezone(LOCAL_ZONE)
+        content = write_report(
+            parsed,
+            problems,
+            only_wrong=not self.declaration.atomic,
+            checkpoint=self.work.checkpoint,
+        )
         kept = files.store(
             self.machine,
             self.work.actor(),
-            write_report(parsed, problems),
+            content,
             folder=FOLDER_REPORTS,
             name=report_name(self.declaration.label, moment),
             suffix=".xlsx",
@@ -327,8 +292,8 @@ class _Import:
         wrong = len({problem.row for problem in problems if problem.row is not None})
         return Outcome(
             counts=(
-                (N_("读取"), rows),
-                (N_("正确"), rows - wrong if parsed else 0),
+                (READ, rows),
+                (RIGHT, rows - wrong if parsed else 0),
                 *counts,
             ),
             notes=tuple(self.notes),
@@ -342,3 +307,20 @@ class _Import:
             report_file_id=report_id,
             progress=rows,
         )
+
+
+__all__ = [
+    "READ",
+    "RIGHT",
+    "AlreadyImported",
+    "ImportContext",
+    "NotSubmittable",
+    "RowsRefused",
+    "byte_limit",
+    "imported_before",
+    "is_submittable",
+    "row_limit",
+    "run_import",
+    "submit",
+    "submit_checked",
+]

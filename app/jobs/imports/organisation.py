@@ -122,14 +122,14 @@ def _organisation_problems(
     if stored is not None:
         if stored.name != row["name"]:
             text = N_("该机构代码已存在，名称为“{name}”，与文件中不同")
-            yield "name", Message(text, name=stored.name).message()
+            yield "name", Message(text, name=stored.name)
         if tree.parent_code(stored) != row["parent_code"] and stored.parent_id in tree.ids:
             yield "parent_code", N_("该机构代码已存在，其上级与文件中不同")
         return
     first = tree.new[row["code"]]
     if (first["name"], first["parent_code"]) != (row["name"], row["parent_code"]):
         text = N_("与第 {row} 行同一机构代码的名称或上级不同")
-        yield "code", Message(text, row=first.number).message()
+        yield "code", Message(text, row=first.number)
         return
     try:
         built = tree.build(row)
@@ -144,14 +144,14 @@ def _person_problems(session: Session, row: ImportRow) -> Iterator[tuple[str, st
     try:
         passport = known_passport(session, row["email"], row["mobile"])
     except PassportMixed as error:
-        yield _column_of(error), error.message()
+        yield _column_of(error), error.as_message()
         return
     if passport is None:
         return
     if is_administrator(session, passport.id):
-        yield "email", AlreadyBound().message()
+        yield "email", AlreadyBound().as_message()
     elif live_registration(session, passport.id) is not None:
-        yield "email", PassportIsCandidate().message()
+        yield "email", PassportIsCandidate().as_message()
 
 
 def _column_of(error: KaowuError) -> str:
@@ -187,7 +187,7 @@ def apply(session: Session, rows: list[ImportRow], context: ImportContext) -> Ma
                 session, passport.id, row["code"], row["administrator"], clock=context.clock
             )
         except KaowuError as error:
-            raise RowsRefused([(row, _column_of(error), error.message())]) from None
+            raise RowsRefused([(row, _column_of(error), error.as_message())]) from None
         people += created
     return {N_("新增机构"): len(tree.placed), N_("绑定管理员"): len(rows), N_("新通行证"): people}
 

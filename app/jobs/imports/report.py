@@ -1,69 +1,132 @@
-"""The report of an import: the rows as they were uploaded with their errors beside them, and the
-full list of errors. The first page shows at most 1,000 of them (R38.5); here are all."""
+"""The report of an import: the rows as they were uploaded with their errors behind them, and the
+full list of errors. The first page shows at most 1,000 of them (R38.5); here are all.
+
+Mended, the report is uploaded again as it is: the data sheet has its name and its headings, all
+cells are text (ID numbers survive), and the column of errors is ignored.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import xlsxwriter
 
-from app.jobs.imports.rows import Parsed, Problem
-from app.metadata.errors import N_
-from app.metadata.text import Bad, cell_text
+from app.adapters.sheets import as_text
+from app.jobs.imports.rows import ERROR_COLUMN, Parsed, Problem, shown_cell
+from app.jobs.imports.sheets import MAXIMUM_COLUMNS
+from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_ERRORS = N_("错误信息")
 _LIST = N_("错误清单")
 _LIST_HEADINGS = (N_("工作表"), N_("错误行号"), N_("列名"), N_("单元格内容"), N_("错误信息"))
 #: what a sheet of the format holds
 _MAXIMUM_ROWS = 1_048_575
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+_RED, _PINK = "#C00000", "#FDE2E1"
 
 
-def write_report(parsed: Parsed | None, problems: list[Problem]) -> bytes:
+def write_report(
+    parsed: Parsed | None,
+    problems: list[Problem],
+    *,
+    only_wrong: bool = False,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> bytes:
     """An xlsx workbook. `parsed` is None where the file could not be read at all.
 
-    All cells are text: nothing is computed when the report is opened, whatever was uploaded.
+    `only_wrong` leaves out the rows that were imported (partial imports). All cells are text:
+    nothing is computed when the report is opened, whatever was uploaded (N17).
     """
     target = io.BytesIO()
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(target, options) as book:
+    with xlsxwriter.Workbook(target, _OPTIONS) as book:
         if parsed is not None:
-            _write_rows(book, parsed, problems)
+            _Rows(book, parsed, problems, only_wrong).write(checkpoint)
         _write_list(book, problems)
     return target.getvalue()
 
 
-def _write_rows(book: Any, parsed: Parsed, problems: list[Problem]) -> None:
-    by_row: dict[int, list[str]] = {}
-    for problem in problems:
-        if problem.row is not None:
-            text = f"{problem.column}：{problem.message}" if problem.column else problem.message
-            by_row.setdefault(problem.row, []).append(text)
-    page = book.add_worksheet(_title(parsed.sheet.name, "数据"))
-    head, bad = book.add_format({"bold": True}), book.add_format({"font_color": "#c00000"})
-    text_format = book.add_format({"num_format": "@"})
-    width = max((len(row) for row in parsed.sheet.rows), default=0)
-    page.set_column(0, max(width - 1, 0), 16, text_format)
-    page.set_column(width, width, 60)
-    heading = parsed.heading_row - 1
-    for index, cells in enumerate(parsed.sheet.rows[:_MAXIMUM_ROWS]):
-        style = head if index == heading else text_format
+class _Rows:
+    """The data sheet of a report."""
+
+    def __init__(
+        self, book: Any, parsed: Parsed, problems: Iterable[Problem], only_wrong: bool
+    ) -> None:
+        self._parsed = parsed
+        self._only_wrong = only_wrong
+        self._texts: dict[int, list[str]] = {}
+        self._columns: dict[int, set[str]] = {}
+        for problem in problems:
+            if problem.row is None:
+                continue
+            message: str = str(problem.message)
+            if problem.column:
+                message = Message(LABELLED, label=problem.column, message=message)
+            self._texts.setdefault(problem.row, []).append(message)
+            self._columns.setdefault(problem.row, set()).add(problem.column)
+        self._page = book.add_worksheet(_title(parsed.sheet.name, "数据"))
+        self._head = book.add_format({"bold": True, "bg_color": "#EAF1FB", "num_format": "@"})
+        self._plain = book.add_format({"num_format": "@"})
+        self._bad = book.add_format({"num_format": "@", "bg_color": _PINK, "font_color": _RED})
+        self._error = book.add_format({"font_color": _RED, "text_wrap": True, "valign": "top"})
+
+    def write(self, checkpoint: Callable[[], None]) -> None:
+        """All rows up to the last; the errors stand behind the widest."""
+        parsed, page = self._parsed, self._page
+        width, labels = self._measure()
+        page.set_column(0, max(width - 1, 0), 16, self._plain)
+        page.set_column(width, width, 60, self._error)
+        heading = parsed.heading_row
+        if self._texts.keys() - {heading}:
+            page.freeze_panes(heading, 0)
+        line = 0
+        for number, cells in enumerate(parsed.sheet.rows, start=1):
+            if line > _MAXIMUM_ROWS:
+                return
+            if self._only_wrong and number > heading and number not in self._texts:
+                continue
+            self._write_row(line, number, cells[:width], labels)
+            texts = self._texts.get(number, [])
+            if number == heading:
+                texts = [ERROR_COLUMN, *texts]
+            if texts:
+                page.write_string(line, width, _cut(SEMICOLON.join(texts)), self._error)
+            line += 1
+            if not line % 500:
+                checkpoint()
+
+    def _measure(self) -> tuple[int, list[str]]:
+        """Width of the rows, and the heading of each cell; an earlier column of errors goes."""
+        width, labels = 0, []
+        for number, cells in enumerate(self._parsed.sheet.rows, start=1):
+            if number == self._parsed.heading_row:
+                labels = [shown_cell(cell).strip().strip("*") for cell in cells[:MAXIMUM_COLUMNS]]
+            used = len(cells)
+            while used > width and cells[used - 1] is None:
+                used -= 1
+            width = max(width, min(used, MAXIMUM_COLUMNS))
+        if width and len(labels) == width and labels[-1] == ERROR_COLUMN:
+            width -= 1
+        return width, labels[:width]
+
+    def _write_row(self, line: int, number: int, cells: list[Any], labels: list[str]) -> None:
+        wrong = self._columns.get(number, set())
+        is_heading = number == self._parsed.heading_row
         for column, cell in enumerate(cells):
+            label = labels[column] if column < len(labels) else ""
+            bad = label in wrong
+            style = self._bad if bad else self._head if is_heading else self._plain
             if cell is not None:
-                page.write_string(index, column, _text(cell), style)
-        found = by_row.get(index + 1, [])
-        if index == heading:
-            found = [_ERRORS, *found]
-        if found:
-            page.write_string(index, width, _cut("；".join(found)), bad)
+                self._page.write_string(line, column, _cut(shown_cell(cell)), style)
+            elif bad:
+                self._page.write_blank(line, column, None, style)
 
 
 def _write_list(book: Any, problems: Iterable[Problem]) -> None:
@@ -77,24 +140,17 @@ def _write_list(book: Any, problems: Iterable[Problem]) -> None:
     for index, problem in enumerate(problems, start=1):
         if index > _MAXIMUM_ROWS:
             return
-        page.write_string(index, 0, problem.sheet)
+        page.write_string(index, 0, _cut(problem.sheet))
         if problem.row is not None:
             page.write_number(index, 1, problem.row)
-        page.write_string(index, 2, problem.column)
-        page.write_string(index, 3, problem.value)
+        page.write_string(index, 2, _cut(problem.column))
+        page.write_string(index, 3, _cut(problem.value))
         page.write_string(index, 4, _cut(problem.message))
 
 
-def _text(cell: Any) -> str:
-    """The cell as text; a number too long to be one stays as Excel showed it."""
-    try:
-        return _cut(cell_text(cell))
-    except Bad:
-        return _cut(str(cell))
-
-
 def _cut(text: str) -> str:
-    return text[:32_000]
+    """A text that a cell can hold; XML refuses some characters."""
+    return as_text(str(text))[:32_000]
 
 
 def _title(name: str, default: str) -> str:

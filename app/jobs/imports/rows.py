@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
-from app.jobs.imports.sheets import HEADING_ROWS, Sheet, is_empty
-from app.metadata.cleaning import clean
+from app.jobs.imports.container import refuse
+from app.jobs.imports.marks import FLAWS, BadCell
+from app.jobs.imports.sheets import HEADING_ROWS, TOO_MANY_ROWS, Sheet, is_empty
+from app.metadata.cleaning import cleaner
 from app.metadata.declarations import Import
-from app.metadata.errors import N_
+from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.fields import Field
+from app.metadata.sentences import kept
 from app.metadata.text import Bad, cell_text, normalise
 from app.metadata.vocabulary import Personal
 
 #: errors that are kept with the job and shown on screen (R38.5); the report has all
 SHOWN_ERRORS = 1_000
+#: a file with more is not mended by reading on
+MOST_ERRORS = 200_000
+#: the last column of a report; ignored when the corrected report is uploaded
+ERROR_COLUMN = N_("错误信息")
+_IGNORED = (ERROR_COLUMN, N_("错误列"))
 _VALUE_LENGTH = 60
+#: different texts of one column whose cleaned values are remembered
+_REMEMBERED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +41,73 @@ class Problem:
     message: str
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored on the job's row."""
-        return {
+        """As it is stored on the job's row; `said` is the message that can still be translated,
+        where it has parameters (`outcome.message_of`)."""
+        found = {
             "sheet": self.sheet,
             "row": self.row,
             "column": self.column,
             "value": self.value,
-            "message": self.message,
+            "message": str(self.message),
         }
+        said = kept(self.message)
+        return found if isinstance(said, str) else found | {"said": said}
 
 
-@dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One cleaned row: `row["code"]`. `number` is that of the file; `cells` are as uploaded, and
-    `places` says where each column stands among them (shared by all rows)."""
+    """One cleaned row: `row["code"]`. `number` is that of the file.
 
-    number: int
-    values: Mapping[str, Any]
-    cells: Sequence[Any] = ()
-    places: Mapping[str, int] = field(default_factory=dict)
+    Fifty thousand of them are held at once: values stand in a list, in the order of the columns,
+    and only those cells are kept beside them that were not clean as they came.
+    """
+
+    __slots__ = ("_cells", "_columns", "_values", "number")
+
+    def __init__(
+        self,
+        number: int,
+        columns: Mapping[str, int],
+        values: list[Any],
+        cells: dict[int, Any] | None = None,
+    ) -> None:
+        self.number = number
+        self._columns = columns
+        self._values = values
+        self._cells = cells
 
     def __getitem__(self, name: str) -> Any:
-        return self.values[name]
+        return self._values[self._columns[name]]
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or `default` for a column that the import does not have."""
-        return self.values.get(name, default)
+        index = self._columns.get(name)
+        return default if index is None else self._values[index]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All values by column name (a new mapping)."""
+        return dict(zip(self._columns, self._values, strict=True))
 
     def cell(self, name: str) -> Any:
         """The cell as it was uploaded; None where there is none."""
-        index = self.places.get(name, len(self.cells))
-        return self.cells[index] if index < len(self.cells) else None
+        index = self._columns.get(name)
+        if index is None:
+            return None
+        cells = self._cells
+        return cells[index] if cells and index in cells else self._values[index]
 
 
 @dataclass(slots=True)
 class Parsed:
-    """What was read: rows without errors, the errors, and where the headings stood."""
+    """What was read: rows without errors, the errors, where the headings stood, and what the
+    uploader should know (hidden rows were read too)."""
 
     sheet: Sheet
     heading_row: int
     rows: list[ImportRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     data_rows: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def label_of(text: Any) -> str:
@@ -83,15 +119,39 @@ def label_of(text: Any) -> str:
     return normalise(plain).replace(" ", "").strip("*").casefold()
 
 
+def shown_cell(value: Any) -> str:
+    """A cell as text, whatever it is: what the reader of the sheet saw."""
+    if isinstance(value, BadCell):
+        return value.shown
+    try:
+        return cell_text(value)
+    except Bad:
+        return str(value)
+
+
 def masked(column: Field, value: Any) -> str:
     """A cell as error lists show it: sensitive values under their mask, long ones cut."""
-    try:
-        text = cell_text(value)
-    except Bad:
-        text = str(value)
+    text = shown_cell(value)
     if column.mask is not None and column.personal is not Personal.NONE:
         text = column.mask(normalise(text))
     return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
+
+
+def as_sentence(message: Any) -> str:
+    """What a rule says about a row – text, message, or the error itself – to be kept."""
+    if isinstance(message, (KaowuError, Bad)):
+        return message.as_message()
+    return message if isinstance(message, str) else str(message)
+
+
+def letters(index: int) -> str:
+    """“A” for 0, “AA” for 26: as spreadsheet programs call a column."""
+    text = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        text = chr(65 + rest) + text
+    return text
 
 
 def parse_rows(
@@ -99,71 +159,127 @@ def parse_rows(
     sheet: Sheet,
     choices: Mapping[str, Mapping[str, str]],
     max_rows: int,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int | None], None],
 ) -> Parsed:
-    """Clean every row and collect all errors; `choices` are the living lists by column."""
-    heading, columns, problems = _headings(declaration, sheet)
+    """Clean every row and collect all errors; `choices` are the living lists by column.
+
+    Raises UploadRefused when there are more than `max_rows` rows with data.
+    """
+    source = iter(sheet.rows)
+    first = list(islice(source, HEADING_ROWS))
+    heading, columns, problems = _headings(declaration, sheet.name, first)
     parsed = Parsed(sheet, heading + 1, problems=problems)
     if problems:
         return parsed
-    reader = _Reader(declaration, sheet.name, columns, choices)
-    body = sheet.rows[heading + 1 :]
-    for index, cells in enumerate(body):
-        if not is_empty(cells):
-            reader.read(heading + index + 2, cells)
-        if not index % 100:
-            progress(index, len(body))
+    reader = _Reader(declaration, sheet, columns, choices)
+    body = chain(first[heading + 1 :], source)
+    for number, cells in enumerate(body, start=heading + 2):
+        if is_empty(cells):
+            continue
+        if len(reader.rows) == max_rows:
+            raise refuse(TOO_MANY_ROWS, limit=max_rows)
+        reader.read(number, cells)
+        if not number % 100:
+            progress(len(reader.rows), None)
     reader.find_duplicates()
     parsed.data_rows = len(reader.rows)
     parsed.problems = sorted(reader.problems, key=lambda problem: problem.row or 0)
     wrong = {problem.row for problem in parsed.problems}
     parsed.rows = [row for row in reader.rows if row.number not in wrong]
+    parsed.notes = reader.notes()
+    if reader.cut:
+        text = Message(N_("错误超过 {limit} 处，其余没有列出。"), limit=MOST_ERRORS)
+        parsed.problems.append(Problem(sheet.name, None, "", "", text))
     if not parsed.data_rows:
-        parsed.problems.append(_about_sheet(sheet, N_("工作表中没有数据，请填写后重新上传。")))
-    if parsed.data_rows > max_rows:
-        text = N_("数据超过 {limit} 行，请分成几个文件上传。").format(limit=max_rows)
-        parsed.problems.append(_about_sheet(sheet, text))
+        text = N_("工作表中没有数据，请填写后重新上传。")
+        parsed.problems.append(Problem(sheet.name, None, "", "", text))
     return parsed
 
 
-def _about_sheet(sheet: Sheet, message: str, row: int | None = None, column: str = "") -> Problem:
-    return Problem(sheet.name, row, column, "", message)
+# ---------------------------------------------------------------- headings
 
 
-def _headings(declaration: Import, sheet: Sheet) -> tuple[int, dict[int, Field], list[Problem]]:
+def _headings(
+    declaration: Import, sheet: str, rows: Sequence[Sequence[Any]]
+) -> tuple[int, dict[int, Field], list[Problem]]:
     """(index of the heading row, {cell index: column}, problems)."""
     wanted = {label_of(column.label): column for column in declaration.columns}
-    counts = [
-        sum(label_of(cell) in wanted for cell in row if cell is not None)
-        for row in sheet.rows[:HEADING_ROWS]
-    ]
+    ignored = {label_of(label) for label in _IGNORED} - wanted.keys()
+    counts = [sum(label_of(cell) in wanted for cell in row if cell is not None) for row in rows]
     if not any(counts):
         text = N_("没有找到表头。请使用下载的模板，不要删除或修改表头。")
-        return 0, {}, [_about_sheet(sheet, text, 1)]
+        return 0, {}, [Problem(sheet, 1, "", "", text)]
     heading = counts.index(max(counts))
     columns: dict[int, Field] = {}
     problems = []
-    for index, cell in enumerate(sheet.rows[heading]):
+
+    def complain(column: str, text: str, index: int | None = None) -> None:
+        place = "" if index is None else letters(index)
+        sentence: str = Message(text, letter=place) if place else text
+        problems.append(Problem(sheet, heading + 1, column, "", sentence))
+
+    for index, cell in enumerate(rows[heading]):
         label = label_of(cell)
-        if not label:
+        if not label or label in ignored:
             continue
-        if label in wanted and wanted[label] not in columns.values():
+        shown = shown_cell(cell).strip()[:_VALUE_LENGTH]
+        if label not in wanted:
+            text = N_("模板中没有这一列（{letter} 列），请删除该列或改正列名。")
+            complain(shown, text, index)
+        elif wanted[label] in columns.values():
+            complain(shown, N_("列名重复（{letter} 列），请只保留一列。"), index)
+        else:
             columns[index] = wanted[label]
-            continue
-        known = label in wanted
-        text = (
-            N_("列名重复，请只保留一列。")
-            if known
-            else N_("模板中没有这一列，请删除该列或改正列名。")
-        )
-        shown = str(cell).strip()[:_VALUE_LENGTH]
-        problems.append(_about_sheet(sheet, text, heading + 1, shown))
     for column in declaration.columns:
         # A missing column is not an empty one: that would overwrite what is stored with nothing.
         if column.form and column not in columns.values():
-            text = N_("缺少这一列，请使用下载的模板。")
-            problems.append(_about_sheet(sheet, text, heading + 1, column.label))
+            complain(column.label, N_("缺少这一列，请使用下载的模板。"))
     return heading, columns, problems
+
+
+# ---------------------------------------------------------------- rows
+
+
+class _Column:
+    """One column of the file, with its cleaner and what it has cleaned already."""
+
+    __slots__ = ("_clean", "_known", "field", "index", "place")
+
+    def __init__(
+        self, field_: Field, index: int, place: int, choices: Mapping[str, str] | None
+    ) -> None:
+        self.field = field_
+        self.index = index
+        self.place = place
+        self._clean = cleaner(field_, choices)
+        self._known: dict[str, tuple[Any, Any, str | None]] = {}
+
+    def read(self, cell: Any) -> tuple[Any, Any, str | None]:
+        """(cell, value, error). Texts that come again – classes, dates, codes – are cleaned once,
+        and their cell is held once."""
+        if type(cell) is not str:
+            return self._read(cell)
+        found = self._known.get(cell)
+        if found is None:
+            found = self._read(cell)
+            if len(self._known) < _REMEMBERED:
+                self._known[cell] = found
+        return found
+
+    def _read(self, cell: Any) -> tuple[Any, Any, str | None]:
+        if isinstance(cell, BadCell):
+            return cell, None, FLAWS[cell.flaw]
+        try:
+            # numbers as the text that people see: 14.0 is “14”; of one with more than 15 digits
+            # Excel has lost the end
+            value = self._clean(cell_text(cell) if isinstance(cell, (int, float)) else cell)
+        except Bad as error:
+            return cell, self.field.default, error.as_message()
+        if value is None:
+            value = self.field.default
+        elif type(value) is type(cell) and value == cell:
+            value = cell  # most texts are clean already: keep one copy of them
+        return cell, value, None
 
 
 class _Reader:
@@ -172,35 +288,58 @@ class _Reader:
     def __init__(
         self,
         declaration: Import,
-        sheet: str,
+        sheet: Sheet,
         columns: Mapping[int, Field],
         choices: Mapping[str, Mapping[str, str]],
     ) -> None:
         self._declaration = declaration
         self._sheet = sheet
-        self._places = {column.name: index for index, column in columns.items()}
-        self._choices = choices
+        self._headed = columns
+        places = {column.name: place for place, column in columns.items()}
+        read = [column for column in declaration.columns if column.form]
+        self._columns = [
+            _Column(column, index, places[column.name], choices.get(column.name))
+            for index, column in enumerate(read)
+        ]
+        self._names = {column.name: index for index, column in enumerate(read)}
+        self._hidden = 0
+        #: there were more errors than are collected
+        self.cut = False
         self.rows: list[ImportRow] = []
         self.problems: list[Problem] = []
 
     def read(self, number: int, cells: Sequence[Any]) -> None:
         """Clean one row; errors are collected, not raised."""
-        values: dict[str, Any] = {}
-        row = ImportRow(number, values, cells, self._places)
-        for column in self._declaration.columns:
-            if not column.form:
-                continue  # a number of the row and the like: not imported
-            cell = row.cell(column.name)
-            try:
-                value = clean(column, _plain(cell), self._choices.get(column.name))
-            except Bad as error:
-                value = None
-                self._report(number, column, cell, str(error))
-            if value is None:
-                value = column.default
-            # most texts are clean already: keep one copy of them
-            values[column.name] = cell if value == cell and type(value) is type(cell) else value
-        self.rows.append(row)
+        values: list[Any] = []
+        kept_cells: dict[int, Any] = {}
+        width = len(cells)
+        for column in self._columns:
+            given = cells[column.place] if column.place < width else None
+            cell, value, error = column.read(given)
+            values.append(value)
+            if cell is not value:
+                kept_cells[column.index] = cell
+            if error is not None:
+                self._report(number, column.field, cell, error)
+        self.rows.append(ImportRow(number, self._names, values, kept_cells or None))
+        if number - 1 in self._sheet.hidden_rows:
+            self._hidden += 1
+
+    def notes(self) -> list[str]:
+        """Hidden rows and columns are data as others are; whoever hid them should know."""
+        found: list[str] = []
+        if self._hidden:
+            text = N_("有 {count} 行是隐藏行，已与其他行一样读取。")
+            found.append(Message(text, count=self._hidden))
+        hidden = [
+            column.label
+            for place, column in self._headed.items()
+            if place in self._sheet.hidden_columns and column.form
+        ]
+        if hidden:
+            text = N_("隐藏的列也已读取：{columns}。")
+            found.append(Message(text, columns=hidden))
+        return found
 
     def find_duplicates(self) -> None:
         """Values that may stand in the file once: every row that has one of them is wrong."""
@@ -209,20 +348,21 @@ class _Reader:
                 continue
             found: dict[Any, list[ImportRow]] = {}
             for row in self.rows:
-                if row.values[column.name] is not None:
-                    found.setdefault(row.values[column.name], []).append(row)
+                value = row[column.name]
+                if value is not None:
+                    found.setdefault(value, []).append(row)
             for rows in found.values():
                 for row in rows if len(rows) > 1 else ():
-                    others = [str(other.number) for other in rows if other is not row][:5]
-                    text = N_("与第 {rows} 行重复").format(rows="、".join(others))
-                    self._report(row.number, column, row.cell(column.name), text)
+                    self._report_duplicate(column, row, rows)
+
+    def _report_duplicate(self, column: Field, row: ImportRow, rows: Iterable[ImportRow]) -> None:
+        others = [str(other.number) for other in islice(rows, 6) if other is not row][:5]
+        text = Message(N_("与第 {rows} 行重复"), rows=others)
+        self._report(row.number, column, row.cell(column.name), text)
 
     def _report(self, number: int, column: Field, cell: Any, message: str) -> None:
+        if len(self.problems) >= MOST_ERRORS:
+            self.cut = True
+            return
         shown = masked(column, cell)
-        self.problems.append(Problem(self._sheet, number, column.label, shown, message))
-
-
-def _plain(cell: Any) -> Any:
-    """Numbers as the text that people see: 14.0 is “14”, and one of more than 15 digits is
-    refused, because Excel has lost its end. Days, moments and times of day stay."""
-    return cell_text(cell) if isinstance(cell, (int, float)) else cell
+        self.problems.append(Problem(self._sheet.name, number, column.label, shown, message))

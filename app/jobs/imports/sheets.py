@@ -1,7 +1,7 @@
 """From an upload to rows of cells: one sheet of a workbook, or a csv file.
 
 Sheets are read by calamine, which gives the last computed value of formula cells. Everything that
-could make it use memory without bound is refused before (`container`).
+could make it use memory without bound is refused before (`container`, `marks`, `legacy`).
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineSheet, CalamineWorkbook
 
 from app.jobs.imports.container import (
     UploadRefused,
-    check_workbook,
+    broken_workbook,
     refuse,
     suffix_of,
     workbook_in_zip,
 )
+from app.jobs.imports.legacy import look_through_legacy
+from app.jobs.imports.marks import BadCell, Flaw, Marks, look_through
 from app.metadata.errors import N_
 from app.metadata.text import strip_armour
 
@@ -29,30 +31,44 @@ from app.metadata.text import strip_armour
 HEADING_ROWS = 10
 MAXIMUM_COLUMNS = 200
 _CELL_LENGTH = 32_767
+TOO_MANY_ROWS = N_("数据超过 {limit} 行，请分成几个文件上传。")
+_TOO_WIDE = N_("工作表的列数过多，请使用下载的模板填写。")
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The data sheet: its name and its rows; row 1 of the file is `rows[0]`."""
+    """The data sheet: its name and its rows; row 1 of the file is the first of `rows`, which may
+    be gone through several times. Hidden rows and columns count from 0; they are read as others
+    are. A cell is text, number, day, moment, time of day, truth, None, or a `BadCell`."""
 
     name: str
-    rows: list[list[Any]]
+    rows: Iterable[list[Any]]
+    hidden_rows: frozenset[int] = frozenset()
+    hidden_columns: frozenset[int] = frozenset()
 
 
 def read_sheet(content: bytes, suffix: str, sheet: str, max_rows: int, max_bytes: int) -> Sheet:
-    """The declared sheet of an upload. Raises UploadRefused; nothing else.
+    """The declared sheet of an upload, whole in memory. Raises UploadRefused; nothing else."""
+    found = read_rows(content, suffix, sheet, max_rows, max_bytes)
+    return Sheet(sheet, list(found.rows), found.hidden_rows, found.hidden_columns)
 
-    Other sheets are ignored. A csv file is one sheet, in UTF-8 or GB18030.
+
+def read_rows(content: bytes, suffix: str, sheet: str, max_rows: int, max_bytes: int) -> Sheet:
+    """The declared sheet of an upload; its rows can be gone through once. Raises UploadRefused
+    here, nothing later.
+
+    Other sheets are ignored. A csv file is one sheet, in UTF-8 or GB18030. Jobs read in a
+    process of its own (`reader`), for the sake of memory and of whatever a file may do.
     """
     if suffix == ".zip":
         content, suffix, _name = workbook_in_zip(content, max_bytes)
-    rows = (
-        _csv_rows(content) if suffix == ".csv" else _workbook_rows(content, suffix, sheet, max_rows)
-    )
+    if suffix != ".csv":
+        return open_workbook(content, suffix, sheet, max_rows)
+    rows = _csv_rows(content)
     while rows and is_empty(rows[-1]):
         rows.pop()
     if len(rows) > max_rows + HEADING_ROWS:
-        raise refuse(N_("数据超过 {limit} 行，请分成几个文件上传。").format(limit=max_rows))
+        raise refuse(TOO_MANY_ROWS, limit=max_rows)
     return Sheet(sheet, rows)
 
 
@@ -61,43 +77,96 @@ def is_empty(row: Iterable[Any]) -> bool:
     return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row)
 
 
-def _workbook_rows(content: bytes, suffix: str, sheet: str, max_rows: int) -> list[list[Any]]:
-    check_workbook(content, suffix, max_rows)
+def open_workbook(content: bytes, suffix: str, sheet: str, max_rows: int) -> Sheet:
+    """The sheet of a workbook; its rows are made one by one, once. Raises UploadRefused."""
+    if suffix == ".xls":
+        marks = look_through_legacy(content, sheet, max_rows)
+    else:
+        marks = look_through(content, sheet, max_rows)
     try:
-        return _parse(content, sheet)
+        data = _parse(content, sheet, max_rows)
+        _mark_merged(data, marks)
     except UploadRefused:
         raise
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # a panic of the parser is no Exception
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise refuse(
-                N_("工作簿已损坏，不能读取。请用 Excel 或 WPS 另存为 .xlsx 后重新上传。")
-            ) from None
+            raise broken_workbook() from None
         raise
+    return Sheet(
+        sheet,
+        _without_end(_rows(data, marks)),
+        frozenset(marks.hidden_rows),
+        frozenset(marks.hidden_columns),
+    )
 
 
-def _parse(content: bytes, sheet: str) -> list[list[Any]]:
+def _parse(content: bytes, sheet: str, max_rows: int) -> CalamineSheet:
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     by_name = {name.strip(): name for name in book.sheet_names}
     if sheet not in by_name:
-        found = "、".join(name[:31] for name in book.sheet_names[:10])
-        raise refuse(
-            N_("没有找到名为“{sheet}”的工作表（文件中有：{found}）。请使用下载的模板填写。").format(
-                sheet=sheet, found=found
-            )
-        )
+        found = [name[:31] for name in book.sheet_names[:10]]
+        text = N_("没有找到名为“{sheet}”的工作表（文件中有：{found}）。请使用下载的模板填写。")
+        raise refuse(text, sheet=sheet, found=found)
     data = book.get_sheet_by_name(by_name[sheet])
     if data.total_width > MAXIMUM_COLUMNS:
-        raise refuse(N_("工作表的列数过多，请使用下载的模板填写。"))
-    rows: list[list[Any]] = data.to_python(skip_empty_area=False)
-    for row in rows:  # in place: a second copy of a large sheet would be felt
-        for index, value in enumerate(row):
-            if value == "":
-                row[index] = None
-            elif isinstance(value, dt.timedelta):
-                row[index] = str(value)
-    return rows
+        raise refuse(_TOO_WIDE)
+    if data.height > 4 * (max_rows + HEADING_ROWS):
+        raise refuse(TOO_MANY_ROWS, limit=max_rows)  # empty rows between are borne, not so many
+    return data
+
+
+def _mark_merged(data: CalamineSheet, marks: Marks) -> None:
+    """Only the first cell of a merged range has a value; people see it in all of them."""
+    height, width = data.total_height, data.total_width
+    for (top, left), (bottom, right) in data.merged_cell_ranges or ():
+        for row in range(top, min(bottom, height - 1) + 1):
+            for column in range(left, min(right, width - 1) + 1):
+                if (row, column) != (top, left):
+                    marks.bad.setdefault((row, column), BadCell(Flaw.MERGED, ""))
+
+
+def _rows(data: CalamineSheet, marks: Marks) -> Iterator[list[Any]]:
+    """All rows from the first of the file on; what is empty is None."""
+    start = data.start
+    if start is None:
+        return
+    for _ in range(start[0]):
+        yield []
+    bad_rows = {row for row, _column in marks.bad}
+    left = [None] * start[1]
+    for number, cells in enumerate(data.iter_rows(), start=start[0]):
+        row = _plain_row([*left, *cells] if left else cells)
+        if number in bad_rows:
+            _put_bad(row, number, marks)
+        yield row
+
+
+def _without_end(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """The rows without the empty ones behind the last."""
+    held: list[list[Any]] = []
+    for row in rows:
+        held.append(row)
+        if not is_empty(row):
+            yield from held
+            held.clear()
+
+
+def _plain_row(row: list[Any]) -> list[Any]:
+    for index, value in enumerate(row):
+        if value == "":
+            row[index] = None
+        elif isinstance(value, dt.timedelta):
+            row[index] = str(value)
+    return row
+
+
+def _put_bad(row: list[Any], number: int, marks: Marks) -> None:
+    for column in range(min(MAXIMUM_COLUMNS, len(row))):
+        bad = marks.bad.get((number, column))
+        if bad is not None and row[column] is None:
+            row[column] = bad
 
 
 def _csv_rows(content: bytes) -> list[list[Any]]:
@@ -115,8 +184,16 @@ def _csv_rows(content: bytes) -> list[list[Any]]:
     except csv.Error:
         raise refuse(N_("文件不是正确的 .csv 格式（逗号分隔），请另存后重新上传。")) from None
     if any(len(line) > MAXIMUM_COLUMNS for line in lines):
-        raise refuse(N_("工作表的列数过多，请使用下载的模板填写。"))
+        raise refuse(_TOO_WIDE)
     return [[strip_armour(cell) or None for cell in line] for line in lines]
 
 
-__all__ = ["HEADING_ROWS", "Sheet", "is_empty", "read_sheet", "suffix_of"]
+__all__ = [
+    "HEADING_ROWS",
+    "Sheet",
+    "is_empty",
+    "open_workbook",
+    "read_rows",
+    "read_sheet",
+    "suffix_of",
+]

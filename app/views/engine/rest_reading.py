@@ -14,6 +14,7 @@ from flask_babel import gettext
 
 from app.jobs import engine as job_engine
 from app.jobs.declarations import JOBS
+from app.jobs.outcome import message_of, remarks_of
 from app.metadata.declarations import Statistic, StatisticTable
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Verb
@@ -106,15 +107,21 @@ def job_of(run: JobRun) -> dict[str, Any]:
         "created_at": moment(run.created_at),
         "started_at": moment(run.started_at),
         "finished_at": moment(run.finished_at),
-        "error": gettext(run.error) if run.error else None,
+        "error": " ".join(texts(remarks_of(result, run.error))) if run.error else None,
         "counts": [
             {"label": gettext(item["label"]), "count": item["n"]}
             for item in result.get("counts", [])
         ],
         "error_count": result.get("error_count", 0),
-        "errors": [item | {"message": gettext(item["message"])} for item in run.errors or []],
+        "errors": [error_of(item) for item in run.errors or []],
         "file": url_for(f"{JOBS.name}.file", row_id=run.id) if has_file else None,
     }
+
+
+def error_of(item: dict[str, Any]) -> dict[str, Any]:
+    """One error of a job as JSON, in the reader's language."""
+    shown = {name: item.get(name) for name in ("sheet", "row", "column", "value")}
+    return shown | {"message": text(message_of(item))}
 
 
 class JobRest(BaseView):

@@ -1,0 +1,225 @@
+"""What the parser of workbooks does not tell: cells with an error, formulas that nobody has
+computed, hidden rows and columns – found while an xlsx is looked through before it is parsed.
+
+Nothing is built in memory but these places; a sheet is read in pieces.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from xml.etree import ElementTree
+
+from app.jobs.imports.container import (
+    DAMAGES,
+    MAXIMUM_UNPACKED,
+    Unsafe,
+    broken_workbook,
+    open_archive,
+    refuse,
+    refuse_macros,
+    unpack,
+)
+from app.metadata.errors import N_, KaowuError
+
+#: a cell that is longer than this is none
+_LONGEST = 1 << 20
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")
+#: columns up to “CZ”, which no template comes near; a cell far out would fill the memory
+_FAR_COLUMN = rb"(?:[D-Z][A-Z]|[A-Z]{3,})[0-9]+"
+FAR = N_("工作表范围过大，请删除数据以外的空行和空列（整行、整列删除）后重新上传。")
+_ENTITY = N_(
+    "工作簿含有不安全的内容（DOCTYPE），不能读取。请用 Excel 或 WPS 另存为 .xlsx 后重新上传。"
+)
+_TELLING = re.compile(rb"""\bt\s*=\s*["']e["']|<(?:\w+:)?f[\s/>]""")
+_CELL_NAME = re.compile(rb"""\sr\s*=\s*["']\s*([A-Z]{1,3})([0-9]{1,7})\s*["']""")
+_VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>([^<]*)<")
+_FORMULA = re.compile(rb"<(?:\w+:)?f(?:\s[^>]*)?>([^<]*)<")
+_IS_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
+_IS_STRING = re.compile(rb"""\st\s*=\s*["'](?:str|inlineStr|s)["']""")
+_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\b([^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*)>""")
+_HIDDEN_COLUMN = re.compile(rb"""<(?:\w+:)?col\b([^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*)>""")
+_ROW_NUMBER = re.compile(rb"""\br\s*=\s*["']([0-9]{1,7})["']""")
+_MINIMUM = re.compile(rb"""\bmin\s*=\s*["']([0-9]{1,5})["']""")
+_MAXIMUM = re.compile(rb"""\bmax\s*=\s*["']([0-9]{1,5})["']""")
+
+
+class Flaw(StrEnum):
+    """Why a cell has no value that could be read."""
+
+    ERROR = "error"
+    UNCOMPUTED = "uncomputed"
+    MERGED = "merged"
+
+
+FLAWS = {
+    Flaw.ERROR: N_("单元格是错误值，请改正公式或直接填写内容"),
+    Flaw.UNCOMPUTED: N_("公式没有计算结果，请用 Excel 或 WPS 打开并保存一次，或直接填写内容"),
+    Flaw.MERGED: N_("单元格已合并，请取消合并后逐格填写"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """A cell without a value: what is wrong with it, and what the reader of the sheet sees."""
+
+    flaw: Flaw
+    shown: str
+
+
+@dataclass(slots=True)
+class Marks:
+    """Of one sheet. Rows and columns count from 0."""
+
+    bad: dict[tuple[int, int], BadCell] = field(default_factory=dict)
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+
+
+def look_through(content: bytes, sheet: str, max_rows: int) -> Marks:
+    """Look through a whole xlsx before it is parsed; the marks of one sheet.
+
+    Raises UploadRefused: macros, encryption, entities, cells far out, archives that lie.
+    """
+    try:
+        with open_archive(content) as archive:
+            return _look(archive, content, sheet, max_rows)
+    except DAMAGES as error:
+        if isinstance(error, KaowuError):
+            raise
+        raise broken_workbook() from None
+
+
+def _look(archive: zipfile.ZipFile, content: bytes, sheet: str, max_rows: int) -> Marks:
+    entries = {entry.filename.lower(): entry for entry in archive.infolist()}
+    if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in entries):
+        raise refuse_macros()
+    if "[content_types].xml" not in entries:
+        raise Unsafe
+    room = MAXIMUM_UNPACKED
+    small: dict[str, bytes] = {}
+    for name in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"):
+        if name in entries:
+            small[name] = b"".join(_safe_pieces(content, entries[name], _LONGEST * 8))
+    wanted = _part_of(sheet, small)
+    marks = Marks()
+    for name, entry in entries.items():
+        scan = None
+        if "worksheets/" in name and name.endswith(".xml"):
+            scan = _SheetScan(marks if name == wanted else Marks(), max_rows)
+        for piece in _safe_pieces(content, entry, room):
+            room -= len(piece)
+            if scan is not None:
+                scan.feed(piece)
+    return marks
+
+
+def _safe_pieces(content: bytes, entry: zipfile.ZipInfo, room: int) -> Iterator[bytes]:
+    """An entry unpacked; xml with entities or in another encoding is refused."""
+    is_xml = entry.filename.lower().endswith((".xml", ".rels", ".vml"))
+    tail = b""
+    for number, piece in enumerate(unpack(content, entry, room)):
+        if is_xml:
+            text = tail + piece
+            if b"<!DOCTYPE" in text or b"<!ENTITY" in text or (not number and text[:2] in _UTF16):
+                raise refuse(_ENTITY)
+            tail = piece[-16:]
+        yield piece
+
+
+def _part_of(sheet: str, small: dict[str, bytes]) -> str | None:
+    """The part that holds the sheet of that name, in lower case."""
+    try:
+        # entities were refused above, hence nothing can grow
+        book = ElementTree.fromstring(small["xl/workbook.xml"])  # noqa: S314
+        links = ElementTree.fromstring(small["xl/_rels/workbook.xml.rels"])  # noqa: S314
+    except (KeyError, ElementTree.ParseError, LookupError):
+        return None
+    target = {link.get("Id"): link.get("Target", "") for link in links}
+    for item in book.iter():
+        if item.tag.rpartition("}")[2] == "sheet" and (item.get("name") or "").strip() == sheet:
+            key = next((v for k, v in item.attrib.items() if k.endswith("}id")), None)
+            path = target.get(key, "").lower()
+            return path.lstrip("/") if path.startswith("/") else f"xl/{path}"
+    return None
+
+
+class _SheetScan:
+    """Reads the xml of one sheet in pieces; the last, unfinished element waits for the next."""
+
+    def __init__(self, marks: Marks, max_rows: int) -> None:
+        self._marks = marks
+        self._tail = b""
+        digits = len(str(max_rows + 100)) + 1
+        self._far = re.compile(rb' r="(?:[D-Z][A-Z]|[A-Z]{3}|[A-Z]*[0-9]{%d})' % digits)
+        self._far_oddly = re.compile(
+            rb"""\br\s*=\s*["']\s*(?:%s|[A-Z]*[0-9]{%d,})\s*["']""" % (_FAR_COLUMN, digits)
+        )
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next piece. Raises UploadRefused for a cell far out."""
+        text = self._tail + piece
+        self._find_far(text)
+        telling = b"<f" in text or b":f" in text or b'"e"' in text or b"'e'" in text
+        cut = max(text.rfind(b"<c "), text.rfind(b":c "), text.rfind(b"<row"), text.rfind(b":row"))
+        if cut < 0 or len(text) - cut > _LONGEST:
+            cut = max(0, len(text) - 64)
+        whole, self._tail = text[:cut], text[cut:]
+        if b"</sheetData>" in self._tail or b":sheetData>" in self._tail:
+            whole, self._tail = text, b""
+        if telling:
+            self._find_bad(whole)
+        if b"hidden" in whole:
+            self._find_hidden(whole)
+
+    def _find_far(self, text: bytes) -> None:
+        oddly = b"='" in text or b" =" in text or b"= " in text
+        if self._far.search(text) or (oddly and self._far_oddly.search(text)):
+            raise refuse(FAR)
+
+    def _find_bad(self, text: bytes) -> None:
+        for found in _TELLING.finditer(text):
+            start = max(text.rfind(b"<c ", 0, found.start()), text.rfind(b":c ", 0, found.start()))
+            head_end = text.find(b">", start)
+            name = _CELL_NAME.search(text, start, head_end) if 0 <= start < head_end else None
+            if name is None:
+                continue
+            end = max(text.find(b"</c>", head_end), text.find(b":c>", head_end))
+            bad = _bad_cell(text[start:head_end], text[head_end : end if end > 0 else len(text)])
+            if bad is not None:
+                place = int(name[2]) - 1, column_index(name[1].decode())
+                self._marks.bad.setdefault(place, bad)
+
+    def _find_hidden(self, text: bytes) -> None:
+        for row in _HIDDEN_ROW.finditer(text):
+            number = _ROW_NUMBER.search(row[1])
+            if number:
+                self._marks.hidden_rows.add(int(number[1]) - 1)
+        for column in _HIDDEN_COLUMN.finditer(text):
+            first, last = _MINIMUM.search(column[1]), _MAXIMUM.search(column[1])
+            if first and last:
+                span = range(int(first[1]) - 1, min(int(last[1]), 512))
+                self._marks.hidden_columns.update(span)
+
+
+def _bad_cell(head: bytes, body: bytes) -> BadCell | None:
+    value = _VALUE.search(body)
+    shown = value[1].decode("utf-8", "replace").strip() if value else ""
+    if _IS_ERROR.search(head):
+        return BadCell(Flaw.ERROR, shown[:20] or "#")
+    formula = _FORMULA.search(body)
+    if shown or _IS_STRING.search(head):
+        return None
+    text = formula[1].decode("utf-8", "replace") if formula else ""
+    return BadCell(Flaw.UNCOMPUTED, f"={text[:60]}")
+
+
+def column_index(letters: str) -> int:
+    """0 for “A”, 26 for “AA”."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
