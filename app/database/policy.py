@@ -311,16 +311,25 @@ def _compare(actor: Actor, row: Any, province: str, city: str, site: str) -> Non
 
 
 def _check_columns(permit: Permit, actor: Actor, verb: Verb, row: Any) -> None:
-    """Column levels of a resource's form also hold for REST, command line and import."""
-    if actor.is_system or verb is Verb.DELETE or not isinstance(permit.declaration, Resource):
+    """Column levels of a resource's form also hold for REST, command line and import. A new row
+    may have such a column's default; what comes with it in other tables is the rule's doing."""
+    declaration, model = permit.declaration, type(row)
+    if actor.is_system or verb is Verb.DELETE or not isinstance(declaration, Resource):
         return
-    mapper = inspect(type(row))
-    for attribute in mapper.column_attrs:
-        found = field_of(attribute.columns[0], attribute.key)
+    if verb is Verb.ADD and declaration.model is not model:
+        return
+    state = inspect(row)
+    for attribute in state.mapper.column_attrs:
+        column = attribute.columns[0]
+        found = field_of(column, attribute.key)
         if found is None or actor.level.rank <= found.editable_from.rank:
             continue
-        history = inspect(row).attrs[attribute.key].history
-        if verb is Verb.EDIT and history.has_changes():
+        if verb is Verb.ADD:
+            value, default = state.dict.get(attribute.key), column.default
+            set_here = value is not None and (default is None or value != default.arg)
+        else:
+            set_here = state.attrs[attribute.key].history.has_changes()
+        if set_here:
             raise ColumnDenied(label=found.label, level=found.editable_from.label)
 
 
