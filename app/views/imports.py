@@ -108,7 +108,8 @@ class ImportPage(BaseView):
         """The workbook to fill in."""
         session, declaration = context.read_session(), self.declaration
         choices = choices_for(session, declaration.columns, context.actor())
-        content = template_workbook(declaration, choices)
+        limit = imports.row_limit(machine(), declaration)
+        content = template_workbook(declaration, choices, limit)
         return send_file(
             io.BytesIO(content),
             mimetype=MEDIA_TYPE,
