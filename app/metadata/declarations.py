@@ -329,6 +329,8 @@ class Import(Declaration):
     atomic: bool = True
     options: tuple[Field, ...] = ()
     unique: tuple[str, ...] = ()
+    #: name of the option that says for which organisation a superior imports (P3)
+    on_behalf: str = ""
     sample: Sequence[Mapping[str, Any]] = ()
     formats: tuple[str, ...] = (".xlsx", ".xls")
     max_rows: int = 20_000

@@ -86,9 +86,12 @@ def submit(
         verb = engine.VERBS["import"]
         policy.check(session, declaration, verb, actor, machine.clock).require()
         given = dict(options or {})
-        load(declaration.options, given, choices_for(session, declaration.options, actor))
+        cleaned = load(declaration.options, given, choices_for(session, declaration.options, actor))
         digest = hashlib.sha256(content).hexdigest()
         before = imported_before(session, declaration, digest) if apply and not again else None
+    named = cleaned.get(declaration.on_behalf)
+    if named and named != actor.organisation_code:
+        actor = actor.behalf(named)
     suffix = check_upload(content, name, declaration.formats, byte_limit(machine, declaration))
     if before is not None and before.finished_at is not None:
         raise AlreadyImported(**_who_and_when(before))
@@ -131,7 +134,7 @@ def submit_checked(session: Session, machine: Machine, declaration: Import, run_
         raise NotSubmittable()
     if files.row_by_id(session, StoredFile, run.source_file_id) is None:
         raise FileMissing()
-    return engine.enqueue(
+    made = engine.enqueue(
         session,
         machine,
         kind="import",
@@ -140,6 +143,8 @@ def submit_checked(session: Session, machine: Machine, declaration: Import, run_
         source_file_id=run.source_file_id,
         file_digest=run.file_digest,
     )
+    made.on_behalf_of = run.on_behalf_of  # the choice of the checked file goes with it
+    return made
 
 
 def is_submittable(session: Session, run: JobRun) -> bool:

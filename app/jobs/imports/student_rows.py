@@ -1,0 +1,179 @@
+"""What an upload of student records is compared with: the rows' documents, and who holds the
+records of these people now (R20.5). Looked up in bulk, in the dry pass and again under locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.keys import digest
+from app.database.policy import actor_of, elevated
+from app.jobs.imports.engine import ImportContext
+from app.jobs.imports.rows import ImportRow
+from app.metadata.errors import N_, KaowuError, Message
+from app.models.codes import EDUCATIONS
+from app.models.organisation import Organisation, below
+from app.models.roster import StudentRecord
+from app.rules.identity import Identity, IdentityError, identity_problems, read_document
+from app.rules.roster import records
+from app.rules.roster.policy import enabled_sites
+
+#: the template's columns in order (§4.1), as attributes of a record
+NAMES = (
+    "name",
+    "id_type",
+    "id_number",
+    "sex",
+    "birth",
+    "ethnic",
+    "education",
+    "occupation",
+    "department",
+    "major",
+    "class_name",
+    "student_number",
+    "postcode",
+    "address",
+    "mobile",
+    "email",
+    "remark",
+)
+#: document numbers asked for in one statement
+CHUNK = 2_000
+#: names of the options
+SITE, OVERWRITE = "site", "overwrite"
+EXISTS = N_(
+    "该证件号码在本考点已有学籍；如需覆盖，请勾选“覆盖同一考点同一个证件号学籍数据”后重新提交"
+)
+LOWER = N_("该证件号码在其他考点已有学籍，其文化程度为“{stored}”，高于本行的“{new}”，不能覆盖")
+TWICE = N_("与第 {rows} 行为同一证件号码")
+
+
+class NoSite(KaowuError):
+    """A superior has not said for which of his sites he imports (P3)."""
+
+    code = "roster.no_site"
+    template = N_("请选择要导入学籍的考点；只能选择已启用学籍库的考点。")
+
+
+def target(session: Session, context: ImportContext) -> Organisation:
+    """The site whose records are imported: the one chosen, or the own one (R20.6). Raises
+    NoSite."""
+    actor = actor_of(session)
+    code = context.options.get(SITE) or actor.on_behalf_of or actor.site_code
+    if code not in enabled_sites(session, actor):
+        raise NoSite()
+    return session.scalars(
+        select(Organisation).where(below(actor), Organisation.code == code)
+    ).one()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record that exists already: its place, and all values of the template's columns."""
+
+    row_id: int
+    version: int
+    province_code: str
+    city_code: str | None
+    site_code: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One row with its document read: the number as it is stored, or what is wrong with it."""
+
+    row: ImportRow
+    identity: Identity | None
+    problems: tuple[IdentityError, ...] = ()
+
+
+class File:
+    """The rows of an upload, the site that they are for, and what is stored of these people."""
+
+    def __init__(self, session: Session, context: ImportContext, *, lock: bool = False) -> None:
+        self.site = target(session, context)
+        self.overwrite = bool(context.options.get(OVERWRITE))
+        self.people = {row.number: _read(row) for row in context.rows}
+        self.digests = {
+            number: str(digest(person.identity.number))
+            for number, person in self.people.items()
+            if person.identity is not None
+        }
+        self._same = self._same_numbers()
+        wanted = sorted(set(self.digests.values()))
+        if lock:
+            # the holders are known only after a look; under the locks it is looked again
+            holders = {found.site_code for found in _stored(session, wanted, full=False).values()}
+            records.lock_sites(session, holders | {self.site.code})
+        self.stored = _stored(session, wanted, full=lock)
+
+    def _same_numbers(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, text in self.digests.items():
+            found.setdefault(text, []).append(number)
+        return found
+
+    def problems(self, row: ImportRow) -> Iterator[tuple[str, str]]:
+        """What is wrong with a row, beyond the form of its cells."""
+        person = self.people[row.number]
+        for problem in person.problems:
+            yield problem.column, problem.as_message()
+        if person.identity is None:
+            return
+        key = self.digests[row.number]
+        others = [str(number) for number in self._same[key] if number != row.number]
+        if others:  # N6, N7: 15 and 18 digits, x and X are one number
+            yield "id_number", Message(TWICE, rows=others[:5])
+        stored = self.stored.get(key)
+        if stored is None:
+            return
+        if stored.site_code == self.site.code:
+            if not self.overwrite:
+                yield "id_number", EXISTS
+        elif _rank(stored.values["education"]) > _rank(row["education"]):
+            names = {"stored": stored.values["education"], "new": row["education"]}
+            names = {name: EDUCATIONS.name(code) for name, code in names.items()}
+            yield "education", Message(LOWER, **names)
+
+
+def _rank(code: str) -> int:
+    return EDUCATIONS.rank(code)
+
+
+def _read(row: ImportRow) -> Person:
+    """Well-formed cells have passed; here the document itself is read."""
+    sex, birth = row["sex"], row["birth"]
+    found = identity_problems(row["id_type"], row["id_number"], sex=sex, birth=birth)
+    if found:
+        return Person(row, None, tuple(found))
+    return Person(row, read_document(row["id_type"], row["id_number"]))
+
+
+def _stored(session: Session, digests: Sequence[str], *, full: bool) -> dict[str, Stored]:
+    """{digest: record}, wherever it is held (R20.5). `full` reads all columns and holds them."""
+    names = NAMES if full else ("education",)
+    columns = [getattr(StudentRecord, name) for name in names]
+    found: dict[str, Stored] = {}
+    with elevated(session, "R20.5 who holds the record", StudentRecord):
+        for start in range(0, len(digests), CHUNK):
+            statement = select(
+                StudentRecord.id_digest,
+                StudentRecord.id,
+                StudentRecord.version,
+                StudentRecord.province_code,
+                StudentRecord.city_code,
+                StudentRecord.site_code,
+                *columns,
+            ).where(StudentRecord.id_digest.in_(digests[start : start + CHUNK]))
+            if full:
+                statement = statement.order_by(StudentRecord.id).with_for_update()
+            for key, row_id, version, province, city, site, *rest in session.execute(statement):
+                values = dict(zip(names, rest, strict=True))
+                found[key] = Stored(row_id, version, province, city, site, values)
+    return found
