@@ -15,7 +15,8 @@ from app.portal.passport import blueprint, repeated, send, target_of
 from app.rules.account import contacts, passwords
 from app.rules.account.access import Access
 from app.rules.account.codes import Purpose
-from app.rules.account.visitor import OwnPassport, own_passport
+from app.rules.account.visitor import OwnPassport, own_log_ins, own_passport
+from app.rules.audit_log import OUTCOMES
 
 
 def _own_passport() -> OwnPassport:
@@ -28,6 +29,15 @@ def _own_passport() -> OwnPassport:
 def me() -> ResponseReturnValue:
     """通行证ID, contacts (masked), and what can be changed."""
     return render_template("passport/me.html", passport=_own_passport())
+
+
+@blueprint.get("/log-ins")
+@context.login_required
+def log_ins() -> ResponseReturnValue:
+    """The owner's last log-ins: who finds one that was not his changes his password."""
+    passport_id = context.this_visitor().passport_id
+    found = context.access().read(lambda session: own_log_ins(session, passport_id))
+    return render_template("passport/log_ins.html", log_ins=found, outcomes=OUTCOMES)
 
 
 # ---------------------------------------------------------------- password

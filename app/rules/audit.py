@@ -146,8 +146,10 @@ def record(
     outcome: str = "done",
     place: tuple[int | None, int | None, int | None] | None = None,
     passport_id: int | None = None,
+    exam_id: int | None = None,
 ) -> AuditEntry:
-    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none.
+    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none, of
+    the session `exam_id` where the actor is in none.
 
     `passport_id` names the person where a system task finds out only on the way who he is.
     """
@@ -163,6 +165,7 @@ def record(
     }
     if place is not None:
         values["province_id"], values["city_id"], values["site_id"] = place
+        values["exam_id"] = values["exam_id"] or exam_id
     entry = AuditEntry(**values)
     session.add(entry)
     return entry

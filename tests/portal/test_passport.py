@@ -42,6 +42,19 @@ def test_r5_0_login_leads_back_to_the_page_of_origin(portal: Portal) -> None:
     assert owner.number in visit.get("/passport/me").text
 
 
+def test_the_owner_reads_his_log_ins(portal: Portal) -> None:
+    owner, other = portal.passport(), portal.passport()
+    portal.visit().log_in(other.email or "", PASSWORD)
+    visit = portal.visit()
+    assert visit.get("/passport/log-ins").location == "/passport/login?next=/passport/log-ins"
+    visit.log_in(owner.email or "", OTHER_PASSWORD)
+    visit.log_in(owner.email or "", PASSWORD)
+    assert "/passport/log-ins" in visit.get("/passport/me").text
+    page = visit.get("/passport/log-ins").text
+    assert page.count('<article class="card">') == 2
+    assert page.index("完成") < page.index("被拒绝")
+
+
 @pytest.mark.parametrize(
     ("target", "own"),
     [

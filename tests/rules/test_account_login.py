@@ -8,18 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, select
 
+from app.database.policy import become
+from app.metadata.actor import Actor, candidate
 from app.metadata.errors import KaowuError
+from app.metadata.query import ListQuery
+from app.metadata.vocabulary import ADMINISTRATORS, Level
 from app.models.audit import AuditEntry
-from app.rules import rate_limit
+from app.rules import listing, rate_limit
 from app.rules.account import login
 from app.rules.account.access import Limits
 from app.rules.account.codes import Purpose
 from app.rules.account.errors import CodeRefused, LoginRefused
 from app.rules.account.login import Totp, authenticate, authenticate_by_code
-from app.rules.account.visitor import visitor
+from app.rules.account.visitor import own_log_ins, visitor
+from app.rules.audit_log import AUDIT_LOG
 from app.rules.password import verify_password
-from tests.factories import bind_administrator, make_registration, seeding
-from tests.rules.account_world import HASH, PASSWORD, World, open_world
+from tests.factories import bind_administrator, make_registration, make_tree, seeding
+from tests.rules.account_world import HASH, OTHER_PASSWORD, PASSWORD, World, open_world
 
 
 @pytest.fixture
@@ -52,6 +57,61 @@ def test_login_is_logged_with_passport_and_address(world: World) -> None:
             "203.0.113.7",
             "done",
         )
+
+
+def _seen_by(world: World, actor: Actor) -> set[tuple[int | None, str]]:
+    """(passport, outcome) of the log-ins in the audit log that an administrator reads."""
+    with world.looking() as session:
+        become(session, actor)
+        query = ListQuery(AUDIT_LOG.name, {"action": "log_in"})
+        rows = listing.page(session, AUDIT_LOG, query, size=200).rows
+        return {(row.passport_id, row.outcome) for row in rows}
+
+
+def test_log_ins_are_read_by_the_own_organisation_and_those_above(world: World) -> None:
+    """§5 审计日志: scope for superiors, own organisation for a site, nobody beside or below."""
+    tree = world.tree
+    with world.writing() as session:
+        people = {
+            level: bind_administrator(session, tree, level, password_hash=HASH)[0]
+            for level in ADMINISTRATORS
+        }
+        other = make_tree(session, number=57, state="history")
+    stranger = world.passport()
+    for owner in (*people.values(), stranger):
+        authenticate(world.access(), owner.email or "", PASSWORD)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), people[Level.SITE].email or "", OTHER_PASSWORD)
+    site = {(people[Level.SITE].id, outcome) for outcome in ("done", "refused")}
+    city = site | {(people[Level.CITY].id, "done")}
+    province = city | {(people[Level.PROVINCE].id, "done")}
+    everybody = province | {(people[Level.CENTER].id, "done"), (stranger.id, "done")}
+    assert _seen_by(world, tree.actor(Level.SITE)) == site
+    assert _seen_by(world, tree.actor(Level.CITY)) == city
+    assert _seen_by(world, tree.actor(Level.PROVINCE)) == province
+    assert _seen_by(world, tree.actor(Level.CENTER)) == everybody
+    assert _seen_by(world, tree.actor(Level.SITE, 1)) == set()
+    assert _seen_by(world, other.actor(Level.PROVINCE)) == set()
+    assert _seen_by(world, candidate(stranger.id, tree.exam.id)) == set()
+
+
+def test_everybody_reads_his_own_log_ins_and_no_others(world: World) -> None:
+    owner, other = world.passport(), world.passport()
+    authenticate(world.access(), owner.email or "", PASSWORD)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), owner.email or "", OTHER_PASSWORD)
+    authenticate(world.access(), other.email or "", PASSWORD)
+    login.log_out(world.access(), owner.id)
+    with world.looking() as session:
+        mine = own_log_ins(session, owner.id)
+        assert [(entry.is_out, entry.outcome) for entry in mine] == [
+            (True, "done"),
+            (False, "refused"),
+            (False, "done"),
+        ]
+        assert {entry.address for entry in mine} == {"203.0.113.7"}
+        assert len(own_log_ins(session, owner.id, limit=2)) == 2
+        assert len(own_log_ins(session, other.id)) == 1
 
 
 def test_log_ins_of_an_administrator_are_found_by_his_name(world: World) -> None:

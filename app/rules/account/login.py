@@ -19,11 +19,13 @@ from app.metadata.text import Bad, normalise, normalise_email, normalise_mobile
 from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport, RateLimit
 from app.models.exam import Exam
+from app.models.organisation import Organisation
 from app.models.registration import Life, Registration
 from app.rules import audit, rate_limit
 from app.rules.account.access import Access, Rate
 from app.rules.account.codes import Purpose, check_code, owner_of, spend_code
 from app.rules.account.errors import CodeRefused, LoginRefused
+from app.rules.actors import entrance_exam
 from app.rules.password import (
     hash_password,
     is_expired,
@@ -236,7 +238,9 @@ def _succeed(
 
 
 def log_entry(session: Session, facts: Facts, outcome: str, action: str = "log_in") -> None:
-    """One line in the log: everybody's log-ins can be read by himself and by auditors."""
+    """One line in the log: everybody reads his own (`visitor.own_log_ins`), an administrator's
+    is read by his organisation and those above it (§5)."""
+    exam_id, place = _place(session, facts) if facts.administrator else (None, None)
     audit.record(
         session,
         f"account.passport.{action}",
@@ -245,7 +249,29 @@ def log_entry(session: Session, facts: Facts, outcome: str, action: str = "log_i
         title=facts.number,
         outcome=outcome,
         passport_id=facts.passport_id,
+        place=place,
+        exam_id=exam_id,
     )
+
+
+Place = tuple[int | None, int | None, int | None]
+
+
+def _place(session: Session, facts: Facts) -> tuple[int | None, Place | None]:
+    """(session, (province, city, site)) of an administrator's organisation in the session that
+    the administration opens in; nothing where that session does not have it."""
+    exam = entrance_exam(session)
+    if exam is None:
+        return None, None
+    found = session.execute(
+        select(Organisation.province_id, Organisation.city_id, Organisation.site_id)
+        .join(AdminBinding, AdminBinding.organisation_code == Organisation.code)
+        .where(Organisation.exam_id == exam.id, AdminBinding.passport_id == facts.passport_id)
+    ).first()
+    if found is None:
+        return None, None
+    province_id, city_id, site_id = found
+    return exam.id, (province_id, city_id, site_id)
 
 
 def identity_of(access: Access, facts: Facts) -> Identity:

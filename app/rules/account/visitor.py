@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.metadata.errors import NotFound
 from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport
+from app.models.audit import AuditEntry
 from app.models.exam import Exam
 
 
@@ -87,3 +88,32 @@ def own_passport(session: Session, passport_id: int) -> OwnPassport:
     return OwnPassport(
         row.number, row.name or "", row.email or "", row.mobile or "", row.created_at
     )
+
+
+#: entries that the owner of a passport is shown
+OWN_LOG_INS = 30
+LOG_INS = ("account.passport.log_in", "account.passport.log_out")
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """One line of the owner's log: in or out, when, from where, with which outcome (a word of
+    `audit_log.OUTCOMES`)."""
+
+    at: dt.datetime
+    is_out: bool
+    address: str
+    outcome: str
+
+
+def own_log_ins(session: Session, passport_id: int, limit: int = OWN_LOG_INS) -> list[LogIn]:
+    """The owner's last log-ins and log-outs, newest first (§5: everybody reads his own)."""
+    rows = session.execute(
+        select(AuditEntry.at, AuditEntry.action, AuditEntry.address, AuditEntry.outcome)
+        .where(AuditEntry.passport_id == passport_id, AuditEntry.action.in_(LOG_INS))
+        .order_by(AuditEntry.id.desc())
+        .limit(limit)
+    )
+    return [
+        LogIn(at, action == LOG_INS[1], address, outcome) for at, action, address, outcome in rows
+    ]
