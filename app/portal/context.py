@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.database.policy import become
 from app.database.session import KaowuSession
-from app.database.unit_of_work import reading, run_unit
+from app.database.unit_of_work import run_unit
 from app.metadata.actor import Actor, candidate, system
 from app.metadata.errors import N_, KaowuError, PolicyDenied, say
 from app.rules import rate_limit
@@ -81,7 +81,9 @@ def address() -> str:
 
 
 def access() -> Access:
-    """The account rules' door to the database for this request."""
+    """The account rules' door to the database for this request; they open sessions of their own,
+    so that the one that reads ends here."""
+    close_read_session()
     app, settings = portal(), portal().settings
     return Access(
         factory=app.factory,
@@ -136,8 +138,8 @@ def _find_visitor() -> Visitor | None:
     age = portal().clock().timestamp() - session.get(SINCE_KEY, 0)
     found = None
     if 0 <= age < LONGEST_SESSION_HOURS * 3600:
-        with reading(portal().factory, system("portal visitor")) as database:
-            found = visitor(database, int(stored), session.get(VERSION_KEY, 0))
+        version = session.get(VERSION_KEY, 0)
+        found = visitor(_read_as(system("portal visitor")), int(stored), version)
     if found is None:
         sign_out()
     return found
@@ -235,11 +237,17 @@ def _carried() -> str | None:
 
 def read_session() -> KaowuSession:
     """The request's read-only session, as the candidate. Raises as `actor`."""
+    return _read_as(actor())
+
+
+def _read_as(acting: Actor) -> KaowuSession:
+    """The one session in which the request reads, given to `acting`: first to who looks for the
+    visitor, then to him."""
     if "read_session" not in g:
-        acting = actor()
         g.read_session = portal().factory()
-        become(g.read_session, acting)
-    return cast(KaowuSession, g.read_session)
+    database = cast(KaowuSession, g.read_session)
+    become(database, acting)
+    return database
 
 
 def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:

@@ -18,7 +18,7 @@ from app.portal.progress import Standing
 from app.portal.registration import blueprint, my_registration, my_standing
 from app.rules import photo as photos
 from app.rules import site as sites
-from app.rules.registration import eligibility, subjects
+from app.rules.registration import subjects
 
 Days = Mapping[str, dt.date | None]
 
@@ -92,12 +92,7 @@ def subjects_page() -> ResponseReturnValue:
     days = {code: _day(request.form.get(f"day-{code}", "")) for code in chosen}
     try:
         context.run(
-            lambda write: subjects.choose_subjects(
-                write,
-                eligibility.live_registration_id(write),
-                days,
-                clock=context.portal().clock,
-            )
+            lambda write: subjects.choose_subjects(write, None, days, clock=context.portal().clock)
         )
     except KaowuError as error:
         flash(context.message_of(error), "error")

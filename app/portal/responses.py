@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from babel import Locale
 from flask import Flask, g, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
@@ -73,11 +74,17 @@ def context_languages(app: Flask) -> tuple[str, ...]:
     return cast(context.Portal, app.extensions["kaowu_portal"]).settings.languages
 
 
-def chosen_language() -> str:
+def chosen_language() -> Locale:
     """The visitor's choice, else the default: the portal is Chinese until one asks."""
     offered = context.portal().settings.languages
     chosen = session.get("language")
-    return chosen if chosen in offered else offered[0]
+    return _locale(chosen if chosen in offered else offered[0])
+
+
+@lru_cache(maxsize=16)
+def _locale(language: str) -> Locale:
+    """Parsed once: the parser looks at the list of all locales on the disk."""
+    return Locale.parse(language)
 
 
 def local_time(moment: Any) -> str:

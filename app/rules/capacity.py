@@ -183,17 +183,21 @@ def look(session: Session, site: AtSite, seats: Seats) -> None:
 
     Raises PoolMissing or CapacityExceeded.
     """
-    wanted = {pool: count for pool, count in seats.items() if count > 0}
+    wanted = [pool for pool, count in seats.items() if count > 0]
     if not wanted:
         return
-    parameters = _site(session, site) | {"at_pools": list(wanted)}
+    parameters = _site(session, site) | {"at_pools": wanted}
     rows = session.connection().execute(_LOOK, parameters)
-    free = {row.pool: (row.capacity, row.capacity - row.used) for row in rows}
-    for pool in sorted(wanted):
+    require_free(seats, {row.pool: (row.capacity, row.capacity - row.used) for row in rows})
+
+
+def require_free(seats: Seats, free: Mapping[str, tuple[int, int]]) -> None:
+    """As `look`, for pools that were read already: {pool: (capacity, seats left)}."""
+    for pool in sorted(pool for pool, count in seats.items() if count > 0):
         capacity, left = free.get(pool, (0, 0))
         if capacity == 0:
             raise PoolMissing(pool)
-        if left < wanted[pool]:
+        if left < seats[pool]:
             raise CapacityExceeded(pool)
 
 

@@ -206,7 +206,12 @@ def exam_state(session: Session, exam_id: int | None) -> ExamState | None:
 
 def remember_exam(session: Session, exam: Exam) -> None:
     """The session of the exam has been read already: do not ask for its state again."""
-    session.info.setdefault("kaowu_exam_states", {})[exam.id] = ExamState(exam.state)
+    remember_state(session, exam.id, exam.state)
+
+
+def remember_state(session: Session, exam_id: int, state: str) -> None:
+    """As `remember_exam`, where a statement has read the state along."""
+    session.info.setdefault("kaowu_exam_states", {})[exam_id] = ExamState(state)
 
 
 def target_for(session: Session, actor: Actor, declaration: Declaration) -> Target:

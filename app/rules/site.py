@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, not_, null, select, union_all
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
@@ -18,11 +19,10 @@ from app.metadata.vocabulary import Window
 from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import ExamSubject, OperationWindow
 from app.models.organisation import Organisation
-from app.models.settings import ClassOption, Notice, SiteSettings, SiteSubject
+from app.models.settings import PERSON_FEE, ClassOption, Fee, Notice, SiteSettings, SiteSubject
 from app.rules import windows
-from app.rules.capacity import TOTAL, AtSite, day_pool, subject_pool
+from app.rules.capacity import TOTAL, AtSite
 from app.rules.clock import Clock, system_clock
-from app.rules.fees import fees_of
 from app.rules.windows import Interval, intersect
 
 
@@ -86,41 +86,60 @@ class Site:
             raise OutsideOnlineTime(name=self.display, interval=self.online.show())
 
 
-def _site(organisation: Organisation, settings: SiteSettings, intervals: windows.Intervals) -> Site:
+#: what `site_of` reads of a row; of the organisation only what is public
+SITE_COLUMNS: tuple[Any, ...] = (
+    Organisation.exam_id,
+    Organisation.province_id,
+    Organisation.city_id,
+    Organisation.id.label("site_id"),
+    Organisation.code,
+    Organisation.name,
+    Organisation.address,
+    Organisation.enabled,
+    SiteSettings,
+    OperationWindow,
+)
+
+
+def site_of(row: Any, intervals: windows.Intervals) -> Site:
+    """The site of a row that holds SITE_COLUMNS, with its windows."""
+    settings: SiteSettings = row.SiteSettings
     online = Interval()
     if settings.online_enabled:
         own = Interval(settings.online_start, settings.online_end)
         online = intersect(own, intervals[Window.ONLINE])
     return Site(
-        exam_id=organisation.exam_id,
-        province_id=organisation.province_id,
-        city_id=organisation.city_id,
-        site_id=organisation.id,
-        code=organisation.code,
-        name=organisation.name,
-        address=organisation.address,
+        exam_id=row.exam_id,
+        province_id=row.province_id,
+        city_id=row.city_id,
+        site_id=row.site_id,
+        code=row.code,
+        name=row.name,
+        address=row.address,
         settings=settings,
-        open=organisation.enabled and settings.open,
+        open=row.enabled and settings.open,
         online=online,
         registration=intervals[Window.REGISTRATION],
         printing=intervals[Window.TICKET],
     )
 
 
+_SITE = (
+    select(*SITE_COLUMNS)
+    .select_from(Organisation)
+    .join(SiteSettings, SiteSettings.site_id == Organisation.id)
+    .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
+    .where(Organisation.id == bindparam("site"), Organisation.exam_id == SiteSettings.exam_id)
+)
+
+
 def load_site(session: Session, site_id: int) -> Site:
     """The site in the actor's session. One statement. Raises NotFound."""
-    statement = (
-        select(Organisation, SiteSettings, OperationWindow)
-        .join(SiteSettings, SiteSettings.site_id == Organisation.id)
-        .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
-        .where(Organisation.id == site_id, Organisation.exam_id == SiteSettings.exam_id)
-    )
     with elevated(session, "read operation windows", OperationWindow):
-        row = session.execute(statement).first()
+        row = session.execute(_SITE, {"site": site_id}).first()
     if row is None:
         raise NotFound()
-    organisation, settings, window = row
-    return _site(organisation, settings, windows.remember(session, site_id, window))
+    return site_of(row, windows.remember(session, site_id, row.OperationWindow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +162,8 @@ def sites_to_choose(
     Sites without 总科次数 are left out (R13.3a); full ones stay, marked. One statement.
     """
     statement = (
-        select(Organisation, SiteSettings, OperationWindow, CapacityPool)
+        select(*SITE_COLUMNS, CapacityPool.capacity, CapacityPool.used)
+        .select_from(Organisation)
         .join(SiteSettings, SiteSettings.site_id == Organisation.id)
         .join(OperationWindow, OperationWindow.organisation_id == Organisation.id)
         .join(CapacityPool, CapacityPool.site_id == Organisation.id)
@@ -163,11 +183,10 @@ def sites_to_choose(
         rows = session.execute(statement).all()
     now = clock()
     found = []
-    for organisation, settings, window, pool in rows:
-        site = _site(organisation, settings, windows.intervals_of(window))
+    for row in rows:
+        site = site_of(row, windows.intervals_of(row.OperationWindow))
         if site.online.is_open(now):
-            left = None if pool.capacity == UNLIMITED else pool.capacity - pool.used
-            found.append(SiteChoice(site, left))
+            found.append(SiteChoice(site, _left(row.capacity, row.used)))
     return found
 
 
@@ -208,69 +227,102 @@ class PreferenceDay:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What may be chosen at a site now; `left` is that of 总科次数 (None: 不限)."""
+    """What may be chosen at a site now; `left` is that of 总科次数 (None: 不限).
+
+    `free` is {pool: (capacity, seats left)} of all pools, for the gate.
+    """
 
     subjects: dict[str, OfferedSubject]
     days: tuple[PreferenceDay, ...]
     left: int | None
     person_fee: int | None
+    free: dict[str, tuple[int, int]]
+
+
+def _at(model: Any) -> Any:
+    return and_(model.exam_id == bindparam("exam"), model.site_id == bindparam("site"))
+
+
+#: Everything that an offer is made of, in one statement: subjects with seats and fee, then the
+#: other pools, then the fee per person. (A subject without seats or fee is there all the same.)
+_OFFER: Any = union_all(
+    select(
+        SiteSubject.subject_code.label("key"),
+        ExamSubject.name,
+        ExamSubject.level,
+        ExamSubject.minutes,
+        SiteSubject.first_day,
+        SiteSubject.last_day,
+        CapacityPool.pool,
+        CapacityPool.capacity,
+        CapacityPool.used,
+        Fee.amount,
+    )
+    .select_from(SiteSubject)
+    .join(
+        ExamSubject,
+        and_(
+            ExamSubject.exam_id == SiteSubject.exam_id,
+            ExamSubject.subject_code == SiteSubject.subject_code,
+        ),
+    )
+    .outerjoin(
+        CapacityPool, and_(_at(CapacityPool), CapacityPool.pool == "S:" + SiteSubject.subject_code)
+    )
+    .outerjoin(Fee, and_(_at(Fee), Fee.subject_code == SiteSubject.subject_code))
+    .where(_at(SiteSubject)),
+    select(
+        *(null(),) * 6,
+        CapacityPool.pool,
+        CapacityPool.capacity,
+        CapacityPool.used,
+        null(),
+    ).where(_at(CapacityPool), not_(CapacityPool.pool.startswith("S:"))),
+    select(Fee.subject_code, *(null(),) * 8, Fee.amount).where(
+        _at(Fee), Fee.subject_code == PERSON_FEE
+    ),
+)
 
 
 def offer_of(session: Session, site: Site) -> Offer:
-    """Subjects in the order of their codes, with days, fees and live seats. Three statements."""
-    pools = _pools(session, site)
-    fees = fees_of(session, site)
-    rows = session.execute(
-        select(SiteSubject, ExamSubject)
-        .join(
-            ExamSubject,
-            (ExamSubject.exam_id == SiteSubject.exam_id)
-            & (ExamSubject.subject_code == SiteSubject.subject_code),
-        )
-        .where(SiteSubject.site_id == site.site_id)
-        .order_by(SiteSubject.subject_code)
+    """Subjects in the order of their codes, with days, fees and live seats. One statement."""
+    rows = session.execute(_OFFER, {"exam": site.exam_id, "site": site.site_id}).all()
+    subjects = {row.key: _offered(row) for row in rows if row.name is not None}
+    pools = {row.pool: (row.capacity, row.used) for row in rows if row.pool is not None}
+    person = next((row.amount for row in rows if row.key == PERSON_FEE), None)
+    return Offer(
+        dict(sorted(subjects.items())),
+        _days(pools) if site.settings.preference_allowed else (),
+        _left(*pools.get(TOTAL, (0, 0))),
+        person,
+        {pool: (capacity, capacity - used) for pool, (capacity, used) in pools.items()},
     )
-    subjects = {}
-    for own, national in rows:
-        capacity, used = pools.get(subject_pool(own.subject_code), (0, 0))
-        subjects[own.subject_code] = OfferedSubject(
-            code=own.subject_code,
-            name=national.name,
-            level=national.level,
-            minutes=national.minutes,
-            first_day=own.first_day,
-            last_day=own.last_day,
-            capacity=capacity,
-            left=_left(capacity, used),
-            fee=fees.subjects.get(own.subject_code),
-        )
-    capacity, used = pools.get(TOTAL, (0, 0))
-    return Offer(subjects, _days(site, pools), _left(capacity, used), fees.person)
 
 
-def _pools(session: Session, site: AtSite) -> dict[str, tuple[int, int]]:
-    rows = session.execute(
-        select(CapacityPool.pool, CapacityPool.capacity, CapacityPool.used).where(
-            CapacityPool.exam_id == site.exam_id, CapacityPool.site_id == site.site_id
-        )
+def _offered(row: Any) -> OfferedSubject:
+    return OfferedSubject(
+        code=row.key,
+        name=row.name,
+        level=row.level,
+        minutes=row.minutes,
+        first_day=row.first_day,
+        last_day=row.last_day,
+        capacity=row.capacity or 0,
+        left=_left(row.capacity or 0, row.used or 0),
+        fee=row.amount,
     )
-    return {row.pool: (row.capacity, row.used) for row in rows}
 
 
 def _left(capacity: int, used: int) -> int | None:
     return None if capacity == UNLIMITED else capacity - used
 
 
-def _days(site: Site, pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay, ...]:
-    """Only where the province allows it, and only days with a quota (R10.4, R14)."""
-    if not site.settings.preference_allowed:
-        return ()
-    days = (dt.date.fromisoformat(pool[2:]) for pool in sorted(pools) if pool.startswith("D:"))
+def _days(pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay, ...]:
+    """Only days with a quota; the caller asks whether the province allows any (R10.4, R14)."""
     return tuple(
-        PreferenceDay(day, capacity - used)
-        for day in days
-        for capacity, used in (pools[day_pool(day)],)
-        if capacity > 0
+        PreferenceDay(dt.date.fromisoformat(pool[2:]), capacity - used)
+        for pool, (capacity, used) in sorted(pools.items())
+        if pool.startswith("D:") and capacity > 0
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.metadata.errors import NotFound
@@ -31,27 +31,28 @@ class Visitor:
     has_totp: bool
 
 
+#: Made once: every request of the portal asks it, and building it costs as much as running it.
+_VISITOR = select(
+    Passport.number,
+    Passport.name,
+    Passport.must_change,
+    Passport.totp_confirmed,
+    select(Exam.id).where(Exam.state == ExamState.CURRENT.value).scalar_subquery().label("exam_id"),
+    exists().where(AdminBinding.passport_id == Passport.id).label("administrator"),
+).where(
+    Passport.id == bindparam("passport_id"),
+    Passport.session_version == bindparam("session_version"),
+    Passport.active.is_(True),
+)
+
+
 def visitor(session: Session, passport_id: int, session_version: int) -> Visitor | None:
     """The visitor, or None when the passport is gone, disabled, or was logged out elsewhere.
 
     The session must belong to a system actor without exam session.
     """
-    current = select(Exam.id).where(Exam.state == ExamState.CURRENT.value).scalar_subquery()
-    bound = exists().where(AdminBinding.passport_id == Passport.id)
-    row = session.execute(
-        select(
-            Passport.number,
-            Passport.name,
-            Passport.must_change,
-            Passport.totp_confirmed,
-            current.label("exam_id"),
-            bound.label("administrator"),
-        ).where(
-            Passport.id == passport_id,
-            Passport.session_version == session_version,
-            Passport.active.is_(True),
-        )
-    ).one_or_none()
+    asked = {"passport_id": passport_id, "session_version": session_version}
+    row = session.execute(_VISITOR, asked).one_or_none()
     if row is None:
         return None
     return Visitor(

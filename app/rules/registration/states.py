@@ -9,10 +9,13 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session, load_only
 
+from app.database.policy import actor_of, elevated
 from app.metadata.errors import N_, KaowuError, NotFound
+from app.models.exam import Exam, OperationWindow
+from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
 from app.models.registration import (
     HOLDING,
@@ -26,7 +29,7 @@ from app.models.registration import (
     Review,
 )
 from app.models.settings import SiteSettings
-from app.rules import capacity
+from app.rules import capacity, policy, site, windows
 
 _HOLDING = tuple(state.value for state in HOLDING)
 _PAID = tuple(state.value for state in PAID_STATES)
@@ -132,6 +135,58 @@ def hold(session: Session, registration_id: int) -> Held:
     return Held(registration, entries_of(session, [registration.id]))
 
 
+#: The registration, locked, with its site: made once, for it is asked in the rush. Only what the
+#: choice of subjects needs is read of the registration: no personal data is opened.
+_AT_SITE = (
+    select(Registration, *site.SITE_COLUMNS, Exam.state.label("exam_state"))
+    .join(Organisation, Organisation.id == Registration.site_id)
+    .join(SiteSettings, SiteSettings.site_id == Registration.site_id)
+    .join(Exam, Exam.id == Registration.exam_id)
+    .outerjoin(OperationWindow, OperationWindow.organisation_id == Registration.site_id)
+    .options(
+        load_only(
+            *(Registration.exam_id, Registration.province_id, Registration.city_id),
+            *(Registration.site_id, Registration.passport_id, Registration.version),
+            *(Registration.mode, Registration.life, Registration.payment, Registration.locked),
+            *(Registration.review, Registration.state_changed_at, Registration.submitted_at),
+            *(Registration.birth, Registration.subject_codes, Registration.subject_count),
+        )
+    )
+    .with_for_update(key_share=True, of=Registration)
+    .execution_options(populate_existing=True)
+)
+
+
+_NUMBERED = _AT_SITE.where(Registration.id == bindparam("number"))
+_OWN_LIVE = _AT_SITE.where(
+    Registration.passport_id == bindparam("passport"), Registration.life.in_(LIVE)
+)
+
+
+def hold_at_site(session: Session, registration_id: int | None) -> tuple[Held, site.Site]:
+    """As `hold`, with the site, for choosing subjects: two statements. None is the candidate's own
+    live registration.
+
+    Site and windows are those of the moment when the lock was asked for; the entries are read
+    when it is held. The state of the exam session is remembered for the permit. Raises NotFound,
+    NotLive.
+    """
+    asked = (_NUMBERED, {"number": registration_id})
+    if registration_id is None:
+        asked = (_OWN_LIVE, {"passport": actor_of(session).passport_id})
+    with elevated(session, "read operation windows", OperationWindow):
+        row = session.execute(*asked).one_or_none()
+    if row is None:
+        raise NotFound()
+    registration: Registration = row.Registration
+    if registration.life not in LIVE:
+        raise NotLive()
+    policy.remember_state(session, registration.exam_id, row.exam_state)
+    intervals = windows.remember(session, row.site_id, row.OperationWindow)
+    held = Held(registration, entries_of(session, [registration.id]))
+    return held, site.site_of(row, intervals)
+
+
 def lock_registration(session: Session, registration_id: int) -> Registration:
     """The row as it is committed now, locked until the end. Raises NotFound."""
     row = session.scalars(
@@ -146,16 +201,18 @@ def lock_registration(session: Session, registration_id: int) -> Registration:
     return row
 
 
+_ENTRIES = (
+    select(Entry)
+    .where(Entry.registration_id.in_(bindparam("registrations", expanding=True)))
+    .where(Entry.state.in_(_HOLDING))
+    .order_by(Entry.registration_id, Entry.subject_code)
+    .execution_options(populate_existing=True)
+)
+
+
 def entries_of(session: Session, registration_ids: Sequence[int]) -> list[Entry]:
     """Entries that hold seats, by registration and subject, read afresh."""
-    return list(
-        session.scalars(
-            select(Entry)
-            .where(Entry.registration_id.in_(registration_ids), Entry.state.in_(_HOLDING))
-            .order_by(Entry.registration_id, Entry.subject_code)
-            .execution_options(populate_existing=True)
-        )
-    )
+    return list(session.scalars(_ENTRIES, {"registrations": list(registration_ids)}))
 
 
 def open_order(session: Session, registration_id: int) -> PaymentOrder | None:

@@ -22,10 +22,11 @@ from app.rules.registration.states import (
     end_entries,
     end_registration,
     hold,
+    hold_at_site,
     refresh,
     review_in_force,
 )
-from app.rules.site import Offer, Site, load_site, offer_of
+from app.rules.site import Offer, Site, offer_of
 
 #: {subject code: preference day or None}
 Choices = Mapping[str, dt.date | None]
@@ -69,39 +70,40 @@ class PaidAlready(KaowuError):
 
 def choose_subjects(
     session: Session,
-    registration_id: int,
+    registration_id: int | None,
     choices: Choices,
     *,
     clock: Clock = system_clock,
 ) -> Registration:
     """Make `choices` the whole set of unpaid subjects; paid ones always stay.
 
-    What is not listed is given up, what is new takes a seat, all or nothing. Raises
-    TooManySubjects, SubjectUnavailable, FeeUnset, PreferenceUnavailable, CapacityExceeded,
-    PoolMissing, OrderInFlight, BatchLocked, OnlyThroughSite, AgeOutOfRange, causes of
-    `Site.require_online`.
+    No number means the candidate's own live registration. What is not listed is given up, what is
+    new takes a seat, all or nothing. Raises NotFound, NotLive, TooManySubjects, FeeUnset,
+    SubjectUnavailable, PreferenceUnavailable, CapacityExceeded, PoolMissing, OrderInFlight,
+    BatchLocked, OnlyThroughSite, AgeOutOfRange, causes of `Site.require_online`.
     """
     now = clock()
+    held, site = hold_at_site(session, registration_id)
     with permit(session, permits.CHOOSE_SUBJECTS, Verb.RUN, clock=clock):
-        held = hold(session, registration_id)
         held.require_individual()
         held.require_no_payment()
-        site = load_site(session, held.registration.site_id or 0)
         site.require_online(now)
         paid = {entry.subject_code for entry in held.paid}
         wanted = {code: day for code, day in choices.items() if code not in paid}
-        _check_choices(session, held, site, wanted)
+        offer = _check_choices(session, held, site, wanted)
         _first_submission(session, held, now)
         _start_clock(held, site, wanted, now)
         seats = _change_of_seats(held, wanted)
-        capacity.look(session, held.registration, seats)
+        if offer is not None:
+            capacity.require_free(seats, offer.free)
         _apply(session, held, wanted)
         refresh(held)
         capacity.move(session, held.registration, seats)
     return held.registration
 
 
-def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) -> None:
+def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) -> Offer | None:
+    """Returns what the site offers, which was looked at unless nothing is taken."""
     present = {entry.subject_code: entry for entry in held.entries}
     new = wanted.keys() - present.keys()
     count = len(wanted) + len(held.paid)
@@ -113,12 +115,13 @@ def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) ->
         if day is not None and (code in new or present[code].preference_day != day)
     }
     if not new and not moved:
-        return
+        return None
     offer = offer_of(session, site)
     for code in sorted(new):
         _check_offered(offer, code)
     for code in sorted(moved):
         _check_preference(offer, code, wanted[code])
+    return offer
 
 
 def _check_offered(offer: Offer, code: str) -> None:
