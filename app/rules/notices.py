@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database.policy import elevated
+from app.database.policy import actor_of, elevated
 from app.metadata import rich_text
 from app.metadata.cleaning import load
 from app.metadata.declarations import CHANGE, LOOK, Declaration, Place, Resource
@@ -16,7 +16,7 @@ from app.metadata.errors import N_, Message, StaleRow
 from app.metadata.fields import Computed, Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
-from app.models.organisation import Organisation
+from app.models.organisation import Organisation, below
 from app.models.settings import SETTERS, SITE_COLUMN, Notice, SiteSettings
 from app.rules import affected, effects
 from app.rules.clock import Clock, system_clock
@@ -116,6 +116,21 @@ def notice_of(session: Session, organisation_id: int | None) -> Notice | None:
         return session.scalars(statement).first()
 
 
+def provinces(session: Session) -> list[tuple[Organisation, bool]]:
+    """The provinces of the actor's session by code, and whether each has a notice."""
+    rows = session.execute(
+        select(Organisation, Notice.html)
+        .outerjoin(Notice, Notice.organisation_id == Organisation.id)
+        .where(
+            below(actor_of(session)),
+            Organisation.level == Level.PROVINCE.value,
+            Organisation.enabled,
+        )
+        .order_by(Organisation.code)
+    )
+    return [(province, bool(html)) for province, html in rows]
+
+
 def _write(session: Session, path: Mapping[str, Any], organisation_id: int, html: str) -> None:
     """Replace the notice of an organisation; its versions are in the log."""
     row = session.scalars(select(Notice).where(Notice.organisation_id == organisation_id)).first()
@@ -186,5 +201,6 @@ __all__ = [
     "former_notice",
     "notice_before",
     "notice_of",
+    "provinces",
     "set_province_notice",
 ]

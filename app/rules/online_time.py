@@ -93,7 +93,7 @@ def check_times(enabled: bool, start: dt.datetime | None, end: dt.datetime | Non
     if not enabled:
         return
     edges = (("online_start", N_("网报开始时间"), start), ("online_end", N_("网报截止时间"), end))
-    missing = {
+    missing: dict[str, list[str]] = {
         name: [Message(LABELLED, label=label, message=N_("必填"))]
         for name, label, edge in edges
         if edge is None

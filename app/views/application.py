@@ -179,6 +179,7 @@ def _install_templates(app: Flask) -> None:
         kw_menu=chrome.menu,
     )
     app.jinja_env.filters["cell"] = cells.cell
+    app.jinja_env.filters["rich"] = cells.rich
     app.context_processor(lambda: {"page_language": chrome.page_language()})
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = False
 

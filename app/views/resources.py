@@ -14,6 +14,7 @@ from app.views import (
     imports,
     jobs,
     matrix,
+    notices,
     organisation_forms,
     outbox,
     statistics,
@@ -25,9 +26,9 @@ from app.views.engine.resource import resource_view
 from app.views.engine.rest import rest_view
 from app.views.engine.rest_reading import JobRest, statistic_rest
 
-OTHER_ENGINES = (imports, documents, statistics, jobs, matrix, api_description)
+OTHER_ENGINES = (imports, documents, statistics, jobs, matrix, notices, api_description)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
-SPECIAL = (audit, organisation_forms, outbox)
+SPECIAL = (audit, notices, organisation_forms, outbox)
 
 
 def register(builder: Any) -> None:

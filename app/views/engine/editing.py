@@ -58,7 +58,18 @@ class RowForms:
     def _noun(self) -> str:
         raise NotImplementedError
 
-    def _question(self, title: str, text: str, action: str, label: str, **more: Any) -> Any:
+    def _question(
+        self,
+        title: str,
+        text: str,
+        action: str,
+        label: str,
+        *,
+        danger: bool = False,
+        errors: list[str] | None = None,
+        effects: Sequence[str] = (),
+        status: int = 200,
+    ) -> Any:
         raise NotImplementedError
 
     # ------------------------------------------------------------ add and edit
@@ -91,8 +102,9 @@ class RowForms:
         fields = crud.form_fields(self.declaration, Verb.EDIT, actor)
         if request.method == "GET":
             values = forms.texts_of(fields, row)
-            if request.args.get("from") == "former" and self.declaration.former is not None:
-                values |= forms.texts_of(fields, values | self.declaration.former(session, row))
+            if request.args.get("copy") and self.declaration.former is not None:
+                former = values | dict(self.declaration.former(session, row))
+                values = forms.texts_of(fields, former)
             return self._form(Verb.EDIT, fields, values, row=row)
         sent = forms.read_form(fields, request.form, request.files)
         values = forms.without_untouched(fields, sent, row)
@@ -212,7 +224,7 @@ class RowForms:
         """`Form` of the templates."""
         name = self.declaration.name
         version = crud.version_of(self.declaration, row) if row is not None else None
-        hidden = [("version", version)] if version is not None else []
+        hidden: list[tuple[str, Any]] = [("version", version)] if version is not None else []
         if why.token:
             hidden.append((CONFIRM, why.token))
         return {

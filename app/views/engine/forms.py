@@ -25,7 +25,7 @@ SELECT_UP_TO = 200
 _KINDS = {
     Kind.TEXT: "text",
     Kind.MULTILINE: "textarea",
-    Kind.HTML: "textarea",
+    Kind.HTML: "editor",
     Kind.INTEGER: "number",
     Kind.MONEY: "money",
     Kind.BOOLEAN: "checkbox",
@@ -119,6 +119,7 @@ def form_field(
         "help": gettext(field.help) if field.help else None,
         "placeholder": gettext(field.placeholder) if field.placeholder else None,
         "max_length": field.max_length if field.kind in (Kind.TEXT, Kind.MULTILINE) else None,
+        "limit": field.max_length if field.kind is Kind.HTML else None,
         "errors": [without_label(message, field.label) for message in errors],
         "sensitive": field.personal is not Personal.NONE,
     }

@@ -146,7 +146,7 @@ def actions(page: lists.ListPage, row: Any) -> list[Context]:
         label = gettext(page.resource.edit_label) if page.resource.edit_label else gettext("修改")
         found.append({"label": label, "url": address, "kind": _kind(page), "icon": "fa-pen"})
         if page.resource.former is not None and page.resource.former(page.session, row):
-            address = url_for(f"{name}.edit", row_id=row.id, **{"from": "former"})
+            address = url_for(f"{name}.edit", row_id=row.id, copy=1)
             found.append(
                 {
                     "label": gettext("复制上一考次"),

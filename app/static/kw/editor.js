@@ -1,0 +1,111 @@
+// The small editor of rich texts: a textarea[data-kw-editor] gets a toolbar and an editable area
+// beside it, and stays what the form sends. Without this script the textarea takes plain text.
+(() => {
+  'use strict';
+  const { all, texts } = window.kw;
+  const TOOLS = [
+    ['bold', 'fa-bold', 'bold'],
+    ['heading', 'fa-heading', 'formatBlock', 'h3'],
+    ['paragraph', 'fa-paragraph', 'formatBlock', 'p'],
+    ['bullets', 'fa-list-ul', 'insertUnorderedList'],
+    ['numbers', 'fa-list-ol', 'insertOrderedList'],
+    ['link', 'fa-link', 'link'],
+    ['plain', 'fa-text-slash', 'removeFormat'],
+  ];
+  const make = (tag, values) => Object.assign(document.createElement(tag), values);
+
+  function edit(source) {
+    const name = source.id, label = document.querySelector(`label[for="${CSS.escape(name)}"]`);
+    const box = make('div', { className: 'kw-editor' });
+    const bar = make('div', { className: 'kw-editor-bar' });
+    const area = make('div', { className: 'kw-editor-area kw-prose', id: `${name}-area`, innerHTML: source.value });
+    const limit = Number(source.dataset.kwLimit || 0), line = make('span', { className: 'kw-count' });
+    bar.setAttribute('role', 'toolbar');
+    bar.setAttribute('aria-label', texts.editor_toolbar);
+    area.contentEditable = 'true';
+    area.setAttribute('role', 'textbox');
+    area.setAttribute('aria-multiline', 'true');
+    if (label) {
+      label.id = label.id || `l-${name}`;
+      area.setAttribute('aria-labelledby', label.id);
+      label.addEventListener('click', (event) => { event.preventDefault(); area.focus(); });
+    }
+    for (const attribute of ['aria-describedby', 'aria-invalid', 'aria-required']) {
+      if (source.hasAttribute(attribute)) area.setAttribute(attribute, source.getAttribute(attribute));
+    }
+    const count = () => {
+      const length = area.innerText.replace(/\s+/g, ' ').trim().length;
+      line.textContent = limit ? `${length} / ${limit}` : String(length);
+      line.classList.toggle('bad', limit > 0 && length > limit);
+    };
+    const store = () => {
+      source.value = area.innerText.trim() ? area.innerHTML : '';
+      source.dispatchEvent(new Event('input', { bubbles: true }));
+      count();
+    };
+    const run = (command, value) => {
+      area.focus();
+      document.execCommand(command, false, value);
+      store();
+    };
+
+    // the address of a link is asked for below the buttons, with the selection kept
+    const ask = make('div', { className: 'kw-editor-link', hidden: true });
+    const address = make('input', { type: 'url', className: 'form-control', placeholder: 'https://' });
+    const done = make('button', { type: 'button', className: 'btn btn-light', textContent: texts.editor_link });
+    let kept = null;
+    address.setAttribute('aria-label', texts.editor_address);
+    ask.append(address, done);
+    function link() {
+      const selection = getSelection();
+      kept = selection.rangeCount && area.contains(selection.anchorNode) ? selection.getRangeAt(0) : null;
+      ask.hidden = false;
+      address.focus();
+    }
+    function insert() {
+      const url = address.value.trim();
+      ask.hidden = true;
+      address.value = '';
+      area.focus();
+      if (!/^(https?:|mailto:|tel:)/.test(url)) return;
+      if (kept) {
+        const selection = getSelection();
+        selection.removeAllRanges();
+        selection.addRange(kept);
+      }
+      if (kept && !kept.collapsed) document.execCommand('createLink', false, url);
+      else document.execCommand('insertHTML', false, make('a', { href: url, textContent: url }).outerHTML);
+      store();
+    }
+    done.addEventListener('click', insert);
+    address.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') { event.preventDefault(); insert(); }
+      if (event.key === 'Escape') { event.stopPropagation(); ask.hidden = true; area.focus(); }
+    });
+
+    for (const [key, icon, command, value] of TOOLS) {
+      const button = make('button', { type: 'button', className: 'kw-icon-button', title: texts[`editor_${key}`] });
+      button.setAttribute('aria-label', texts[`editor_${key}`]);
+      button.append(make('i', { className: `fa ${icon}` }));
+      button.firstChild.setAttribute('aria-hidden', 'true');
+      button.addEventListener('mousedown', (event) => event.preventDefault()); // keep the selection
+      button.addEventListener('click', () => (command === 'link' ? link() : run(command, value)));
+      bar.append(button);
+    }
+    area.addEventListener('input', store);
+    area.addEventListener('paste', (event) => {
+      // pasted text brings no format along: what a word processor writes is not for a notice
+      event.preventDefault();
+      document.execCommand('insertText', false, event.clipboardData.getData('text/plain'));
+    });
+    document.execCommand('defaultParagraphSeparator', false, 'p');
+    box.append(bar, ask, area, line);
+    source.before(box);
+    source.hidden = true;
+    count();
+  }
+
+  const start = (root) => all('textarea[data-kw-editor]', root).forEach((source) => { if (!source.hidden) edit(source); });
+  document.addEventListener('DOMContentLoaded', () => start(document));
+  document.addEventListener('htmx:afterSwap', (event) => { if (event.detail.target.isConnected) start(event.detail.target); });
+})();
