@@ -1,4 +1,4 @@
-"""The import engine: every error of every row, all rows or none (R20.8, R38.5, domain §4)."""
+"""The import engine: all rows or none, by whom and when (R20.8, domain §4)."""
 
 from __future__ import annotations
 
@@ -8,52 +8,25 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-import openpyxl
 import pytest
-from python_calamine import CalamineWorkbook
 
-from app.jobs import engine
+from app.database.unit_of_work import reading
 from app.jobs.files import row_by_id
 from app.jobs.imports import engine as imports
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.rows import ImportRow
-from app.jobs.imports.template import SAMPLE_SHEET, template_workbook
-from app.metadata.errors import InvalidInput
-from app.metadata.vocabulary import Level, Window
 from app.metadata.sentences import told
+from app.metadata.vocabulary import Level, Window
 from app.models.arrangement import Room
 from app.models.audit import AuditEntry
 from app.models.job import JobRun, StoredFile
 from app.rules.policy import NoVerb, WindowClosed
-from tests.factories import id_number, set_window
+from tests.factories import set_window
 from tests.jobs.conftest import Ground
+from tests.jobs.import_tools import GOOD, submit
 from tests.jobs.support import HEADINGS, ROOMS, registered, workbook
 
 ORDERS = list(itertools.permutations(range(7)))[::997]
-GOOD = [[1, "01", "甲楼101", "普通", dt.date(2026, 9, 19), "是", None], [2, "2", "乙楼202"]]
-
-
-def submit(ground: Ground, content: bytes, name: str = "考场.xlsx", **options: Any) -> JobRun:
-    """Upload as the site's administrator, run the job, return its row."""
-    declaration = options.pop("declaration", ROOMS)
-    machine = options.pop("machine", ground.machine)
-    run = imports.submit(machine, ground.site, declaration, content, name, **options)
-    engine.execute(machine, run.id)
-    return ground.run(run.id)
-
-
-def messages(run: JobRun) -> list[tuple[Any, str, str]]:
-    """(row, column, message) of the errors."""
-    return [(item["row"], item["column"], item["message"]) for item in run.errors]
-
-
-def report(ground: Ground, run: JobRun) -> Any:
-    """The report's workbook."""
-    stored = next(row for row in ground.all(StoredFile) if row.id == run.report_file_id)
-    return openpyxl.load_workbook(io.BytesIO(ground.machine.files.get(stored.key)))
-
-
-# ---------------------------------------------------------------- good files
 
 
 def test_all_rows_are_written_in_one_transaction_with_their_log(ground: Ground) -> None:
@@ -111,164 +84,6 @@ def test_csv_in_gb18030_and_a_zip_with_one_workbook(ground: Ground) -> None:
     assert run.state == "rejected"
     assert "只有一个" in run.errors[0]["message"]
     assert ground.count(Room) == 3
-
-
-# ---------------------------------------------------------------- errors
-
-
-def test_every_error_of_every_row_is_reported_and_nothing_written(ground: Ground) -> None:
-    number = id_number(1)
-    rows = [
-        [1, "01", "甲楼"],
-        [2, "abc", None],
-        [3, "03", "丙楼", "豪华", "2026-02-30", "也许"],
-        [None, None, None],
-        [5, "05", "x" * 61, None, None, None, float(number)],
-    ]
-    run = submit(ground, workbook(rows))
-    assert run.state == "rejected"
-    assert [(row, column) for row, column, _ in messages(run)] == [
-        (3, "考场号"),
-        (3, "考场地址"),
-        (4, "类型"),
-        (4, "日期"),
-        (4, "大考场"),
-        (6, "考场地址"),
-        (6, "证件号码"),
-    ]
-    texts = {(row, column): text for row, column, text in messages(run)}
-    assert texts[3, "考场地址"] == "必填"
-    assert "请设为文本格式" in texts[6, "证件号码"]
-    assert ground.count(Room) == 0
-    assert run.result["error_count"] == 7
-    assert run.result["error_rows"] == 3
-
-
-def test_personal_values_are_masked_in_the_error_list(ground: Ground) -> None:
-    number = id_number(7)
-    content = workbook([[1, "01", None, None, None, None, number]])
-    with registered(
-        replace(
-            ROOMS,
-            name="test_keepers",
-            check=lambda _session, row, _context: [("keeper", "此人不能担任")],
-        )
-    ):
-        from app.metadata.registry import get
-
-        run = submit(
-            ground,
-            workbook([[1, "01", "甲", None, None, None, number]]),
-            declaration=get("test_keepers"),
-        )
-    assert run.errors[0]["value"] == number[:6] + "*" * 8 + number[-4:]
-    assert number not in str(submit(ground, content).errors)
-
-
-def test_two_rows_with_the_same_key_are_both_wrong(ground: Ground) -> None:
-    run = submit(ground, workbook([[1, "01", "甲"], [2, "02", "乙"], [3, " 1", "丙"]]))
-    assert messages(run) == [
-        (2, "考场号", "与第 4 行重复"),
-        (4, "考场号", "与第 2 行重复"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("headings", "expected"),
-    [
-        (HEADINGS[:2], [("考场地址", "缺少这一列")]),
-        ([*HEADINGS, "楼层"], [("楼层", "没有这一列")]),
-        ([*HEADINGS, "考场号"], [("考场号", "列名重复")]),
-        (["甲", "乙"], [("", "没有找到表头")]),
-    ],
-)
-def test_wrong_headings_are_named(
-    ground: Ground, headings: list[str], expected: list[tuple[str, str]]
-) -> None:
-    run = submit(ground, workbook(GOOD[1:], headings=headings))
-    assert run.state == "rejected"
-    for column, part in expected:
-        assert any(column == c and part in text for _, c, text in messages(run)), run.errors
-
-
-def test_an_empty_sheet_is_refused(ground: Ground) -> None:
-    run = submit(ground, workbook([[None], ["  "]]))
-    assert "没有数据" in run.errors[0]["message"]
-
-
-def test_scenario_60_1500_errors_show_1000_and_the_report_has_all(ground: Ground) -> None:
-    rows = [[number, "xx", "甲楼"] for number in range(1500)]
-    run = submit(ground, workbook(rows))
-    assert run.state == "rejected"
-    assert len(run.errors) == 1000
-    assert run.result["error_count"] == 1500
-    assert ground.count(Room) == 0
-    book = report(ground, run)
-    listed = book["错误清单"]
-    assert listed.max_row == 1501
-    assert [cell.value for cell in listed[1501]][:3] == ["考场", 1501, "考场号"]
-    data = book["考场"]
-    assert data.cell(1, 8).value == "错误信息"
-    assert data.cell(1501, 2).value == "xx"
-    assert "考场号" in data.cell(1501, 8).value
-
-
-def test_the_report_computes_nothing(ground: Ground) -> None:
-    run = submit(ground, workbook([["=1+1", "=cmd|'/c calc'!A1", '=HYPERLINK("http://x")']]))
-    book = report(ground, run)
-    kinds = {cell.data_type for sheet in book for line in sheet.iter_rows() for cell in line}
-    assert "f" not in kinds
-
-
-def test_rows_that_apply_refuses_are_reported_and_roll_everything_back(ground: Ground) -> None:
-    def taken_meanwhile(session: Any, rows: list[ImportRow], context: Any) -> Any:
-        ROOMS.apply(session, rows, context)
-        session.flush()
-        raise imports.RowsRefused([(rows[-1], "number", "刚刚被占用")])
-
-    declaration = replace(ROOMS, name="test_taken", apply=taken_meanwhile)
-    with registered(declaration):
-        run = submit(ground, workbook(GOOD), declaration=declaration)
-    assert run.state == "rejected"
-    assert messages(run) == [(3, "考场号", "刚刚被占用")]
-    assert ground.count(Room) == 0
-
-
-def test_a_partial_import_writes_the_good_rows(ground: Ground) -> None:
-    declaration = replace(ROOMS, name="test_partial", atomic=False)
-    with registered(declaration):
-        run = submit(ground, workbook([[1, "01", "甲"], [2, "xx", "乙"]]), declaration=declaration)
-    assert run.state == "done"
-    assert messages(run) == [(3, "考场号", "考场号为 01–99")]
-    assert [room.number for room in ground.all(Room)] == ["01"]
-    assert run.report_file_id is not None
-
-
-def test_checking_alone_writes_nothing(ground: Ground) -> None:
-    run = submit(ground, workbook(GOOD), apply=False)
-    assert (run.state, run.errors) == ("done", [])
-    assert ground.count(Room) == 0
-
-
-def test_options_are_cleaned_and_reach_the_rules(ground: Ground) -> None:
-    seen: list[Any] = []
-
-    def look(_session: Any, _row: Any, context: Any) -> list[Any]:
-        seen.append(context.options)
-        return []
-
-    declaration = replace(ROOMS, name="test_options", check=look)
-    with registered(declaration):
-        run = submit(
-            ground, workbook(GOOD[:1]), declaration=declaration, options={"overwrite": "1"}
-        )
-        with pytest.raises(InvalidInput):
-            submit(ground, workbook(GOOD), declaration=declaration, options={"other": "1"})
-    assert run.state == "done"
-    assert seen == [{"overwrite": True}]
-
-
-# ---------------------------------------------------------------- who and when
 
 
 def test_n2_a_window_that_closes_while_the_import_runs_refuses_all(ground: Ground) -> None:
@@ -362,41 +177,8 @@ def test_uploads_without_a_name_of_their_own_are_refused(ground: Ground) -> None
     assert ground.count(StoredFile) == 0
 
 
-# ---------------------------------------------------------------- the template
-
-
-def test_the_template_has_hints_lists_samples_and_is_read_back(ground: Ground) -> None:
-    content = template_workbook(ROOMS, {})
-    book = openpyxl.load_workbook(io.BytesIO(content))
-    assert book.sheetnames[:2] == ["考场", SAMPLE_SHEET]
-    page = book["考场"]
-    headings = [cell.value for cell in page[3]]
-    assert headings == list(HEADINGS)
-    assert page["B3"].font.color.rgb == "00C00000"
-    lists = {
-        str(rule.sqref).split(":")[0]: rule.formula1
-        for rule in page.data_validations.dataValidation
-    }
-    assert lists == {"D4": "'代码表-类型'!$C$2:$C$3", "F4": '"是,否"'}
-    assert page.column_dimensions["B"].number_format == "@"
-    assert [cell.value for cell in book["代码表-类型"][2]] == ["1", "普通", "1-普通"]
-    page["B4"], page["C4"], page["D4"] = "09", "甲楼", "2-备用"
-    stream = io.BytesIO()
-    book.save(stream)
-    assert submit(ground, stream.getvalue()).state == "done"
-    assert ground.all(Room)[0].number == "09"
-    assert CalamineWorkbook.from_filelike(io.BytesIO(content)).sheet_names[0] == "考场"
-
-
-def test_an_unfilled_template_has_no_data(ground: Ground) -> None:
-    run = submit(ground, template_workbook(ROOMS, {}))
-    assert "没有数据" in run.errors[0]["message"]
-
-
 def test_levels_without_the_right_see_no_run_of_others(ground: Ground) -> None:
     run = submit(ground, workbook(GOOD))
-    from app.database.unit_of_work import reading
-
     with reading(ground.machine.factory, ground.tree.actor(Level.SITE, 1)) as session:
         assert row_by_id(session, JobRun, run.id) is None
     with reading(ground.machine.factory, ground.city) as session:

@@ -188,8 +188,8 @@ def parse_rows(
     parsed.rows = [row for row in reader.rows if row.number not in wrong]
     parsed.notes = reader.notes()
     if reader.cut:
-        text = Message(N_("错误超过 {limit} 处，其余没有列出。"), limit=MOST_ERRORS)
-        parsed.problems.append(Problem(sheet.name, None, "", "", text))
+        many = Message(N_("错误超过 {limit} 处，其余没有列出。"), limit=MOST_ERRORS)
+        parsed.problems.append(Problem(sheet.name, None, "", "", many))
     if not parsed.data_rows:
         text = N_("工作表中没有数据，请填写后重新上传。")
         parsed.problems.append(Problem(sheet.name, None, "", "", text))

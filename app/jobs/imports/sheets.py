@@ -110,33 +110,32 @@ def _parse(content: bytes, sheet: str, max_rows: int) -> CalamineSheet:
         text = N_("没有找到名为“{sheet}”的工作表（文件中有：{found}）。请使用下载的模板填写。")
         raise refuse(text, sheet=sheet, found=found)
     data = book.get_sheet_by_name(by_name[sheet])
-    if data.total_width > MAXIMUM_COLUMNS:
+    last_row, last_column = data.end or (0, 0)
+    if last_column >= MAXIMUM_COLUMNS:
         raise refuse(_TOO_WIDE)
-    if data.height > 4 * (max_rows + HEADING_ROWS):
+    if last_row >= 4 * (max_rows + HEADING_ROWS):
         raise refuse(TOO_MANY_ROWS, limit=max_rows)  # empty rows between are borne, not so many
     return data
 
 
 def _mark_merged(data: CalamineSheet, marks: Marks) -> None:
     """Only the first cell of a merged range has a value; people see it in all of them."""
-    height, width = data.total_height, data.total_width
+    last_row, last_column = data.end or (0, 0)
     for (top, left), (bottom, right) in data.merged_cell_ranges or ():
-        for row in range(top, min(bottom, height - 1) + 1):
-            for column in range(left, min(right, width - 1) + 1):
+        for row in range(top, min(bottom, last_row) + 1):
+            for column in range(left, min(right, last_column) + 1):
                 if (row, column) != (top, left):
                     marks.bad.setdefault((row, column), BadCell(Flaw.MERGED, ""))
 
 
 def _rows(data: CalamineSheet, marks: Marks) -> Iterator[list[Any]]:
     """All rows from the first of the file on; what is empty is None."""
-    start = data.start
-    if start is None:
+    if data.start is None:
         return
-    for _ in range(start[0]):
-        yield []
     bad_rows = {row for row, _column in marks.bad}
-    left = [None] * start[1]
-    for number, cells in enumerate(data.iter_rows(), start=start[0]):
+    # the parser gives the empty rows above the first cell, but not the empty columns before it
+    left = [None] * data.start[1]
+    for number, cells in enumerate(data.iter_rows()):
         row = _plain_row([*left, *cells] if left else cells)
         if number in bad_rows:
             _put_bad(row, number, marks)

@@ -1,0 +1,169 @@
+"""Errors of an import: all of them, on screen and in the report (R38.5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.jobs.imports import engine as imports
+from app.jobs.imports.rows import ImportRow
+from app.metadata.errors import InvalidInput
+from app.models.arrangement import Room
+from tests.factories import id_number
+from tests.jobs.conftest import Ground
+from tests.jobs.import_tools import GOOD, messages, report, submit
+from tests.jobs.support import HEADINGS, ROOMS, registered, workbook
+
+
+def test_every_error_of_every_row_is_reported_and_nothing_written(ground: Ground) -> None:
+    number = id_number(1)
+    rows = [
+        [1, "01", "甲楼"],
+        [2, "abc", None],
+        [3, "03", "丙楼", "豪华", "2026-02-30", "也许"],
+        [None, None, None],
+        [5, "05", "x" * 61, None, None, None, float(number)],
+    ]
+    run = submit(ground, workbook(rows))
+    assert run.state == "rejected"
+    assert [(row, column) for row, column, _ in messages(run)] == [
+        (3, "考场号"),
+        (3, "考场地址"),
+        (4, "类型"),
+        (4, "日期"),
+        (4, "大考场"),
+        (6, "考场地址"),
+        (6, "证件号码"),
+    ]
+    texts = {(row, column): text for row, column, text in messages(run)}
+    assert texts[3, "考场地址"] == "必填"
+    assert "请设为文本格式" in texts[6, "证件号码"]
+    assert ground.count(Room) == 0
+    assert run.result["error_count"] == 7
+    assert run.result["error_rows"] == 3
+
+
+def test_personal_values_are_masked_in_the_error_list(ground: Ground) -> None:
+    number = id_number(7)
+    content = workbook([[1, "01", None, None, None, None, number]])
+    with registered(
+        replace(
+            ROOMS,
+            name="test_keepers",
+            check=lambda _session, row, _context: [("keeper", "此人不能担任")],
+        )
+    ):
+        from app.metadata.registry import get
+
+        run = submit(
+            ground,
+            workbook([[1, "01", "甲", None, None, None, number]]),
+            declaration=get("test_keepers"),
+        )
+    assert run.errors[0]["value"] == number[:6] + "*" * 8 + number[-4:]
+    assert number not in str(submit(ground, content).errors)
+
+
+def test_two_rows_with_the_same_key_are_both_wrong(ground: Ground) -> None:
+    run = submit(ground, workbook([[1, "01", "甲"], [2, "02", "乙"], [3, " 1", "丙"]]))
+    assert messages(run) == [
+        (2, "考场号", "与第 4 行重复"),
+        (4, "考场号", "与第 2 行重复"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headings", "expected"),
+    [
+        (HEADINGS[:2], [("考场地址", "缺少这一列")]),
+        ([*HEADINGS, "楼层"], [("楼层", "没有这一列")]),
+        ([*HEADINGS, "考场号"], [("考场号", "列名重复")]),
+        (["甲", "乙"], [("", "没有找到表头")]),
+    ],
+)
+def test_wrong_headings_are_named(
+    ground: Ground, headings: list[str], expected: list[tuple[str, str]]
+) -> None:
+    run = submit(ground, workbook(GOOD[1:], headings=headings))
+    assert run.state == "rejected"
+    for column, part in expected:
+        assert any(column == c and part in text for _, c, text in messages(run)), run.errors
+
+
+def test_an_empty_sheet_is_refused(ground: Ground) -> None:
+    run = submit(ground, workbook([[None], ["  "]]))
+    assert "没有数据" in run.errors[0]["message"]
+
+
+def test_scenario_60_1500_errors_show_1000_and_the_report_has_all(ground: Ground) -> None:
+    rows = [[number, "xx", "甲楼"] for number in range(1500)]
+    run = submit(ground, workbook(rows))
+    assert run.state == "rejected"
+    assert len(run.errors) == 1000
+    assert run.result["error_count"] == 1500
+    assert ground.count(Room) == 0
+    book = report(ground, run)
+    listed = book["错误清单"]
+    assert listed.max_row == 1501
+    assert [cell.value for cell in listed[1501]][:3] == ["考场", 1501, "考场号"]
+    data = book["考场"]
+    assert data.cell(1, 8).value == "错误信息"
+    assert data.cell(1501, 2).value == "xx"
+    assert "考场号" in data.cell(1501, 8).value
+
+
+def test_the_report_computes_nothing(ground: Ground) -> None:
+    run = submit(ground, workbook([["=1+1", "=cmd|'/c calc'!A1", '=HYPERLINK("http://x")']]))
+    book = report(ground, run)
+    kinds = {cell.data_type for sheet in book for line in sheet.iter_rows() for cell in line}
+    assert "f" not in kinds
+
+
+def test_rows_that_apply_refuses_are_reported_and_roll_everything_back(ground: Ground) -> None:
+    def taken_meanwhile(session: Any, rows: list[ImportRow], context: Any) -> Any:
+        ROOMS.apply(session, rows, context)
+        session.flush()
+        raise imports.RowsRefused([(rows[-1], "number", "刚刚被占用")])
+
+    declaration = replace(ROOMS, name="test_taken", apply=taken_meanwhile)
+    with registered(declaration):
+        run = submit(ground, workbook(GOOD), declaration=declaration)
+    assert run.state == "rejected"
+    assert messages(run) == [(3, "考场号", "刚刚被占用")]
+    assert ground.count(Room) == 0
+
+
+def test_a_partial_import_writes_the_good_rows(ground: Ground) -> None:
+    declaration = replace(ROOMS, name="test_partial", atomic=False)
+    with registered(declaration):
+        run = submit(ground, workbook([[1, "01", "甲"], [2, "xx", "乙"]]), declaration=declaration)
+    assert run.state == "done"
+    assert messages(run) == [(3, "考场号", "考场号为 01–99")]
+    assert [room.number for room in ground.all(Room)] == ["01"]
+    assert run.report_file_id is not None
+
+
+def test_checking_alone_writes_nothing(ground: Ground) -> None:
+    run = submit(ground, workbook(GOOD), apply=False)
+    assert (run.state, run.errors) == ("done", [])
+    assert ground.count(Room) == 0
+
+
+def test_options_are_cleaned_and_reach_the_rules(ground: Ground) -> None:
+    seen: list[Any] = []
+
+    def look(_session: Any, _row: Any, context: Any) -> list[Any]:
+        seen.append(context.options)
+        return []
+
+    declaration = replace(ROOMS, name="test_options", check=look)
+    with registered(declaration):
+        run = submit(
+            ground, workbook(GOOD[:1]), declaration=declaration, options={"overwrite": "1"}
+        )
+        with pytest.raises(InvalidInput):
+            submit(ground, workbook(GOOD), declaration=declaration, options={"other": "1"})
+    assert run.state == "done"
+    assert seen == [{"overwrite": True}]
