@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.declarations import Grid
 from app.metadata.errors import N_, KaowuError
-from app.models.exam import Exam
 from app.rules import grids
+from app.rules.former import former_exam
 from app.rules.grids import EVERY_SITE, Choice, Raw, Table, is_writable, text_of
 
 
@@ -23,19 +22,12 @@ class NothingToCopy(KaowuError):
     template = N_("上一考次没有可复制的“{label}”数据。")
 
 
-def last_exam(session: Session, exam_id: int | None) -> Exam | None:
-    """The session before this one, by number."""
-    number = select(Exam.number).where(Exam.id == exam_id).scalar_subquery()
-    earlier = select(Exam).where(Exam.number < number).order_by(Exam.number.desc())
-    return session.scalars(earlier.limit(1)).first()
-
-
 def copied(session: Session, grid: Grid, choice: Choice = EVERY_SITE) -> dict[str, dict[str, str]]:
     """What the sites of the choice had in the last session, as if it were typed (R0.6b).
 
     Only cells that exist now, are writable and were set then. Raises NothingToCopy.
     """
-    exam = last_exam(session, actor_of(session).exam_id)
+    exam = former_exam(session)
     table = grids.page(session, grid, choice)
     sites = [row.site for row in table.rows]
     former = (

@@ -18,7 +18,7 @@ from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
-from app.metadata.errors import BRACKETED, N_, KaowuError, Message, PolicyDenied
+from app.metadata.errors import N_, KaowuError, Message, PolicyDenied
 from app.metadata.fields import Kind
 from app.metadata.text import Bad, fen_to_yuan
 from app.metadata.vocabulary import Level, Verb
@@ -218,7 +218,7 @@ def title_of(column: GridColumn) -> str:
     """The column's heading in one line."""
     if not column.group:
         return column.cell.label
-    return Message(BRACKETED, name=column.group, detail=column.cell.label)
+    return Message(N_("{group} {label}"), group=column.group, label=column.cell.label)
 
 
 # ---------------------------------------------------------------- who may write

@@ -56,12 +56,12 @@ def last_change(session: Session, resource: Resource, row: Any) -> LastChange | 
     for entry in session.scalars(statement):
         declaration = entry.changes.get("_declaration") or {}
         if declaration.get("new") in names:
-            return LastChange(entry.at, _who(actor, entry), entry.on_behalf_of is not None)
+            return LastChange(entry.at, named(actor, entry), entry.on_behalf_of is not None)
     return None
 
 
-def _who(actor: Actor, entry: AuditEntry) -> str:
-    """People of superiors are not named to those below them (R7.4, R8.3)."""
+def named(actor: Actor, entry: AuditEntry) -> str:
+    """Who did it: people of superiors are not named to those below them (R7.4, R8.3)."""
     name = audit_log.who(entry)
     if entry.actor_level not in set(Level):
         return name  # a task of the system
@@ -82,4 +82,4 @@ def sentence(change: LastChange) -> str:
     return Message(template, who=change.who, moment=moment)
 
 
-__all__ = ["LastChange", "last_change", "sentence"]
+__all__ = ["LastChange", "last_change", "named", "sentence"]

@@ -194,7 +194,7 @@ def test_what_the_centre_does_to_a_site_is_read_by_the_site(session: KaowuSessio
         ("registration.registration.edit", "修改"),
         ("account.passport.log_in", "登录"),
         ("registration.registration.reveal", "查看完整信息"),
-        ("registration.registration_approve.run", "审核通过"),
+        ("registration.registration_approve.run", "设置审核通过"),
         ("statistics.capacity_statistics.export", "导出"),
         ("account.role_grant.sync", "按代码更新"),
         ("nonsense", "其他"),

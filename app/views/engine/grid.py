@@ -56,6 +56,7 @@ class GridView(BaseView):
         table, kept = self._table(typed)
         last = grids.last_set(session, self.declaration, [row.site for row in table.rows])
         rows = Rows(self.declaration, table, actor, is_open, typed, last)
+        is_open = rows.writable
         name = self.declaration.name
         return answers.page(
             "grid",

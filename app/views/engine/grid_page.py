@@ -13,11 +13,12 @@ from flask_babel import gettext
 from app.jobs.grids import CODE, Upload
 from app.metadata.actor import Actor
 from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
-from app.metadata.errors import LABELLED, N_, Message
+from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
 from app.metadata.fields import Kind
 from app.models.audit import AuditEntry
 from app.rules import grids
 from app.rules.grids import Conflict, Examined, Key, Raw, Row, Table
+from app.rules.last_change import named
 from app.rules.windows import local
 from app.views.texts import text
 
@@ -90,6 +91,15 @@ class Rows:
     typed: Typed
     last: Mapping[int, AuditEntry]
 
+    @property
+    def writable(self) -> bool:
+        """Is there any cell to write?"""
+        return self.open and any(
+            grids.is_writable(column, row.cells.get(column.name), self.actor)
+            for row in self.table.rows
+            for column in self.table.columns
+        )
+
     def shown(self) -> list[Context]:
         return [self._row(row) for row in self.table.rows]
 
@@ -98,7 +108,8 @@ class Rows:
         cells = [self._cell(row, column) for column in self.table.columns]
         seen = {cell["column"]: cell["seen"] for cell in cells if cell["kind"] != "none"}
         action = None
-        if self.open and self.grid.row_label:
+        may = any(cell["kind"] in ("input", "select") for cell in cells)
+        if may and self.grid.row_label:
             url = url_for(f"{self.grid.name}.edit", code=code)
             action = {"label": gettext(self.grid.row_label), "url": url, "kind": "dialog"}
         return {
@@ -106,7 +117,7 @@ class Rows:
             "name": row.site.name,
             "cells": cells,
             "seen": json.dumps(seen, ensure_ascii=False) if self.open else None,
-            "last": told(self.last.get(row.site.id)),
+            "last": told(self.last.get(row.site.id), self.actor),
             "error": text(self.typed.errors.get((code, ""))),
             "action": action,
         }
@@ -156,14 +167,12 @@ def _shown(column: GridColumn, value: Any) -> str:
     return text(grids.shown(column, value))
 
 
-def told(entry: AuditEntry | None) -> str:
-    """“2026-08-03 10:20 张三（99）”: who set the row last; nothing where nobody has."""
+def told(entry: AuditEntry | None, reader: Actor) -> str:
+    """“2026-08-03 10:20 张三（99） 上级代改”: who set the row last; nothing where nobody has."""
     if entry is None:
         return ""
-    who = entry.actor_name or gettext("系统")
-    place = f"（{entry.organisation_code}）" if entry.organisation_code else ""
-    behalf = gettext("代办") if entry.on_behalf_of else ""
-    return " ".join(part for part in (local(entry.at), f"{who}{place}", behalf) if part)
+    behalf = gettext("上级代改") if entry.on_behalf_of else ""
+    return " ".join(part for part in (local(entry.at), text(named(reader, entry)), behalf) if part)
 
 
 def field_of(column: GridColumn, cell: Context) -> Context:
@@ -175,7 +184,7 @@ def field_of(column: GridColumn, cell: Context) -> Context:
         "kind": "select" if cell["kind"] == "select" else "number",
         "value": cell["value"],
         "required": column.cell.required,
-        "help": " ".join(part for part in notes if part) or None,
+        "help": gettext(SEMICOLON).join(part for part in notes if part) or None,
         "errors": [part for part in (cell["error"], cell["theirs"]) if part],
     }
     if cell["kind"] == "select":

@@ -1,0 +1,93 @@
+"""《考点费用设置》 (chapter 12)."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.database.session import KaowuSession
+from app.metadata.vocabulary import Level, Verb
+from app.rules import fee_grid, fees, grids
+from app.rules.fee_grid import FEES
+from app.rules.fees import FeeUnset
+from app.rules.policy import granted
+from tests import factories
+from tests.factories import Tree
+from tests.rules.grid_world import act, effects, examine, logged, rows, save
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    made = factories.make_tree(session)
+    act(session, made, Level.PROVINCE)
+    return made
+
+
+@pytest.mark.parametrize("level", [Level.CENTER, Level.CITY, Level.SITE])
+def test_r12_1_others_than_the_province_only_look(level: Level, tree: Tree) -> None:
+    assert granted(FEES, Verb.VIEW, tree.actor(level))
+    assert not granted(FEES, Verb.EDIT, tree.actor(level))
+
+
+def test_r12_2_what_is_unset_says_so_and_whom_to_ask(session: KaowuSession, tree: Tree) -> None:
+    factories.add_site(session, tree, "990703", subjects=("14",), subject_fee=None)
+    act(session, tree, Level.SITE, 2)
+    table = grids.page(session, FEES)
+    column = next(column for column in table.columns if column.name == "14")
+    assert grids.shown(column, table.rows[0].cells["14"].value) == "未设置"
+    (told,) = fee_grid.notices(session, tree.actor(Level.SITE, 2), [table.rows[0].cells])
+    assert "请联系省级管理员" in told
+
+
+def test_r12_4_columns_are_the_person_and_every_offered_subject(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.add_site(session, tree, "990703", subjects=("42",))
+    act(session, tree, Level.PROVINCE)
+    names = [column.name for column in FEES.columns(session, tree.actor(Level.PROVINCE))]
+    assert names == ["PERSON", "14", "24", "26", "42"]
+    assert set(rows(session, FEES)["990703"]) == {"PERSON", "42"}
+    act(session, tree, Level.SITE)
+    own = [column.name for column in FEES.columns(session, tree.actor())]
+    assert own == ["PERSON", "14", "24", "26"]
+
+
+def test_r12_5_0_is_a_fee_and_nothing_is_unset(session: KaowuSession, tree: Tree) -> None:
+    save(session, FEES, tree, {0: {"14": "0", "24": "", "PERSON": "0.01"}})
+    found = fees.fees_of(session, tree.site)
+    assert found.person == 1
+    assert found.require_subject("14") == 0
+    with pytest.raises(FeeUnset):
+        found.require_subject("24")
+    assert [entry.action.rpartition(".")[2] for entry in logged(session, "Fee")].count("delete")
+
+
+def test_r12_5_orders_keep_their_fees_and_the_preview_says_so(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.make_registration(session, tree, subjects=("14",))
+    factories.make_registration(session, tree, subjects=("14", "24"))
+    act(session, tree, Level.PROVINCE)
+    told = effects(session, FEES, tree, {0: {"14": "0", "26": ""}})
+    assert "尚未生成订单的 2 科次将按新费用支付" in told
+    assert "1 项费用设为 0 元" in told
+    assert "1 项费用改为未设置" in told
+
+
+def test_r12_5_paid_orders_are_counted(session: KaowuSession, tree: Tree) -> None:
+    from app.models.registration import EntryState
+
+    factories.make_registration(session, tree, subjects=("14",), state=EntryState.PAID)
+    act(session, tree, Level.PROVINCE)
+    assert "待支付 0 个，已支付 1 个" in effects(session, FEES, tree, {0: {"24": "1"}})
+    assert fee_grid.orders_keeping_fees(session, [tree.sites[1].id]) == (0, 0)
+
+
+def test_p3_fees_are_the_provinces_own_business(session: KaowuSession, tree: Tree) -> None:
+    save(session, FEES, tree, {0: {"14": "1"}})
+    (entry,) = logged(session, "Fee")
+    assert (entry.organisation_code, entry.on_behalf_of) == ("99", None)
+
+
+def test_a_fee_that_nobody_can_mean_is_refused(session: KaowuSession, tree: Tree) -> None:
+    found = examine(session, FEES, tree, {0: {"14": "999999999999"}})
+    assert list(found.errors) == [("990701", "14")]
