@@ -27,12 +27,13 @@ from app.metadata.declarations import Declaration
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.models.account import Passport
 from app.models.audit import AuditEntry
+from app.models.roster import RosterPolicy
 from app.rules import password, policy
 from app.runtime import Runtime, load_declarations
 from app.views.application import MOUNT, STATIC, create_admin_app
 from config import Settings
 from tests.contract.models import Hall, Word, create_tables
-from tests.factories import Tree, bind_administrator, make_tree
+from tests.factories import Tree, bind_administrator, make_tree, plant
 
 AGENT = "kaowu tests"
 ADDRESS = {"REMOTE_ADDR": "127.0.0.1"}
@@ -219,6 +220,9 @@ def make_world(url: str, folder: Any) -> World:
     with unit_of_work(factory, system("seed")) as session:
         tree = make_tree(session, number=58, sites=2)
         history = make_tree(session, number=57, state="history", sites=2)
+        for ground in (tree, history):  # so that no page is unused (R0.5b)
+            for site in ground.sites:
+                plant(session, RosterPolicy(**ground.path(site), roster_enabled=True))
         become(session, system("seed"))
         people = {}
         for level in ADMINISTRATORS:
