@@ -41,6 +41,7 @@ from app.models.organisation import Organisation
 
 #: Site settings may be written inside W1 by the site, and by the province inside its own (P4).
 SETTERS = frozenset({Level.SITE, Level.PROVINCE})
+SITE_ORDER = (("province_id", "asc"), ("site_id", "asc"))
 SITE_COLUMN = Computed(
     "site_name", N_("考点"), lambda row: row.site.display if row.site else "", loads=("site",)
 )
@@ -49,7 +50,9 @@ SITE_COLUMN = Computed(
 def _switch(label: str, sentence: str, *, default: bool = False) -> Mapped[bool]:
     """A switch with the manual's sentence about it (R10.4)."""
     return mapped_column(
-        Boolean, default=default, info=col(label, Personal.NONE, listed=True, help=sentence)
+        Boolean,
+        default=default,
+        info=col(label, Personal.NONE, listed=True, help=sentence, badges={"1": "ok", "0": "off"}),
     )
 
 
@@ -136,6 +139,7 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),
+        order=SITE_ORDER,
         computed=(SITE_COLUMN,),
         columns=("site_name", *GENERAL, "suspension_reason"),
         shown=(*GENERAL, "suspension_reason"),

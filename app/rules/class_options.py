@@ -15,7 +15,7 @@ from app.metadata.registry import register
 from app.metadata.text import normalise
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.registration import Life, Registration
-from app.models.settings import SETTERS, SITE_COLUMN, ClassOption, SiteSettings
+from app.models.settings import SETTERS, SITE_COLUMN, SITE_ORDER, ClassOption, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import effects
@@ -49,6 +49,7 @@ CLASS_OPTIONS = register(
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),
+        order=SITE_ORDER,
         writes=(ClassOption,),
         virtual=(
             Field(
@@ -56,7 +57,6 @@ CLASS_OPTIONS = register(
                 label=N_("班级选项"),
                 personal=Personal.NONE,
                 kind=Kind.MULTILINE,
-                max_length=20_000,
             ),
         ),
         computed=(

@@ -17,7 +17,7 @@ from app.metadata.fields import Computed, Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.organisation import Organisation, below
-from app.models.settings import SETTERS, SITE_COLUMN, Notice, SiteSettings
+from app.models.settings import SETTERS, SITE_COLUMN, SITE_ORDER, Notice, SiteSettings
 from app.rules import affected, effects
 from app.rules.clock import Clock, system_clock
 from app.rules.crud import Context, before
@@ -69,6 +69,7 @@ SITE_NOTICE = register(
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),
+        order=SITE_ORDER,
         writes=(Notice,),
         virtual=(NEW_NOTICE,),
         computed=(

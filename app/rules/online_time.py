@@ -23,7 +23,7 @@ from app.metadata.fields import Computed, Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.registration import Mode, Registration
-from app.models.settings import SETTERS, SITE_COLUMN, SiteSettings
+from app.models.settings import SETTERS, SITE_COLUMN, SITE_ORDER, SiteSettings
 from app.rules import affected, windows
 from app.rules.crud import Context, before
 from app.rules.effects import changed, effects
@@ -38,13 +38,17 @@ class OutsideBounds(KaowuError):
     template = N_("网报时间应在上级设置的最早、最晚时间之内（{interval}）。")
 
 
+def _bounds_of(row: SiteSettings) -> Interval:
+    """W4 of the site, as it was loaded with the row."""
+    return Interval(*row.window.interval(Window.ONLINE)) if row.window else Interval()
+
+
 def effective_time(row: SiteSettings) -> object:
     """The part of a site's 网报时间 inside W4, flagged where W4 cuts it (R15 inf)."""
     own = online_interval(row)
     if own.start is None:
         return None
-    bounds = Interval(*row.window.interval(Window.ONLINE)) if row.window else Interval()
-    common = intersect(own, bounds)
+    common = intersect(own, _bounds_of(row))
     if common.start is None:
         return {"text": N_("无效：不在上级设置的最早、最晚时间内"), "tone": "bad"}
     if common == own:
@@ -76,12 +80,32 @@ ONLINE_TIME = register(
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),
+        order=SITE_ORDER,
         computed=(
             SITE_COLUMN,
+            Computed(
+                "online_bounds",
+                N_("最早、最晚时间"),
+                lambda row: _bounds_of(row).show(),
+                loads=("window",),
+            ),
             Computed("online_effective", N_("实际网报时间"), effective_time, loads=("window",)),
         ),
-        columns=("site_name", "online_enabled", "online_start", "online_end", "online_effective"),
-        shown=("online_enabled", "online_start", "online_end", "online_effective"),
+        columns=(
+            "site_name",
+            "online_enabled",
+            "online_start",
+            "online_end",
+            "online_bounds",
+            "online_effective",
+        ),
+        shown=(
+            "online_enabled",
+            "online_start",
+            "online_end",
+            "online_bounds",
+            "online_effective",
+        ),
         form=("online_enabled", "online_start", "online_end"),
         help=N_("网报时间须在“考生网上报名最早时间”和“最晚时间”之间。"),
     )

@@ -14,7 +14,7 @@ from app.database.policy import actor_of, elevated
 from app.metadata.actor import Actor
 from app.metadata.declarations import ONLY_RUN, On, Operation, Resource, RowOutcome
 from app.metadata.errors import N_, InvalidInput, KaowuError, Message, NotFound
-from app.metadata.fields import Field, Kind
+from app.metadata.fields import Field, Kind, Options
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Personal, Verb, Window
 from app.models.organisation import Organisation
@@ -51,14 +51,17 @@ def _days(session: Session, actor: Actor) -> tuple[dt.date | None, dt.date | Non
     return (days[0], days[-1]) if days else (None, None)
 
 
-def _subjects(label: str, options: Any) -> Field:
+def _subjects(session: Session, options: Options) -> Field:
+    """The subjects that may be added; where there are none, that is said."""
+    left = options(session, actor_of(session))
     return Field(
         name="subjects",
-        label=label,
+        label=N_("科目"),
         personal=Personal.NONE,
         kind=Kind.CHOICES,
         required=True,
         options=options,
+        help="" if left else N_("没有可添加的科目"),
     )
 
 
@@ -141,7 +144,7 @@ def _site_fields(session: Session, _row: object) -> tuple[Field, ...]:
     remark = N_("不填为省设置的时间")
     return (
         *_whose(actor),
-        _subjects(N_("科目"), not_yet_offered),
+        _subjects(session, not_yet_offered),
         *_edges(first, last, required=False, remark=remark),
     )
 
@@ -250,7 +253,7 @@ def _province_days(session: Session, _row: object) -> tuple[Field, ...]:
 
 
 def _province_fields(session: Session, row: object) -> tuple[Field, ...]:
-    return (_subjects(N_("科目"), not_in_province), *_province_days(session, row))
+    return (_subjects(session, not_in_province), *_province_days(session, row))
 
 
 def _add_to_province(session: Session, code: str, values: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from app.metadata.declarations import Grid, Operation, Resource, Statistic
 from app.views import (
     api_description,
     audit,
+    default_settings,
     documents,
     imports,
     jobs,
@@ -28,7 +29,7 @@ from app.views.engine.rest_reading import JobRest, statistic_rest
 
 OTHER_ENGINES = (imports, documents, statistics, jobs, matrix, notices, api_description)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
-SPECIAL = (audit, notices, organisation_forms, outbox)
+SPECIAL = (audit, default_settings, notices, organisation_forms, outbox)
 
 
 def register(builder: Any) -> None:
