@@ -1,6 +1,6 @@
 """What waits for a person on the welcome page (R6.4, R9.2a): each with the list to open.
 
-At most four statements whatever the level, beside those of the figures and the windows.
+At most five statements whatever the level, beside those of the figures and the windows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from app.models.organisation import Organisation, below
 from app.models.registration import Entry, EntryState, Review
 from app.models.settings import PERSON_FEE, Fee, SiteSettings, SiteSubject
 from app.rules.exam import days_of
+from app.rules.roster import moves
 from app.rules.window_setting import REMIND_DAYS, Unset, is_unset
 from app.rules.windows import Intervals
 
@@ -73,6 +74,7 @@ def waiting(
             found += _setup(session, settings)
         found += _arrangement(session, intervals[Window.ARRANGEMENT].is_open(at))
         found += _failed_jobs(session)
+        found += _moved_records(session)
     elif level in (Level.PROVINCE, Level.CITY):
         found += _unset_windows(session, at)
     return found
@@ -168,6 +170,15 @@ def _failed_jobs(session: Session) -> list[Waiting]:
     if not count:
         return []
     return [Waiting(Message(N_("{count} 个任务失败"), count=count), "jobs", {"state": failed})]
+
+
+def _moved_records(session: Session) -> list[Waiting]:
+    """Student records that other sites have taken over (R20.5), until somebody has read of it."""
+    count = moves.unread(session)
+    if not count:
+        return []
+    text = Message(N_("{count} 名学生的学籍已转到其他考点，请核对"), count=count)
+    return [Waiting(text, "roster_move", {"from_site_code": actor_of(session).site_code})]
 
 
 def _unset_windows(session: Session, at: dt.datetime) -> list[Waiting]:
