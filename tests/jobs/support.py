@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def room_number(value: str) -> str:
     """Two digits."""
+    gate(stage="reading")
     number = normalise_code(value).zfill(2)
     if not number.isdigit() or len(number) != 2:
         raise Bad("room.number", "考场号为 01–99")
@@ -39,12 +40,13 @@ def room_number(value: str) -> str:
 
 def check_room(session: Any, row: Any, _context: Any) -> list[tuple[str, str]]:
     """A number is used once."""
+    gate(stage="checking")
     taken = session.scalar(select(Room.id).where(Room.number == row["number"]))
     return [("number", "考场号已存在")] if taken else []
 
 
 def apply_rooms(session: Any, rows: Sequence[Any], context: Any) -> Mapping[str, int]:
-    """Add them; `KAOWU_TEST_GATE` names a file whose appearance is waited for."""
+    """Add them; `KAOWU_TEST_GATE` names a folder in which a file is waited for."""
     actor = context.actor
     for row in rows:
         session.add(
@@ -57,7 +59,8 @@ def apply_rooms(session: Any, rows: Sequence[Any], context: Any) -> Mapping[str,
                 address=row["address"],
             )
         )
-    gate()
+    session.flush()
+    gate(stage="applying")
     return {"新增": len(rows)}
 
 
@@ -124,10 +127,11 @@ SLOW = Document(
 )
 
 
-def gate(progress: Any = None) -> None:
-    """Say in which process we are, then wait until the file `go` is there (if a gate is set)."""
+def gate(progress: Any = None, stage: str = "applying") -> None:
+    """Say in which process we are, then wait until the file `go` is there (if a gate is set).
+    `KAOWU_TEST_STAGE` names the part of an import that waits (applying, where it names none)."""
     folder = os.environ.get("KAOWU_TEST_GATE")
-    if not folder:
+    if not folder or stage != os.environ.get("KAOWU_TEST_STAGE", "applying"):
         return
     (Path(folder) / f"reached-{os.getpid()}").touch()
     wait_for(lambda: (Path(folder) / "go").exists() or _stopped(progress), 60)

@@ -89,12 +89,12 @@ def submit(
         cleaned = load(declaration.options, given, choices_for(session, declaration.options, actor))
         digest = hashlib.sha256(content).hexdigest()
         before = imported_before(session, declaration, digest) if apply and not again else None
+        if before is not None:
+            raise AlreadyImported(**_who_and_when(before))
     named = cleaned.get(declaration.on_behalf)
     if named and named != actor.organisation_code:
         actor = actor.behalf(named)
     suffix = check_upload(content, name, declaration.formats, byte_limit(machine, declaration))
-    if before is not None and before.finished_at is not None:
-        raise AlreadyImported(**_who_and_when(before))
     kept = files.store(
         machine,
         actor,
