@@ -66,6 +66,12 @@ class Administrator:
         row = self.page.locator("tbody tr", has_text=text).first
         return row.locator("input[type=checkbox]").first.input_value()
 
+    def page_link(self, link: str) -> str:
+        """Address of a button of the page (the page of one site's settings has no rows)."""
+        found = self.page.locator("main a", has_text=link).first.get_attribute("href")
+        assert found is not None
+        return found
+
     def row_link(self, text: str, link: str) -> str:
         """Address of a link in the list's row that contains `text`."""
         row = self.page.locator("tbody tr", has_text=text).first

@@ -109,14 +109,14 @@ def prepare_site(desk: Administrator) -> None:
     """考点: opens, subjects, capacity, online time, address."""
     desk.log_in("site@example.test")
     desk.open("/site-settings/")
-    desk.page.goto(desk.address + desk.row_link("(990701)", "修改"))
+    desk.page.goto(desk.address + desk.page_link("修改"))
     desk.fill_here(open=True, review_required=True)
     day = EXAM_DAY.isoformat()
     for code in ("14", "24"):
         desk.fill("/site-subject/add", subject_code=code, first_day=day, last_day=day)
     desk.fill("/capacity-limits/", **{"TOTAL": "100", "S:14": "20", "S:24": "20"})
     desk.open("/online-time/")
-    desk.page.goto(desk.address + desk.row_link("(990701)", "修改"))
+    desk.page.goto(desk.address + desk.page_link("修改"))
     desk.fill_here(online_enabled=True, online_start=local(-0.5), online_end=local(20))
 
 
