@@ -33,6 +33,13 @@ class SiteClosed(KaowuError):
     template = N_("考点“{name}”未开考或已停考，不能报考或支付。请选择其他考点，或咨询考点。")
 
 
+class SiteSuspended(SiteClosed):
+    """The province has stopped the site: the reason is told (R10.4a)."""
+
+    code = "site.suspended"
+    template = N_("考点“{name}”已停考（{reason}），不能报考或支付。如有疑问，请咨询考点或省考试机构。")
+
+
 class OnlineOff(KaowuError):
     """开启个人网报 is off (R15.4)."""
 
@@ -72,8 +79,15 @@ class Site:
     def display(self) -> str:
         return f"({self.code}){self.name}"
 
+    @property
+    def suspension(self) -> str | None:
+        """Why the province has stopped the site; None where it has not (R10.4a)."""
+        return self.settings.suspension_reason
+
     def require_open(self) -> None:
-        """Raises SiteClosed."""
+        """Raises SiteSuspended, SiteClosed."""
+        if self.suspension is not None:
+            raise SiteSuspended(name=self.display, reason=self.suspension)
         if not self.open:
             raise SiteClosed(name=self.display)
 
