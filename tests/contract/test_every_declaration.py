@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.database import base
 from app.metadata import registry
-from app.metadata.declarations import Declaration, On, Operation, Resource
+from app.metadata.declarations import Declaration, Grid, On, Operation, Resource
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.rules import availability, policy
 from app.runtime import load_declarations
@@ -29,8 +29,10 @@ OPERATIONS = {
         *(d for d in DECLARATIONS if isinstance(d, Operation)),
     ]
 }
+GRIDS = {item.name: item for item in registry.declared(Grid)}
 EVERY = pytest.mark.parametrize("name", sorted(RESOURCES))
 EVERY_OPERATION = pytest.mark.parametrize("name", sorted(OPERATIONS))
+EVERY_GRID = pytest.mark.parametrize("name", sorted(GRIDS))
 LEVELS = pytest.mark.parametrize("level", ADMINISTRATORS)
 #: sentences and marks of the stock framework
 FOREIGN_WORDS = (
@@ -219,6 +221,73 @@ def test_an_operation_over_rest_is_allowed_once_and_refused_once(world: World, n
         assert answer.status_code in (403, 404, 409, 422)
         assert found["code"] not in ("policy.no_verb", "http.403", "http.404")
     assert len(world.entries()) == before
+
+
+# ---------------------------------------------------------------- grids
+
+_GRID_POSTS = ("preview", "save", "fill", "copy", "import", "edit/990701")
+
+
+@EVERY_GRID
+@LEVELS
+def test_a_grid_opens_and_is_exported_where_the_matrix_grants_it(
+    world: World, name: str, level: Level
+) -> None:
+    grid = GRIDS[name]
+    answer = world.browser(level).get(_path(grid))
+    assert answer.status_code == (200 if _granted(world, grid, Verb.VIEW, level) else 403)
+    page = answer.get_data(as_text=True)
+    may = _granted(world, grid, Verb.EDIT, level)
+    assert may or "data-kw-grid" not in page
+    for word in FOREIGN_WORDS:
+        assert word not in page
+    with world.browser(level).get(f"{_path(grid)}export") as file:
+        assert file.status_code == (200 if _granted(world, grid, Verb.EXPORT, level) else 403)
+
+
+@EVERY_GRID
+@LEVELS
+@pytest.mark.parametrize("step", _GRID_POSTS)
+def test_a_grid_is_written_only_where_the_matrix_grants_it(
+    world: World, name: str, level: Level, step: str
+) -> None:
+    """Empty forms: they are answered with the cells, never carried out."""
+    grid = GRIDS[name]
+    before = len(world.entries())
+    status = world.browser(level).post(f"{_path(grid)}{step}").status_code
+    if not _granted(world, grid, Verb.EDIT, level):
+        assert status == 403
+    else:
+        assert status in (200, 302, 422)
+    assert len(world.entries()) == before
+
+
+@EVERY_GRID
+@LEVELS
+def test_r0_4_a_grid_of_a_history_session_is_only_read(
+    world: World, name: str, level: Level
+) -> None:
+    grid = GRIDS[name]
+    browser = world.browser(level, exam=57)
+    answer = browser.get(_path(grid))
+    assert answer.status_code == (200 if _granted(world, grid, Verb.VIEW, level) else 403)
+    assert "data-kw-grid" not in answer.get_data(as_text=True)
+    assert browser.post(f"{_path(grid)}preview").status_code in (403, 422)
+
+
+@EVERY_GRID
+def test_p2_a_grid_shows_and_takes_the_own_rows_only(world: World, name: str) -> None:
+    grid = GRIDS[name]
+    other = world.tree.sites[1]
+    browser = world.browser()
+    page = browser.get(f"{_path(grid)}?_q={other.code}").get_data(as_text=True)
+    assert other.name not in page
+    if _granted(world, grid, Verb.EDIT, Level.SITE):
+        assert browser.get(f"{_path(grid)}edit/{other.code}").status_code == 404
+        cells = {f"v:{other.code}:TOTAL": "500"}
+        answer = browser.post(f"{_path(grid)}preview", cells)
+        assert answer.status_code == 422
+        assert "不在您的管辖范围内" in text_of(answer)
 
 
 # ---------------------------------------------------------------- the declarations themselves

@@ -1,0 +1,180 @@
+"""Grids as workbooks: out, changed by people, and back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import openpyxl
+import pytest
+
+from app.database.policy import become
+from app.database.session import KaowuSession
+from app.jobs.grids import BASE, MAX_BYTES, read_grid, write_grid
+from app.jobs.imports.container import UploadRefused
+from app.metadata.declarations import Grid
+from app.metadata.vocabulary import Level
+from app.rules import grids
+from app.rules.capacity_grid import CAPACITY
+from app.rules.fee_grid import FEES
+from app.rules.preference import PREFERENCE
+from tests import factories
+from tests.factories import Tree
+
+NAME = "费用.xlsx"
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    made = factories.make_tree(session, day_quota=9)
+    factories.add_site(session, made, "990703", subjects=("42",), subject_fee=None)
+    become(session, made.actor(Level.PROVINCE))
+    return made
+
+
+def written(session: KaowuSession, grid: Grid) -> bytes:
+    stream = io.BytesIO()
+    write_grid(stream, grid, grids.page(session, grid))
+    return stream.getvalue()
+
+
+def changed(content: bytes, change: Callable[[Any], None]) -> bytes:
+    """The workbook after somebody has worked in its first sheet."""
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    change(book)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def put(**cells: Any) -> Callable[[Any], None]:
+    def change(book: Any) -> None:
+        for place, value in cells.items():
+            book.worksheets[0][place] = value
+
+    return change
+
+
+def examined(session: KaowuSession, grid: Grid, content: bytes) -> grids.Examined:
+    columns = grid.columns(session, grids.actor_of(session))
+    found = read_grid(content, NAME, grid, columns)
+    assert not found.errors
+    return grids.examine(session, grid, found.sent, found.seen)
+
+
+@pytest.mark.parametrize("grid", [FEES, CAPACITY, PREFERENCE], ids=lambda grid: grid.name)
+def test_a_workbook_that_comes_back_as_it_went_changes_nothing(
+    session: KaowuSession, tree: Tree, grid: Grid
+) -> None:
+    found = examined(session, grid, written(session, grid))
+    assert found.is_good
+    assert not found.changes
+
+
+def test_codes_names_and_yuan_are_those_of_the_page(session: KaowuSession, tree: Tree) -> None:
+    page = openpyxl.load_workbook(io.BytesIO(written(session, FEES))).worksheets[0]
+    rows = list(page.iter_rows(values_only=True))
+    assert rows[0][:4] == (
+        "考点代码",
+        "考点名称",
+        "人次费（元）",
+        "科目费（元） (14)计算机基础及WPS Office应用",
+    )
+    assert rows[1][:4] == ("990701", "地市七考点1", 10, 72)
+    assert rows[3][:4] == ("990703", "地市七考点3", 10, "—")
+    assert rows[3][-1] is None  # offered, and 未设置
+
+
+def test_changed_cells_are_typed_and_the_others_are_not(session: KaowuSession, tree: Tree) -> None:
+    content = changed(written(session, FEES), put(D2="88.5", D3=90, G4="0"))
+    found = examined(session, FEES, content)
+    assert found.is_good
+    assert {change.site.code: change.after for change in found.changes} == {
+        "990701": {"14": 8850},
+        "990702": {"14": 9000},
+        "990703": {"42": 0},
+    }
+
+
+def test_what_others_changed_since_the_export_stays_or_is_a_conflict(
+    session: KaowuSession, tree: Tree
+) -> None:
+    content = changed(written(session, FEES), put(D2=88))
+    grids.save(session, FEES, {"990701": {"14": "80", "24": "81"}}, {})
+    found = examined(session, FEES, content)
+    assert list(found.conflicts) == [("990701", "14")]
+    assert [change.after for change in found.changes] == [{"14": 8800}]
+
+
+def test_without_the_sheet_of_the_export_what_is_stored_counts_as_seen(
+    session: KaowuSession, tree: Tree
+) -> None:
+    def drop(book: Any) -> None:
+        book.worksheets[0]["D2"] = 88
+        del book[BASE]
+
+    found = examined(session, FEES, changed(written(session, FEES), drop))
+    assert found.is_good
+    assert found.cells == 1
+
+
+def test_columns_may_stand_in_any_order_or_be_left_out(session: KaowuSession, tree: Tree) -> None:
+    def turn(book: Any) -> None:
+        page = book.worksheets[0]
+        heading, value = page["F1"].value, 99
+        page.delete_cols(2, page.max_column)
+        page.insert_cols(1)
+        page["A1"], page["A2"] = heading, value
+
+    found = examined(session, FEES, changed(written(session, FEES), turn))
+    first = next(change for change in found.changes if change.site.code == "990701")
+    assert first.after == {"26": 9900}
+
+
+def read(session: KaowuSession, content: bytes, name: str = NAME) -> Any:
+    return read_grid(content, name, FEES, FEES.columns(session, grids.actor_of(session)))
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"A1": "编号"}, "考点代码"),
+        ({"C1": "报名费"}, "不认识的列：报名费"),
+        ({"D1": "人次费（元）"}, "列重复"),
+    ],
+)
+def test_a_sheet_with_other_headings_is_refused(
+    session: KaowuSession, tree: Tree, cells: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UploadRefused, match=message):
+        read(session, changed(written(session, FEES), put(**cells)))
+
+
+def test_rows_without_or_with_a_repeated_code_are_told_by_their_number(
+    session: KaowuSession, tree: Tree
+) -> None:
+    found = read(session, changed(written(session, FEES), put(A3="990701", A4=None)))
+    assert [(row, str(message)) for row, _, message in found.errors] == [
+        (3, "考点代码与第 2 行重复"),
+        (4, "考点代码：必填"),
+    ]
+
+
+def test_what_is_too_large_or_no_workbook_is_refused_first(
+    session: KaowuSession, tree: Tree
+) -> None:
+    with pytest.raises(UploadRefused, match="超过 5 MB"):
+        read(session, b"PK\x03\x04" + b"0" * MAX_BYTES)
+    with pytest.raises(UploadRefused):
+        read(session, b"no workbook")
+    with pytest.raises(UploadRefused):
+        read(session, b"", "x.csv")
+
+
+def test_wrong_values_stay_as_they_were_typed(session: KaowuSession, tree: Tree) -> None:
+    found = read(session, changed(written(session, FEES), put(D2="七十二", D3="#REF!")))
+    result = grids.examine(session, FEES, found.sent, found.seen)
+    assert set(result.errors) == {("990701", "14"), ("990702", "14")}
+    assert found.sent["990701"]["14"] == "七十二"
+    assert found.lines == {"990701": 2, "990702": 3, "990703": 4}
