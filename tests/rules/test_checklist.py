@@ -58,7 +58,7 @@ def test_r0_2_unset_windows_are_named_and_mended_by_the_superior(
 def test_r31_3_an_empty_address_is_told_early(session: KaowuSession, tree: Tree) -> None:
     with seeding(session):
         session.get_one(Organisation, tree.site.id).address = None
-    assert found(session, tree)["organisation"][0][1] == "should"
+    assert found(session, tree)["user_organisation"][0][1] == "should"
 
 
 def test_r10_4_closed_or_without_a_way_to_register(session: KaowuSession, tree: Tree) -> None:
@@ -131,9 +131,9 @@ def test_r13_7_a_total_that_cannot_be_used(
 
 def test_r14_days_without_a_quota(session: KaowuSession, tree: Tree) -> None:
     site = add_site(session, tree, "990771", day_quota=40)
-    assert "preference_quota" not in found(session, tree, site)
+    assert "preference" not in found(session, tree, site)
     set_capacity(session, site, f"D:{EXAM_DAYS[0].isoformat()}", 0)
-    assert EXAM_DAYS[0].isoformat() in found(session, tree, site)["preference_quota"][0][0]
+    assert EXAM_DAYS[0].isoformat() in found(session, tree, site)["preference"][0][0]
 
 
 def test_r15_online_time_against_w4(session: KaowuSession, tree: Tree) -> None:

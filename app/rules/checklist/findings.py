@@ -208,12 +208,12 @@ def roster(facts: Facts) -> Iterator[Finding]:
 #: in the order of the work: (page, its title, the check)
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("operation_window", N_("考点操作时间设置"), windows),
-    ("organisation", N_("用户与机构管理"), organisation),
+    ("user_organisation", N_("用户与机构管理"), organisation),
     ("site_settings", N_("考点报名综合设置"), general),
     ("site_subject", N_("考点开考科目设置"), subjects),
     ("fee", N_("考点费用设置"), fees),
     ("capacity", N_("考点容量设置"), capacity),
-    ("preference_quota", N_("意向考试相关设置"), preference),
+    ("preference", N_("意向考试相关设置"), preference),
     ("online_time", N_("考生报名时间设置"), online),
     ("province_notice", N_("省报名通告设置"), province_notice),
     ("site_notice", N_("考点报名通告设置"), site_notice),
