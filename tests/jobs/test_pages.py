@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +36,7 @@ def world(
     database_kind: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """An administration that knows the test declarations; its queue server is not there."""
-    url = databases.clone(database_kind, f"pages_{next(_numbers)}", create_schema)
+    url = databases.clone(database_kind, f"pages_{os.getpid()}_{next(_numbers)}", create_schema)
     with registered(ROOMS, SLOW):
         made = make_world(url, tmp_path_factory.mktemp("instance"))
         yield made

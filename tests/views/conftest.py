@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,7 +80,7 @@ def office(
     database_kind: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """A world of the module's own: two sites, two sessions, a superuser, the default matrix."""
-    url = databases.clone(database_kind, f"office_{next(_numbers)}", create_schema)
+    url = databases.clone(database_kind, f"office_{os.getpid()}_{next(_numbers)}", create_schema)
     world = make_world(url, tmp_path_factory.mktemp("instance"))
     world.people[SUPER] = make_super(world)
     with unit_of_work(world.runtime.factory, system("permissions sync")) as session:
