@@ -18,6 +18,7 @@ from app.views import account_access
 from app.views import request as context
 from app.views.entry import change_password, password_rules, totp_setup
 from app.views.exam_prefix import plain_root
+from app.views.preview import Preview
 
 
 class Account(BaseView):
@@ -104,3 +105,4 @@ def _passport_entries(passport: Passport | None) -> list[tuple[str, str]]:
 
 def register(builder: Any) -> None:
     builder.add_view_no_menu(Account)
+    builder.add_view_no_menu(Preview)

@@ -129,7 +129,9 @@ def header() -> dict[str, Any] | None:
             "profile": url_for("Account.profile"),
             "password": url_for("Account.password"),
             "totp": url_for("Account.totp"),
+            "preview": url_for("Preview.index") if actor.is_super else None,
         },
+        "preview": context.previewed(),
         "languages": [
             {
                 "code": code,

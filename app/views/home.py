@@ -34,7 +34,7 @@ class Home(IndexView):
             return redirect(f"{plain_root()}/login/")
         acting = context.actor()
         session = context.read_session()
-        page = home.welcome(session, context.clock())
+        page = home.welcome(session, context.shown_clock())
         return self.render_template(
             "kw/pages/home.html",
             figures=[

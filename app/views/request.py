@@ -6,12 +6,13 @@ committed before flash and redirect.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import current_app, g, request
+from flask import current_app, g, request, session
 from flask_babel import gettext
 from sqlalchemy import select
 
@@ -22,11 +23,13 @@ from app.metadata.actor import Actor
 from app.metadata.errors import KaowuError, PolicyDenied
 from app.models.exam import Exam
 from app.rules import actors
-from app.rules.clock import Clock, system_clock
+from app.rules.clock import Clock, fixed, system_clock
 from app.runtime import Runtime
 from app.views.exam_prefix import exam_number
 
 T = TypeVar("T")
+#: key of the cookie: the moment that a superuser previews
+PREVIEW = "preview"
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,40}")
 
 
@@ -38,6 +41,25 @@ def runtime() -> Runtime:
 def clock() -> Clock:
     """The request's clock: the server's."""
     return cast(Clock, current_app.extensions.get("kaowu_clock", system_clock))
+
+
+def previewed() -> dt.datetime | None:
+    """The moment that a superuser previews, in UTC; None for everybody else."""
+    acting, text = g.get("actor"), session.get(PREVIEW)
+    if acting is None or not acting.is_super or not isinstance(text, str):
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def shown_clock() -> Clock:
+    """By which a page shows the states of windows. Never for what is saved, run or downloaded:
+    a request that may change anything gets the server's clock."""
+    moment = previewed() if request.method in ("GET", "HEAD") else None
+    return clock() if moment is None else fixed(moment)
 
 
 def request_id() -> str:

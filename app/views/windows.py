@@ -74,7 +74,7 @@ class Windows(BaseView):
     @expose("/")
     @verb(Verb.VIEW)
     def index(self) -> Any:
-        session, acting, at = context.read_session(), context.actor(), context.clock()()
+        session, acting, at = context.read_session(), context.actor(), context.shown_clock()()
         is_site = acting.level is Level.SITE
         rows = self._rows(session) if not is_site else [session.get(Organisation, acting.site_id)]
         size = request.args.get("size", type=int)

@@ -60,7 +60,7 @@ class ResourceView(RowForms, BaseView):
 
     def _page(self, arguments: Mapping[str, str] | None = None) -> lists.ListPage:
         session, actor = context.read_session(), context.actor()
-        rights = Rights(session, self.declaration, actor, context.clock())
+        rights = Rights(session, self.declaration, actor, context.shown_clock())
         given = request.args if arguments is None else arguments
         return lists.ListPage(
             session, self.declaration, actor, rights, asked(self.declaration, given)

@@ -1,0 +1,87 @@
+"""A superuser looks at another moment: shown to him alone, flagged, and never written by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from flask import g, session
+
+from app.metadata.vocabulary import ADMINISTRATORS, Level
+from app.views import request as context
+from tests.contract.world import Browser, World, text_of
+from tests.views.conftest import SUPER
+
+PATH = "/preview/"
+LATER = "2035-01-01 08:00"
+FLAG = "预览：操作时间按 2035-01-01 08:00:00 显示"
+WINDOWS = "/operation-window/?level=site"
+
+
+@pytest.fixture
+def superuser(office: World) -> Browser:
+    """Logged in anew for each test: the moment is kept in the cookie."""
+    return office.browser(*SUPER)
+
+
+def test_windows_are_shown_as_of_the_moment_until_the_preview_ends(superuser: Browser) -> None:
+    before = text_of(superuser.get(WINDOWS))
+    assert "已结束" not in before + text_of(superuser.get("/"))
+    assert FLAG not in before
+    assert superuser.post(PATH, {"moment": LATER}).status_code == 302
+    for path in (WINDOWS, "/", "/registration/"):
+        assert FLAG in text_of(superuser.get(path))
+    later = text_of(superuser.get(WINDOWS))
+    assert later.count("已结束") == 8 * before.count("进行中") // 9  # W6 has no end
+    assert "已结束" in text_of(superuser.get("/")).split("考次进度")[1]
+    assert superuser.post(PATH).status_code == 302  # the button of the flag
+    assert FLAG not in text_of(superuser.get("/"))
+    assert text_of(superuser.get(WINDOWS)) == before
+
+
+def test_a_moment_that_is_none_is_refused(superuser: Browser) -> None:
+    answer = superuser.post(PATH, {"moment": "tomorrow"})
+    assert answer.status_code == 422
+    assert "预览：" not in text_of(superuser.get("/"))
+
+
+@pytest.mark.parametrize("level", ADMINISTRATORS)
+def test_nobody_else_finds_it(office: World, level: Level) -> None:
+    browser = office.browser(level)
+    assert browser.get(PATH).status_code == 404
+    assert browser.post(PATH, {"moment": LATER}).status_code == 404
+    page = browser.get("/").get_data(as_text=True)
+    assert "/preview/" not in page
+    assert "预览：" not in text_of(browser.get("/"))
+
+
+def test_it_is_offered_in_the_account_menu(superuser: Browser) -> None:
+    assert 'href="/admin/58/preview/"' in superuser.get("/").get_data(as_text=True)
+    assert superuser.get(PATH).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_what_is_written_goes_by_the_server_s_clock(office: World, method: str) -> None:
+    superuser = replace(office.actor(*SUPER), roles=frozenset({"center", "super"}))
+    moment = dt.datetime(2035, 1, 1, tzinfo=dt.UTC)
+    for asked, is_super, shown in (
+        ("GET", True, moment),
+        (method, True, None),
+        ("GET", False, None),
+    ):
+        with office.app.test_request_context("/", method=asked):
+            g.actor = superuser if is_super else office.actor(Level.CENTER)
+            session[context.PREVIEW] = moment.isoformat()
+            now = dt.datetime.now(dt.UTC)
+            assert abs(context.clock()() - now) < dt.timedelta(minutes=1)
+            assert abs(context.shown_clock()() - (shown or now)) < dt.timedelta(minutes=1)
+            assert context.previewed() == (moment if is_super else None)
+
+
+@pytest.mark.parametrize("text", ["", "x", "2035-01-01T00:00:00", 7, None])
+def test_a_cookie_with_something_else_shows_now(office: World, text: object) -> None:
+    with office.app.test_request_context("/"):
+        g.actor = replace(office.actor(*SUPER), roles=frozenset({"super"}))
+        session[context.PREVIEW] = text
+        assert context.previewed() is None
