@@ -24,6 +24,7 @@ from app.portal.progress import Standing
 from app.rules import site as sites
 from app.rules.exam import participating
 from app.rules.registration import eligibility, review, subjects
+from app.rules.roster import admission
 
 blueprint = Blueprint("registration", __name__, url_prefix="/registration")
 NOTICE_KEY = "notice"
@@ -89,10 +90,27 @@ def start() -> ResponseReturnValue:
         "registration/start.html",
         provinces=provinces,
         province=province,
+        refusals=_refusals(database, exam_id, found),
         sites=[choice for choice in found if _matches(choice, wanted)],
         searchable=len(found) > LONG_LIST,
         wanted=wanted,
     )
+
+
+def _refusals(
+    database: KaowuSession, exam_id: int, choices: list[sites.SiteChoice]
+) -> dict[int, str]:
+    """{site: why not} of the sites that do not admit the candidate (R19.4), where it is known who
+    he is: from a registration of this session that has ended."""
+    known = eligibility.last_digest(database)
+    if known is None or not choices:
+        return {}
+    offered = {choice.site.site_id: choice.site for choice in choices}
+    found = admission.refusals(database, exam_id, offered.values(), known)
+    return {
+        site_id: context.message_of(refusal(name=offered[site_id].display))
+        for site_id, refusal in found.items()
+    }
 
 
 def _province(database: KaowuSession, exam_id: int, code: str) -> Organisation | None:

@@ -23,6 +23,7 @@ from app.rules.actors import current_exam
 from app.rules.identity import tells_birth_and_sex
 from app.rules.registration import eligibility, person
 from app.rules.registration.eligibility import NoticesChanged
+from app.rules.roster import autoload
 
 FIELDS = person.PERSON_FIELDS
 #: What most candidates would choose themselves.
@@ -41,6 +42,9 @@ def _page(
     form: Form,
     standing: Standing | None = None,
     differences: list[Difference] | None = None,
+    *,
+    record: str = "",
+    refused: bool = False,
 ) -> str:
     database = context.read_session()
     refusal = standing.why_not_data() if standing else None
@@ -51,6 +55,8 @@ def _page(
         row=standing.row if standing else None,
         blocked=context.message_of(refusal) if refusal else "",
         differences=differences,
+        record=record,
+        refused=refused,
         fields=FIELDS,
         choices={name: _choices(FIELDS[name]) for name in CHOICES},
         telling=",".join(code for code in ID_TYPES.choices if tells_birth_and_sex(code)),
@@ -82,6 +88,10 @@ def register() -> ResponseReturnValue:
     if request.method == "GET":
         return _page(site, Form(DEFAULTS))
     form = Form.sent()
+    if form["do"] == "load":
+        return _load(site, form)
+    if form["do"] == "discard":
+        return _discard(site, form)
     try:
         context.run(
             lambda write: person.register(
@@ -97,9 +107,33 @@ def register() -> ResponseReturnValue:
         return redirect(url_for("registration.notice", site_id=site.site_id))
     except KaowuError as error:
         form.take(error)
-        return _page(site, form), error.status
+        refused = isinstance(error, eligibility.NotAdmitted)
+        return _page(site, form, refused=refused), error.status
     session.pop(NOTICE_KEY, None)
     return redirect(url_for("registration.photo"))
+
+
+# ---------------------------------------------------------------- 学籍信息 (R19.3a)
+
+
+def _load(site: sites.Site, form: Form) -> ResponseReturnValue:
+    """Fill in what the school knows; the candidate may change it, or not use it."""
+    typed = autoload.Typed(form["name"], form["id_type"], form["id_number"])
+    clock = context.portal().clock
+    try:
+        found = context.run(lambda write: autoload.autoload(write, site, typed, clock=clock))
+    except KaowuError as error:
+        form.take(error)
+        return _page(site, form), error.status
+    form.values |= {"loaded": "1", **found} if found is not None else {}
+    return _page(site, form, record="none" if found is None else "found")
+
+
+def _discard(site: sites.Site, form: Form) -> ResponseReturnValue:
+    """Empty what was filled in."""
+    form.values |= {name: DEFAULTS.get(name, "") for name in autoload.LOADED}
+    form.values.pop("loaded", None)
+    return _page(site, form, record="discarded")
 
 
 # ---------------------------------------------------------------- changing it

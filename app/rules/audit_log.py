@@ -69,11 +69,13 @@ OBJECTS = {
 }
 #: verbs of the log beside those of the matrix
 WORDS = {
+    "autoload": N_("载入学籍信息"),
     "cancel": N_("取消"),
     "hand_out": N_("发放激活码"),
     "log_in": N_("登录"),
     "log_out": N_("退出"),
     "look_up": N_("查找"),
+    "moved": N_("转到其他考点"),
     "retry": N_("重试"),
     "reveal": N_("查看完整信息"),
     "sync": N_("按代码更新"),
@@ -99,6 +101,9 @@ FURTHER = (
     ("account.role_grant.sync", "RoleGrant"),
     ("job.document.download", "DocumentFile"),
     ("job.document.generate", "DocumentFile"),
+    ("roster.student_record_import.run", "StudentRecord"),
+    ("roster.studentrecord.autoload", "StudentRecord"),
+    ("roster.studentrecord.moved", "StudentRecord"),
 )
 OUTCOMES = {"done": N_("完成"), "refused": N_("被拒绝"), "locked": N_("账号锁定")}
 

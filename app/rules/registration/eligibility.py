@@ -95,6 +95,18 @@ def last_expired(session: Session) -> Registration | None:
     ).one_or_none()
 
 
+def last_digest(session: Session) -> str | None:
+    """The document of the candidate's newest registration in this session, of whatever state:
+    whom the choice of a site is for, before he has typed anything; None where he had none."""
+    actor = actor_of(session)
+    return session.scalars(
+        select(Registration.id_digest)
+        .where(Registration.passport_id == actor.passport_id)
+        .order_by(Registration.id.desc())
+        .limit(1)
+    ).first()
+
+
 def require_none_yet(session: Session) -> None:
     """Raises AlreadyRegistered."""
     if live_registration(session) is not None:
@@ -121,6 +133,7 @@ __all__ = [
     "NotAdmitted",
     "NoticesChanged",
     "admits",
+    "last_digest",
     "last_expired",
     "live_registration",
     "live_registration_id",

@@ -72,14 +72,16 @@ function watchIdNumber(form) {
 function keepDraft(form) {
   const key = `draft:${form.dataset.draft}`;
   const secret = ['id_number', 'mobile', 'guardian_mobile', 'birth', 'sex'];
-  const kept = [...form.elements].filter((element) => element.name && element.type !== 'hidden'
-    && !secret.includes(element.name));
+  const kept = [...form.elements].filter((element) => element.name
+    && !['hidden', 'submit'].includes(element.type) && !secret.includes(element.name));
+  const keep = () => sessionStorage.setItem(
+    key, JSON.stringify(Object.fromEntries(kept.map((element) => [element.name, element.value]))));
   const saved = JSON.parse(sessionStorage.getItem(key) ?? '{}');
-  for (const element of kept) {
-    if (saved[element.name] && !form.querySelector('.field.bad')) element.value = saved[element.name];
+  if ('served' in form.dataset) keep(); // what the server has filled in goes before the draft
+  else if (!form.querySelector('.field.bad')) {
+    for (const element of kept) if (saved[element.name]) element.value = saved[element.name];
   }
-  form.addEventListener('input', () => sessionStorage.setItem(
-    key, JSON.stringify(Object.fromEntries(kept.map((element) => [element.name, element.value])))));
+  form.addEventListener('input', keep);
 }
 
 for (const form of all('form[data-person]')) {
