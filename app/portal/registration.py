@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.database.session import KaowuSession
 from app.metadata.errors import KaowuError, NotFound
@@ -47,18 +47,18 @@ def my_standing() -> Standing:
     return Standing(row, site, context.portal().clock())
 
 
+_LATEST_ORDER = (
+    select(PaymentOrder)
+    .where(PaymentOrder.registration_id == bindparam("registration"))
+    .order_by(PaymentOrder.id.desc())
+    .limit(1)
+)
+
+
 def latest_order(registration_id: int) -> PaymentOrder | None:
     """The newest order of the candidate's registration; one statement."""
-    return (
-        context.read_session()
-        .scalars(
-            select(PaymentOrder)
-            .where(PaymentOrder.registration_id == registration_id)
-            .order_by(PaymentOrder.id.desc())
-            .limit(1)
-        )
-        .one_or_none()
-    )
+    asked = {"registration": registration_id}
+    return context.read_session().scalars(_LATEST_ORDER, asked).one_or_none()
 
 
 def _to_start() -> ResponseReturnValue:

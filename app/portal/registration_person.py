@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from app.metadata.errors import KaowuError, StaleRow
-from app.metadata.fields import Field, Kind
+from app.metadata.fields import Kind
 from app.models.codes import ID_TYPES
 from app.models.registration import Registration, Review
 from app.portal import context
@@ -30,8 +31,15 @@ FIELDS = person.PERSON_FIELDS
 DEFAULTS = {"id_type": "1", "ethnic": "01"}
 
 
-def _choices(field: Field) -> dict[str, str]:
-    return {code: gettext(label) for code, label in (field.choices or {}).items()}
+def _choices(name: str) -> dict[str, str]:
+    """{code: label} of a field in the visitor's language."""
+    return _translated(name, str(get_locale()))
+
+
+@lru_cache(maxsize=64)
+def _translated(name: str, _language: str) -> dict[str, str]:
+    """Once for each language: there are a hundred labels, and they never change."""
+    return {code: gettext(label) for code, label in (FIELDS[name].choices or {}).items()}
 
 
 CHOICES = tuple(name for name, field in FIELDS.items() if field.kind is Kind.CHOICE)
@@ -58,7 +66,7 @@ def _page(
         record=record,
         refused=refused,
         fields=FIELDS,
-        choices={name: _choices(FIELDS[name]) for name in CHOICES},
+        choices={name: _choices(name) for name in CHOICES},
         telling=",".join(code for code in ID_TYPES.choices if tells_birth_and_sex(code)),
         classes=[(name, name) for name in sites.class_options_of(database, site)],
         notices=sites.notices_of(database, site),
@@ -198,7 +206,7 @@ def _form_of(row: Registration) -> Form:
 
 
 def _shown(name: str, form: Form) -> str:
-    choices = _choices(FIELDS[name]) if name in CHOICES else {}
+    choices = _choices(name) if name in CHOICES else {}
     return choices.get(form[name], form[name]) or "—"
 
 

@@ -80,9 +80,12 @@ class _GrantCache:
 _grants = _GrantCache()
 
 
+_CURRENT = select(Exam).where(Exam.state == ExamState.CURRENT.value)
+
+
 def current_exam(session: Session) -> Exam | None:
     """The one session that is current (R0.4a); None before the first is made so."""
-    return session.scalars(select(Exam).where(Exam.state == ExamState.CURRENT.value)).one_or_none()
+    return session.scalars(_CURRENT).one_or_none()
 
 
 def entrance_exam(session: Session) -> Exam | None:

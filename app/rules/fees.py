@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.metadata.errors import N_, KaowuError, Message
@@ -60,13 +60,14 @@ class Price:
         return self.person_fee + self.subject_fee
 
 
+_FEES = select(Fee.subject_code, Fee.amount).where(
+    Fee.exam_id == bindparam("exam"), Fee.site_id == bindparam("site")
+)
+
+
 def fees_of(session: Session, site: AtSite) -> FeeList:
     """The fees in force at a site. One statement."""
-    rows = session.execute(
-        select(Fee.subject_code, Fee.amount).where(
-            Fee.exam_id == site.exam_id, Fee.site_id == site.site_id
-        )
-    )
+    rows = session.execute(_FEES, {"exam": site.exam_id, "site": site.site_id})
     amounts = {code: amount for code, amount in rows}  # noqa: C416 - rows are not pairs to mypy
     return FeeList(amounts.pop(PERSON_FEE, None), amounts)
 

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, not_, null, select, union_all
+from sqlalchemy import and_, bindparam, not_, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
@@ -340,11 +340,14 @@ def _days(pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay, ...]:
     )
 
 
+_NAMES = select(ExamSubject.subject_code, ExamSubject.name).where(
+    ExamSubject.exam_id == bindparam("exam")
+)
+
+
 def subject_names(session: Session, exam_id: int) -> dict[str, str]:
     """{code: name} of the subjects of a session. One statement."""
-    rows = session.execute(
-        select(ExamSubject.subject_code, ExamSubject.name).where(ExamSubject.exam_id == exam_id)
-    )
+    rows = session.execute(_NAMES, {"exam": exam_id})
     return {row.subject_code: row.name for row in rows}
 
 
@@ -365,28 +368,34 @@ class Notices:
         return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
+_NOTICES = select(Notice.organisation_id, Notice.html).where(
+    Notice.exam_id == bindparam("exam"),
+    or_(
+        Notice.organisation_id == bindparam("province"), Notice.organisation_id == bindparam("site")
+    ),
+)
+
+
 def notices_of(session: Session, site: Site) -> Notices:
     """Both notices of a site. One statement."""
-    statement = select(Notice.organisation_id, Notice.html).where(
-        Notice.exam_id == site.exam_id,
-        Notice.organisation_id.in_([site.province_id, site.site_id]),
-    )
+    asked = {"exam": site.exam_id, "province": site.province_id, "site": site.site_id}
     # the site's own people, too, see the notice of the province above them
     with elevated(session, "notices are public", Notice):
-        rows = session.execute(statement).all()
+        rows = session.execute(_NOTICES, asked).all()
     html = {row.organisation_id: row.html or None for row in rows}
     return Notices(html.get(site.province_id), html.get(site.site_id))
 
 
+_CLASSES = (
+    select(ClassOption.name)
+    .where(ClassOption.exam_id == bindparam("exam"), ClassOption.site_id == bindparam("site"))
+    .order_by(ClassOption.position)
+)
+
+
 def class_options_of(session: Session, site: AtSite) -> list[str]:
     """班级选项 in their order; empty when none are set (R18). One statement."""
-    return list(
-        session.scalars(
-            select(ClassOption.name)
-            .where(ClassOption.exam_id == site.exam_id, ClassOption.site_id == site.site_id)
-            .order_by(ClassOption.position)
-        )
-    )
+    return list(session.scalars(_CLASSES, {"exam": site.exam_id, "site": site.site_id}))
 
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.database.policy import actor_of, elevated
@@ -54,28 +54,36 @@ def require_candidate(session: Session) -> Actor:
     return actor
 
 
+# Made once: building a statement costs as much as running it, and every page asks these.
+_OWN = Registration.passport_id == bindparam("passport")
+_LIVE = select(Registration).where(_OWN, Registration.life.in_(LIVE))
+_LIVE_NUMBER = select(Registration.id).where(_OWN, Registration.life.in_(LIVE))
+_LIVE_WITH_ENTRIES = _LIVE.options(
+    joinedload(Registration.entries.and_(Entry.state.in_([state.value for state in HOLDING])))
+)
+_EXPIRED = (
+    select(Registration)
+    .where(_OWN, Registration.life == Life.EXPIRED.value)
+    .order_by(Registration.id.desc())
+    .limit(1)
+)
+
+
+def _owner(session: Session) -> dict[str, int | None]:
+    return {"passport": actor_of(session).passport_id}
+
+
 def live_registration(session: Session, *, entries: bool = False) -> Registration | None:
     """The candidate's own registration of the current session, or None; one statement. With
     `entries`, those that hold seats are loaded too, and no others: for reading only."""
-    actor = actor_of(session)
-    statement = select(Registration).where(
-        Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
-    )
-    if entries:
-        holding = Registration.entries.and_(Entry.state.in_([state.value for state in HOLDING]))
-        statement = statement.options(joinedload(holding))
-    return session.scalars(statement).unique().one_or_none()
+    statement = _LIVE_WITH_ENTRIES if entries else _LIVE
+    return session.scalars(statement, _owner(session)).unique().one_or_none()
 
 
 def live_registration_id(session: Session) -> int:
     """The number of the candidate's own registration alone, for writes that lock it themselves.
     Raises NotFound."""
-    actor = actor_of(session)
-    found = session.scalar(
-        select(Registration.id).where(
-            Registration.passport_id == actor.passport_id, Registration.life.in_(LIVE)
-        )
-    )
+    found = session.scalar(_LIVE_NUMBER, _owner(session))
     if found is None:
         raise NotFound()
     return found
@@ -83,16 +91,7 @@ def live_registration_id(session: Session) -> int:
 
 def last_expired(session: Session) -> Registration | None:
     """The candidate's newest registration that was not paid in time (R22.8a), or None."""
-    actor = actor_of(session)
-    return session.scalars(
-        select(Registration)
-        .where(
-            Registration.passport_id == actor.passport_id,
-            Registration.life == Life.EXPIRED.value,
-        )
-        .order_by(Registration.id.desc())
-        .limit(1)
-    ).one_or_none()
+    return session.scalars(_EXPIRED, _owner(session)).one_or_none()
 
 
 def last_digest(session: Session) -> str | None:

@@ -201,18 +201,21 @@ def lock_registration(session: Session, registration_id: int) -> Registration:
     return row
 
 
-_ENTRIES = (
+_HELD = (
     select(Entry)
-    .where(Entry.registration_id.in_(bindparam("registrations", expanding=True)))
     .where(Entry.state.in_(_HOLDING))
     .order_by(Entry.registration_id, Entry.subject_code)
     .execution_options(populate_existing=True)
 )
+_HELD_BY_ONE = _HELD.where(Entry.registration_id == bindparam("registration"))
+_HELD_BY_MANY = _HELD.where(Entry.registration_id.in_(bindparam("registrations", expanding=True)))
 
 
 def entries_of(session: Session, registration_ids: Sequence[int]) -> list[Entry]:
     """Entries that hold seats, by registration and subject, read afresh."""
-    return list(session.scalars(_ENTRIES, {"registrations": list(registration_ids)}))
+    if len(registration_ids) == 1:
+        return list(session.scalars(_HELD_BY_ONE, {"registration": registration_ids[0]}))
+    return list(session.scalars(_HELD_BY_MANY, {"registrations": list(registration_ids)}))
 
 
 def open_order(session: Session, registration_id: int) -> PaymentOrder | None:
