@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import resource
+import stat
 import struct
 import zipfile
 from collections.abc import Callable
@@ -12,12 +14,10 @@ from typing import Any
 
 import pytest
 import xlsxwriter
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from app.jobs.imports import reader
 from app.jobs.imports.container import OLE, UploadRefused, check_upload
-from app.jobs.imports.marks import look_through
-from app.jobs.imports.report import write_report
+from app.jobs.imports.marks import BadCell, Flaw, look_through
 from app.jobs.imports.rows import parse_rows
 from app.jobs.imports.sheets import read_sheet
 from tests.jobs.support import ROOMS, workbook
@@ -189,97 +189,127 @@ def test_a_damaged_file_never_breaks_the_check() -> None:
             look_through(content[:cut], "考场", 1000)
 
 
-CELLS = st.one_of(
-    st.none(),
-    st.text(max_size=40),
-    st.integers(-(10**18), 10**18),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.booleans(),
-    st.dates(),
-    st.datetimes(),
-    st.sampled_from(["=1+1", "1.1E+17", "\u202e", "𠮷", "'", "0" * 40_000, "01", "甲楼"]),
+def archive_of(entries: list[tuple[Any, bytes]]) -> bytes:
+    """A zip of these entries (names or ZipInfo)."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in entries:
+            archive.writestr(entry, content)
+    return stream.getvalue()
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    """An entry that is a symbolic link."""
+    entry = zipfile.ZipInfo(name)
+    entry.create_system = 3
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.xlsx", "x/../../a.xlsx", "/etc/a.xlsx", "C:\\a.xlsx", "..\\a.xlsx"]
 )
-CALM = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def test_n16_names_that_lead_out_of_the_archive_are_refused(name: str) -> None:
+    assert "不安全的路径" in reason(archive_of([(name, BOOK)]), "a.zip")
 
 
-@given(
-    rows=st.lists(st.lists(CELLS, max_size=9), max_size=6),
-    headings=st.lists(st.sampled_from([*ROOMS.columns]).map(lambda c: c.label) | CELLS, max_size=9),
-)
-@CALM
-def test_any_cells_give_rows_or_errors_and_a_report(rows: Any, headings: Any) -> None:
-    from app.jobs.imports.sheets import Sheet
-
-    sheet = Sheet("考场", [list(headings), *[list(row) for row in rows]])
-    parsed = parse_rows(ROOMS, sheet, {}, 1000, lambda *_: None)
-    good = {row.number for row in parsed.rows}
-    bad = {problem.row for problem in parsed.problems}
-    assert not good & bad
-    assert parsed.rows or parsed.problems
-    assert write_report(parsed, parsed.problems).startswith(b"PK")
+def test_n16_links_are_refused() -> None:
+    assert "不安全的路径" in reason(archive_of([(link("a.xlsx"), b"/etc/passwd")]), "a.zip")
+    content = repacked(lambda _name, part: part)
+    stream = io.BytesIO(content)
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.writestr(link("xl/media/image1.png"), b"/etc/passwd")
+    assert "不安全的路径" in reason(stream.getvalue())
 
 
-@given(data=st.data())
-@CALM
-def test_fuzzed_workbooks_are_read_or_refused(data: st.DataObject) -> None:
-    """Bytes turned, cut, doubled: never another exception."""
-    content = bytearray(BOOK)
-    for _ in range(data.draw(st.integers(1, 8))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        match data.draw(st.sampled_from(["turn", "cut", "double", "zero"])):
-            case "turn":
-                content[at] ^= data.draw(st.integers(1, 255))
-            case "cut":
-                del content[at : at + data.draw(st.integers(1, 64))]
-            case "double":
-                content[at:at] = content[at : at + 64]
-            case "zero":
-                content[at : at + 16] = bytes(len(content[at : at + 16]))
-        if not content:
-            break
-    try:
-        parsed = read(bytes(content))
-    except UploadRefused:
-        return
-    assert parsed.rows or parsed.problems
+def test_n16_a_hundred_thousand_names_are_refused_before_they_are_read() -> None:
+    name = b"%05d.x"
+    local = struct.Struct("<4s5H3I2H")
+    central = struct.Struct("<4s6H3I5H2I")
+    parts, directory, at = [], [], 0
+    for number in range(60_000):
+        part = local.pack(b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 0, 0, 7, 0) + name % number
+        head = central.pack(b"PK\x01\x02", 20, 20, *[0] * 7, 7, *[0] * 5, at)
+        directory.append(head + name % number)
+        parts.append(part)
+        at += len(part)
+    size = sum(map(len, directory))
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 60_000, 60_000, size, at, 0)
+    content = b"".join([*parts, *directory, end])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for file_name in ("a.zip", "a.xlsx"):
+        assert "2000 个" in reason(content, file_name)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
 
 
-@given(data=st.data())
-@CALM
-def test_fuzzed_parts_of_a_workbook_are_read_or_refused(data: st.DataObject) -> None:
-    """The archive is sound, its XML is not."""
-
-    def damage(_name: str, part: bytes) -> bytes:
-        if data.draw(st.booleans()):
-            return part
-        changed = bytearray(part)
-        for _ in range(data.draw(st.integers(1, 6))):
-            at = data.draw(st.integers(0, max(len(changed) - 1, 0)))
-            piece = data.draw(
-                st.sampled_from(
-                    [b"<", b">", b'"', b"99999999999", b"</row>", b"&#0;", b"\xff", b""]
-                )
-            )
-            changed[at : at + data.draw(st.integers(0, 9))] = piece
-        return bytes(changed)
-
-    try:
-        parsed = read(repacked(damage))
-    except UploadRefused:
-        return
-    assert parsed.rows or parsed.problems
+def test_n16_an_archive_that_says_it_is_huge_is_refused_at_once() -> None:
+    names = [(f"xl/worksheets/sheet{n}.xml", b" " * 70 * MEGABYTE) for n in range(7)]
+    content = archive_of([("[Content_Types].xml", b"<x/>"), *names])
+    assert "解压后过大" in reason(content)
 
 
-@given(content=st.binary(max_size=400), name=st.sampled_from(["a.xls", "a.xlsx", "a.zip", "a.csv"]))
-@CALM
-def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
-    heads = {"a.xls": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a.csv": "考场号,考场地址\n".encode()}
-    try:
-        parsed = read(heads.get(name, b"PK\x03\x04") + content, name)
-    except UploadRefused:
-        return
-    assert parsed.problems or parsed.rows
+def test_n16_names_in_gbk_are_read() -> None:
+    content = archive_of([("name.xlsx", BOOK)]).replace(b"name", "考场".encode("gbk"))
+    assert read(content, "a.zip").data_rows == 2
+
+
+def test_a_workbook_in_another_encoding_is_refused() -> None:
+    content = in_sheet(lambda part: part.decode().encode("utf-16"))
+    assert "DOCTYPE" in reason(content)
+
+
+def test_a_workbook_under_a_password_says_so() -> None:
+    content = OLE + b"\0" * 512 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 512
+    for name in ("a.xlsx", "a.xls"):
+        assert "取消密码" in reason(content, name)
+
+
+# ---------------------------------------------------------------- the reader's bounds
+
+
+def test_the_reader_refuses_as_the_request_does() -> None:
+    for content, part in ((BOOK[:2000], "损坏"), (workbook(ROWS, sheet="别的"), "没有找到")):
+        with (
+            pytest.raises(UploadRefused) as refusal,
+            reader.read_apart(content, ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None),
+        ):
+            pass
+        assert part in refusal.value.message()
+
+
+def test_a_reader_that_dies_or_takes_too_long_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused() -> str:
+        with (
+            pytest.raises(UploadRefused) as refusal,
+            reader.read_apart(BOOK, ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None),
+        ):
+            pass
+        return refusal.value.message()
+
+    with monkeypatch.context() as changed:
+        changed.setattr(reader, "SECONDS", 0)
+        assert "不能读取" in refused()
+    with monkeypatch.context() as changed:
+        changed.setattr(reader.sys, "executable", "/bin/false")
+        assert "不能读取" in refused()
+
+
+def test_cells_come_back_from_the_reader_as_they_were() -> None:
+    day, time = dt.date(2026, 9, 19), dt.time(8, 5)
+    moment = dt.datetime.combine(day, time)
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream, {"default_date_format": "yyyy-mm-dd"}) as book:
+        page = book.add_worksheet("考场")
+        page.write_row(0, 0, ["𠮷", 1.5, 14, True, "a\nb", ""])
+        page.write_datetime(0, 6, day)
+        page.write_datetime(0, 7, moment, book.add_format({"num_format": "yyyy-mm-dd hh:mm"}))
+        page.write_datetime(0, 8, time, book.add_format({"num_format": "hh:mm"}))
+        page.write_formula(0, 9, "=NA()", None, "#N/A")
+    with reader.read_apart(
+        stream.getvalue(), ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None
+    ) as sheet:
+        expected = ["𠮷", 1.5, 14.0, True, "a\nb", None, day, moment, time]
+        first, again = list(sheet.rows), list(sheet.rows)
+        assert first == again == [[*expected, BadCell(Flaw.ERROR, "#N/A")]]

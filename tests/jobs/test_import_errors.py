@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 from dataclasses import replace
 from typing import Any
 
+import openpyxl
 import pytest
 
 from app.jobs.imports import engine as imports
 from app.jobs.imports.rows import ImportRow
+from app.jobs.outcome import message_of
 from app.metadata.errors import InvalidInput
 from app.models.arrangement import Room
+from app.models.job import JobRun, StoredFile
 from tests.factories import id_number
 from tests.jobs.conftest import Ground
 from tests.jobs.import_tools import GOOD, messages, report, submit
@@ -167,3 +172,94 @@ def test_options_are_cleaned_and_reach_the_rules(ground: Ground) -> None:
             submit(ground, workbook(GOOD), declaration=declaration, options={"other": "1"})
     assert run.state == "done"
     assert seen == [{"overwrite": True}]
+
+
+# ---------------------------------------------------------------- the report, corrected and again
+
+
+def stored_report(ground: Ground, run: JobRun) -> bytes:
+    """The bytes of the report."""
+    stored = next(row for row in ground.all(StoredFile) if row.id == run.report_file_id)
+    return ground.machine.files.get(stored.key)
+
+
+def test_a_corrected_report_is_imported_as_it_is(ground: Ground) -> None:
+    number = id_number(3)
+    rows = [
+        [1, "01", "甲楼", "1-普通", dt.date(2026, 9, 19), "是", number],
+        [2, "xx", None, "普通", "2026/9/20", None, float(number)],
+        [3, "03", "=HYPERLINK(1)", None, None, None, None],
+    ]
+    content = workbook([["填写说明"], HEADINGS, *rows], headings=["提示"])
+    run = submit(ground, content)
+    assert run.state == "rejected"
+    book = openpyxl.load_workbook(io.BytesIO(stored_report(ground, run)))
+    page = book["考场"]
+    assert [cell.value for cell in page[3]] == [*HEADINGS, "错误信息"]
+    assert [cell.value for cell in page[4]][:7] == [
+        *("1", "01", "甲楼", "1-普通", "2026-09-19", "是", number)
+    ]
+    wrong = page[5]
+    assert wrong[7].value.startswith(
+        "考场号：考场号为 01–99；考场地址：必填；证件号码：数字超过15位"
+    )
+    red = {cell.column_letter for cell in wrong if cell.fill.fgColor.rgb == "FFFDE2E1"}
+    assert red == {"B", "C", "G"}
+    assert {cell.number_format for cell in wrong[:7] if cell.value} == {"@"}
+    page["B5"], page["C5"], page["G5"] = "02", "乙楼", number
+    stream = io.BytesIO()
+    book.save(stream)
+    again = submit(ground, stream.getvalue())
+    assert (again.state, again.errors) == ("done", [])
+    assert [(room.number, room.address) for room in ground.all(Room)] == [
+        ("01", "甲楼"),
+        ("02", "乙楼"),
+        ("03", "=HYPERLINK(1)"),
+    ]
+
+
+def test_a_report_that_is_still_wrong_gets_one_column_of_errors_only(ground: Ground) -> None:
+    run = submit(ground, workbook([[1, "xx", "甲"], [2, "02", "乙"]]))
+    for _ in range(2):
+        run = submit(ground, stored_report(ground, run))
+    page = report(ground, run)["考场"]
+    assert [cell.value for cell in page[1]] == [*HEADINGS, "错误信息"]
+    assert [cell.value for cell in page[2]][7] == "考场号：考场号为 01–99"
+    assert page.max_column == 8
+
+
+def test_errors_of_headings_are_marked_in_the_report(ground: Ground) -> None:
+    run = submit(ground, workbook([[1, "01", "甲"]], headings=["序号", "考场号", "楼层"]))
+    page = report(ground, run)["考场"]
+    assert page["C1"].fill.fgColor.rgb == "FFFDE2E1"
+    assert "模板中没有这一列（C 列）" in page["D1"].value
+    assert "考场地址：缺少这一列" in page["D1"].value
+
+
+def test_the_report_of_a_partial_import_has_the_wrong_rows_alone(ground: Ground) -> None:
+    declaration = replace(ROOMS, name="test_partly", atomic=False)
+    rows = [[1, "01", "甲"], [2, "xx", "乙"], [3, "03", "丙"], [4, "yy", "丁"]]
+    with registered(declaration):
+        run = submit(ground, workbook(rows), declaration=declaration)
+    page = report(ground, run)["考场"]
+    assert [cell.value for cell in page["B"]] == ["考场号*", "xx", "yy"]
+
+
+def test_the_report_keeps_rare_characters_and_drops_those_that_xml_refuses(ground: Ground) -> None:
+    parsed_text = "𠮷\ufffe楼"
+    run = submit(ground, workbook([[1, "xx", parsed_text]]))
+    assert report(ground, run)["考场"]["C2"].value == "𠮷楼"
+
+
+def test_messages_are_told_in_the_language_of_the_reader(ground: Ground) -> None:
+    run = submit(ground, workbook([[1, "01", "x" * 61], [2, "01", "乙"]]))
+    words = {
+        "最多 {length} 个字": "at most {length} characters",
+        "与第 {rows} 行重复": "the same as row {rows}",
+        "、": ", ",
+    }
+    told = {
+        str(message_of(item).message(lambda text: words.get(text, text))) for item in run.errors
+    }
+    assert "at most 60 characters" in told
+    assert "the same as row 3" in told

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from app.metadata.text import strip_armour
 HEADING_ROWS = 10
 MAXIMUM_COLUMNS = 200
 _CELL_LENGTH = 32_767
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 TOO_MANY_ROWS = N_("数据超过 {limit} 行，请分成几个文件上传。")
 _TOO_WIDE = N_("工作表的列数过多，请使用下载的模板填写。")
 
@@ -96,7 +98,7 @@ def open_workbook(content: bytes, suffix: str, sheet: str, max_rows: int) -> She
         raise
     return Sheet(
         sheet,
-        _without_end(_rows(data, marks)),
+        _without_end(_rows(data, marks, escapes=suffix == ".xlsx")),
         frozenset(marks.hidden_rows),
         frozenset(marks.hidden_columns),
     )
@@ -128,15 +130,16 @@ def _mark_merged(data: CalamineSheet, marks: Marks) -> None:
                     marks.bad.setdefault((row, column), BadCell(Flaw.MERGED, ""))
 
 
-def _rows(data: CalamineSheet, marks: Marks) -> Iterator[list[Any]]:
-    """All rows from the first of the file on; what is empty is None."""
+def _rows(data: CalamineSheet, marks: Marks, *, escapes: bool) -> Iterator[list[Any]]:
+    """All rows from the first of the file on; what is empty is None. `escapes`: characters that
+    XML cannot hold are written as “_x000D_”."""
     if data.start is None:
         return
     bad_rows = {row for row, _column in marks.bad}
     # the parser gives the empty rows above the first cell, but not the empty columns before it
     left = [None] * data.start[1]
     for number, cells in enumerate(data.iter_rows()):
-        row = _plain_row([*left, *cells] if left else cells)
+        row = _plain_row([*left, *cells] if left else cells, escapes)
         if number in bad_rows:
             _put_bad(row, number, marks)
         yield row
@@ -152,10 +155,13 @@ def _without_end(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
             held.clear()
 
 
-def _plain_row(row: list[Any]) -> list[Any]:
+def _plain_row(row: list[Any], escapes: bool) -> list[Any]:
     for index, value in enumerate(row):
         if value == "":
             row[index] = None
+        elif escapes and isinstance(value, str):
+            if "_x" in value:
+                row[index] = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
         elif isinstance(value, dt.timedelta):
             row[index] = str(value)
     return row
