@@ -27,16 +27,20 @@ _SPACE = re.compile(r"\s+")
 def sanitised(text: str) -> str:
     """`text` as harmless HTML. Text without a tag is plain: each of its lines is a paragraph.
     What shows nothing is the empty string."""
-    if not _TAG.search(text):
-        lines = (html.escape(html.unescape(line), quote=False) for line in text.splitlines())
-        text = "".join(f"<p>{line}</p>" for line in lines if line.strip())
     clean = nh3.clean(
-        _BLOCKS.sub(r"<\1p>", text),
+        _BLOCKS.sub(r"<\1p>", text if _TAG.search(text) else _paragraphs(text)),
         tags=set(TAGS),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         url_schemes=set(_SCHEMES),
     ).strip()
-    return clean if shown_length(clean) or "<hr" in clean else ""
+    if not shown_length(clean) and "<hr" not in clean:
+        return ""
+    return clean if _TAG.search(clean) else _paragraphs(clean)
+
+
+def _paragraphs(text: str) -> str:
+    lines = (html.escape(html.unescape(line), quote=False) for line in text.splitlines())
+    return "".join(f"<p>{line.strip()}</p>" for line in lines if line.strip())
 
 
 def plain(text: str) -> str:

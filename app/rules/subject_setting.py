@@ -31,6 +31,7 @@ from app.rules.effects import effects
 from app.rules.exam import days_of
 from app.rules.former import of_province, of_site
 from app.rules.operations import OperationContext
+from app.rules.settings import NotOfferedByProvince
 
 _SITE_SUBJECT: Resource = SiteSubject.__admin__
 _PROVINCE_SUBJECT: Resource = ProvinceSubject.__admin__
@@ -158,8 +159,9 @@ def _add_to_site(
 ) -> None:
     """One subject; days that were not given are those of the province."""
     known = offered.get(code)
-    first = days[0] or (known.first_day if known else None)
-    last = days[1] or (known.last_day if known else None)
+    if known is None:
+        raise NotOfferedByProvince(subject=code)
+    first, last = days[0] or known.first_day, days[1] or known.last_day
     values = {"subject_code": code, "first_day": first, "last_day": last}
     path = {name: getattr(site, name) for name in ("province_id", "city_id", "site_id")}
     crud.create(session, _SITE_SUBJECT, values, preset=path)

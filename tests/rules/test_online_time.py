@@ -1,0 +1,107 @@
+"""考生报名时间设置 (chapter 15): inside W4, cut where W4 is shortened, many sites at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.database.policy import become
+from app.database.session import KaowuSession
+from app.metadata.errors import InvalidInput
+from app.metadata.text import LOCAL_ZONE
+from app.metadata.vocabulary import Level, Window
+from app.models.settings import SiteSettings
+from app.rules import crud, effects, operations
+from app.rules.online_time import ONLINE_TIME, SET_TIMES, effective_time
+from app.rules.operations import Chosen
+from app.rules.policy import WindowClosed
+from tests import factories
+from tests.factories import Tree
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    return factories.make_tree(session)
+
+
+def row_of(session: KaowuSession, tree: Tree, number: int = 0) -> SiteSettings:
+    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
+    return session.scalars(statement).one()
+
+
+def text(moment: dt.datetime) -> str:
+    return moment.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def test_r15_1_a_site_changes_its_time_inside_w1(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    end = text(tree.now + 5 * DAY)
+    row = crud.update(session, ONLINE_TIME, row_of(session, tree).id, {"online_end": end})
+    assert row.online_end is not None
+    assert text(row.online_end) == end
+
+
+def test_r15_5_outside_w1_only_an_extension_helps(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.site, Window.SETUP, tree.now - 2 * DAY, tree.now - DAY)
+    become(session, tree.actor())
+    with pytest.raises(WindowClosed, match="如需延长"):
+        crud.update(session, ONLINE_TIME, row_of(session, tree).id, {"online_enabled": "0"})
+
+
+def test_r15_3_a_time_cut_by_a_shortened_w4_is_flagged(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    whole = effective_time(row_of(session, tree))
+    assert "至" in str(whole)
+    end = tree.now + 3 * DAY
+    factories.set_window(session, tree.site, Window.ONLINE, tree.now - 5 * DAY, end)
+    session.expire_all()
+    cut: Any = effective_time(row_of(session, tree))
+    assert (cut["tone"], text(end) in cut["text"]) == ("warn", True)
+    factories.set_window(
+        session, tree.site, Window.ONLINE, tree.now + 25 * DAY, tree.now + 26 * DAY
+    )
+    session.expire_all()
+    none: Any = effective_time(row_of(session, tree))
+    assert (none["tone"], "无效" in none["text"]) == ("bad", True)
+
+
+def test_r15_4_switching_off_tells_who_has_not_paid(session: KaowuSession, tree: Tree) -> None:
+    factories.make_registration(session, tree)
+    become(session, tree.actor())
+    row = row_of(session, tree)
+    with pytest.raises(effects.Unconfirmed) as refused:
+        crud.update(session, ONLINE_TIME, row.id, {"online_enabled": "0"}, confirmed="")
+    assert "1 名个人报名考生尚未缴清" in str(refused.value.effects[0])
+    session.expire_all()
+    later = {"online_end": text(tree.now + 25 * DAY)}
+    assert crud.update(session, ONLINE_TIME, row.id, later, confirmed="").online_enabled
+
+
+def test_r15_3_the_province_sets_many_sites_and_w4_decides_for_each(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.set_window(
+        session, tree.sites[1], Window.ONLINE, tree.now - 2 * DAY, tree.now + 2 * DAY
+    )
+    become(session, tree.actor(Level.PROVINCE))
+    rows = [row_of(session, tree, number) for number in (0, 1)]
+    former = rows[1].online_end
+    values = {
+        "online_enabled": "1",
+        "online_start": text(tree.now - DAY),
+        "online_end": text(tree.now + 10 * DAY),
+    }
+    chosen = Chosen(ids=tuple(row.id for row in rows))
+    report = operations.run(session, SET_TIMES, chosen, values)
+    assert (report.done, report.skipped) == (1, 1)
+    assert "最早、最晚时间" in str(report.outcomes[1].reason)
+    assert rows[0].online_end is not None
+    assert text(rows[0].online_end) == values["online_end"]
+    assert rows[1].online_end == former
+    with pytest.raises(InvalidInput, match="必填"):
+        operations.run(session, SET_TIMES, chosen, {"online_enabled": "1"})
