@@ -26,7 +26,7 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation
 from app.metadata.errors import Message
 from app.metadata.query import ListQuery
-from app.rules import listing, operations
+from app.rules import effects, listing, operations
 from app.rules.operations import REASON, Chosen, Report
 
 #: rows of the outcome that are printed, those that were skipped first; all are in the log
@@ -86,6 +86,7 @@ def operation(
         operations.require(session, declaration)
         given = _values(ctx, declaration, session, asked)
         chosen, number = _counted(session, declaration, chosen)
+        _tell_effects(session, declaration, chosen, given)
     if not (yes or dry_run) and not click.confirm(_question(declaration, number), err=True):
         raise click.Abort
     report = _run(shell, actor, declaration, chosen, given, dry_run=dry_run)
@@ -157,6 +158,17 @@ def _counted(session: KaowuSession, declaration: Operation, chosen: Chosen) -> t
         return chosen, number
     resource = operations.resource_of(declaration)
     return Chosen(query=listing.seen(session, resource, chosen.query)), number
+
+
+def _tell_effects(
+    session: KaowuSession, declaration: Operation, chosen: Chosen, values: Mapping[str, object]
+) -> None:
+    """What exists and is touched, as the page shows it before it is confirmed."""
+    try:
+        operations.require_confirmed(session, declaration, chosen, values, "")
+    except effects.Unconfirmed as asked:
+        for sentence in asked.effects:
+            complain(f"  {_said(sentence)}")
 
 
 def _question(declaration: Operation, number: int) -> str:

@@ -11,9 +11,11 @@ from sqlalchemy.orm import sessionmaker
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading
 from app.metadata.actor import system
+from app.metadata.vocabulary import Verb
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
 from app.models.registration import Registration
+from app.rules import effects
 from tests.cli.conftest import Kaowu, lines
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
@@ -50,8 +52,11 @@ def test_a_query_is_rehearsed_asked_for_and_done(
     count = f"已完成 {len(waiting)} 项，未执行 0 项。"
     assert (tried.code, lines(tried.out)[-2:]) == (0, [count, "没有保存。"])
     assert _reviewed(demo_factory, "pending") == waiting
+    rule = ("registration_approve", Verb.RUN)
+    monkeypatch.setitem(effects._rules, rule, [lambda rows, _: [f"涉及 {len(rows)} 名考生"]])
     asked = on_demo(*PENDING, *SITE)
     assert (asked.code, asked.out) == (1, "")
+    assert asked.err.startswith(f"  涉及 {len(waiting)} 名考生\n")
     assert str(len(waiting)) in asked.err
     assert _logged(demo_factory) == before
     done = on_demo(*PENDING, *SITE, "--yes")

@@ -259,6 +259,19 @@ def test_bodies_are_as_described(world: World) -> None:
     assert "quota" not in mine["properties"]
 
 
+def test_every_member_of_a_body_is_known_to_the_code(world: World) -> None:
+    """The page's names and those that the code reads are the same."""
+    from app.views.engine import operation_rest
+
+    for level in ADMINISTRATORS:
+        for path, _, call in _calls(_document(world, level)):
+            if path.startswith("/operation/"):
+                body = call["requestBody"]["content"]["application/json"]["schema"]
+                assert set(body["properties"]) <= operation_rest.BODY
+                query = body["properties"].get("query", {"properties": operation_rest.QUERY})
+                assert set(query["properties"]) == operation_rest.QUERY
+
+
 def test_what_asks_for_the_password_again_is_left_out(world: World) -> None:
     assert "/operation/test_hall_purge/" not in _document(world, Level.SITE)["paths"]
 

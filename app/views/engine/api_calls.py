@@ -12,15 +12,17 @@ from app.jobs.declarations import JOBS
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, On, Operation, Resource, Statistic
-from app.metadata.errors import N_
+from app.metadata.errors import N_, Message
 from app.metadata.fields import Kind
 from app.metadata.vocabulary import READING, Level, Verb
 from app.rules import availability, operations
 from app.rules.policy import granted
 from app.views.engine import api_schemas as schemas
 from app.views.engine.api_schemas import Schema
+from app.views.engine.operation_rest import MOST_IDS
+from app.views.engine.rest import CONFIRM
 from app.views.engine.rest_reading import ORGANISATION
-from app.views.texts import joined
+from app.views.texts import joined, text
 
 VERSION = "3.1.0"
 CSRF_HEADER = "X-CSRFToken"
@@ -178,7 +180,8 @@ def _resource(resource: Resource, actor: Actor) -> dict[str, Any]:
 
 
 def _row_call(resource: Resource, verb: Verb, actor: Actor) -> dict[str, Any]:
-    summary = f"{gettext(verb.label)} {gettext(resource.noun or resource.label)}"
+    noun = resource.noun or resource.label
+    summary = text(Message(N_("{verb}{noun}"), verb=verb.label, noun=noun))
     row = {"$ref": f"#/components/schemas/{resource.name}"}
     if verb is Verb.LIST:
         asked = schemas.conditions(resource)
@@ -226,14 +229,21 @@ def _order(session: Session, operation: Operation, resource: Resource) -> Schema
     properties: dict[str, Schema] = {"values": values}
     required = ["values"] if values.get("required") else []
     if operation.on & {On.ROW, On.SELECTION}:
-        properties["ids"] = {"type": "array", "items": dict(schemas.KEY), "maxItems": 1000}
+        properties["ids"] = {
+            "type": "array",
+            "items": dict(schemas.KEY),
+            "maxItems": MOST_IDS,
+            "description": gettext("记录编号"),
+        }
     if On.QUERY in operation.on:
         properties["query"] = schemas.query_of(resource)
     if operation.reason_required:
-        properties["reason"] = {"type": "string", "maxLength": 200}
+        said = gettext("操作原因")
+        properties["reason"] = {"type": "string", "maxLength": 200, "description": said}
         required.append("reason")
     tried = gettext("只试运行，不保存")
     properties["dry_run"] = {"type": "boolean", "default": False, "description": tried}
+    properties[CONFIRM] = schemas.confirmation()
     return schemas.members(properties, required)
 
 

@@ -14,6 +14,7 @@ from app.metadata.query import PAGE_SIZES
 from app.metadata.vocabulary import Verb
 from app.rules import crud, listing
 from app.views.engine.asked import UNTIL
+from app.views.engine.rest import CONFIRM
 
 Schema = dict[str, Any]
 KEY: Schema = {"type": "string", "pattern": r"^\d{1,19}$"}
@@ -119,6 +120,7 @@ def form_of(resource: Resource, verb: Verb, actor: Actor) -> Schema:
     fields = [f for f in crud.form_fields(resource, verb, actor) if f.kind is not Kind.FILE]
     properties = {field.name: given(field) for field in fields}
     required = [field.name for field in fields if field.required]
+    properties[CONFIRM] = confirmation()
     if verb is Verb.EDIT:
         required = []
         if hasattr(resource.model, "version"):
@@ -126,6 +128,12 @@ def form_of(resource: Resource, verb: Verb, actor: Actor) -> Schema:
             properties["version"] = constant("integer") | {"description": said}
             required = ["version"]
     return members(properties, required)
+
+
+def confirmation() -> Schema:
+    """The member that confirms the effects of a change on what exists."""
+    said = gettext("影响已有数据时以 409 列出影响（effects），确认后填 true 或返回的 confirm")
+    return {"type": ["boolean", "string"], "description": said}
 
 
 def page_of(resource: Resource) -> Schema:
@@ -179,23 +187,32 @@ def conditions(resource: Resource) -> list[Schema]:
 
 def query_of(resource: Resource) -> Schema:
     """All results of a query: its conditions, and the count that was confirmed."""
-    searches = {f.name: constant("string") for f in listing.searches_of(resource)}
+    searches = {}
+    for field in listing.searches_of(resource):
+        said = _said(field)
+        if field.search is Search.RANGE:
+            said += gettext("（起..止）")
+        searches[field.name] = constant("string") | {"description": said}
+    whole = gettext("查询条件，不填为全部")
+    below = gettext("下级机构代码")
     counted = gettext("试运行时返回的条数，正式提交时必填")
+    bound = gettext("试运行时返回的上界，之后新增的记录不处理")
     return members(
         {
-            "filters": members(searches),
-            "organisation": constant("string"),
+            "filters": members(searches) | {"description": whole},
+            "organisation": constant("string") | {"description": below},
             "expected": {"type": "integer", "minimum": 0, "description": counted},
-            "high_water": dict(KEY),
+            "high_water": KEY | {"description": bound},
         }
-    )
+    ) | {"description": gettext("查询结果的全部记录，与 ids 二选一")}
 
 
 def values_of(operation: Operation, fields: Iterable[Field]) -> Schema:
     """The values of an operation's form, as the actor may send them now."""
     known = [field for field in fields if not field.name.startswith("_")]
     required = [f.name for f in known if f.required and f.default is None]
-    return members({field.name: given(field) for field in known}, required)
+    found = members({field.name: given(field) for field in known}, required)
+    return found | {"description": gettext("填写项")}
 
 
 def report() -> Schema:
@@ -228,7 +245,8 @@ def accepted() -> Schema:
 
 
 def error() -> Schema:
-    """A refusal: a stable code, a sentence, and the messages of single fields."""
+    """A refusal: a stable code, a sentence, the messages of single fields, or the effects that
+    want to be confirmed."""
     messages = {"type": "array", "items": constant("string")}
     return {
         "type": "object",
@@ -236,6 +254,8 @@ def error() -> Schema:
             "code": constant("string"),
             "message": constant("string"),
             "errors": {"type": "object", "additionalProperties": messages},
+            "effects": messages,
+            CONFIRM: constant("string"),
         },
         "required": ["code", "message"],
     }
