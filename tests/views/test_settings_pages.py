@@ -1,0 +1,339 @@
+"""The settings pages before registration (chapters 10, 11, 15-18), as they are seen and used."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
+from app.metadata.vocabulary import ADMINISTRATORS, Level, Window
+from app.models.organisation import Organisation
+from app.models.settings import ClassOption, Notice, SiteSettings
+from app.portal import create_portal_app
+from app.rules.notices import NEW
+from app.rules.site import load_site, notices_of
+from tests import factories
+from tests.contract.world import World, text_of
+from tests.views.conftest import log_of, look, walk_phone
+
+SENTENCES = (
+    "是否启用考点管理员代考生集体报名",
+    "是否启用考点管理员批量代考生缴费",
+    "启用情况下，考生的报名信息需要审核通过才可以缴费",
+    "启用情况下，报考本考点的考生必须填写班级信息",
+    "单个考生在本考点最多报考科目数量，可设置值范围为 1~3",
+    "不启用情况下，考生不能下载自己的准考证",
+    "由省管理员设置是否启用",
+)
+PAGES = ("site-settings", "online-time", "site-notice", "class-option")
+
+
+def row_of(office: World, number: int = 0) -> SiteSettings:
+    with office.looking() as session:
+        site = office.tree.sites[number].id
+        return session.scalars(select(SiteSettings).where(SiteSettings.site_id == site)).one()
+
+
+@contextmanager
+def closed(office: World, place: Organisation) -> Iterator[None]:
+    """W1 of the organisation has ended."""
+    day, tree = dt.timedelta(days=1), office.tree
+    with unit_of_work(office.runtime.factory, system("test")) as session:
+        factories.set_window(session, place, Window.SETUP, tree.now - 3 * day, tree.now - day)
+    yield
+    with unit_of_work(office.runtime.factory, system("test")) as session:
+        half = 30 * day
+        factories.set_window(session, place, Window.SETUP, tree.now - half, tree.now + half)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def candidates(office: World) -> None:
+    """Two candidates at the first site; its online registration is running."""
+    with unit_of_work(office.runtime.factory, system("seed")) as session:
+        for _ in range(2):
+            factories.make_registration(session, office.tree, subjects=["14", "24"])
+
+
+# ---------------------------------------------------------------- the page of one site
+
+
+def test_r10_4_a_site_reads_the_manuals_sentence_beside_each_switch(office: World) -> None:
+    page = text_of(office.browser().get("/site-settings/"))
+    for sentence in SENTENCES:
+        assert sentence in page
+    assert "共 1 条" not in page  # no list of one
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_r10_1_the_page_names_its_window(office: World, path: str) -> None:
+    page = text_of(office.browser().get(f"/{path}/"))
+    assert re.search(r"报名前设置时间 \d{4}-\d\d-\d\d \d\d:\d\d 至 .* 进行中", page)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_r10_3_r15_5_r17_4_r18_5_when_it_is_closed_it_says_what_to_do(
+    office: World, path: str
+) -> None:
+    with closed(office, office.tree.site):
+        answer = office.browser().get(f"/{path}/")
+        page, row = text_of(answer), row_of(office)
+        assert "请向上级申请" in page
+        assert "延长本考点的“报名前设置截止时间”" in page
+        assert "已结束" in page
+        assert f"/edit/{row.id}" not in answer.get_data(as_text=True)
+        assert office.browser().get(f"/{path}/edit/{row.id}").status_code == 403
+        # the other site is not touched by it
+        assert f"/edit/{row_of(office, 1).id}" in office.browser(Level.SITE, 1).get(
+            f"/{path}/"
+        ).get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("level", ADMINISTRATORS[:3])
+def test_r0_6a_superiors_choose_a_site_from_a_list(office: World, path: str, level: Level) -> None:
+    browser = office.browser(level)
+    listed = browser.get(f"/{path}/?_org=990702").get_data(as_text=True)
+    row = row_of(office, 1)
+    assert f"/{path}/show/{row.id}" in listed
+    assert f"/{path}/show/{row_of(office).id}" not in listed
+    page = text_of(browser.get(f"/{path}/show/{row.id}"))
+    assert "(990702)地市七考点2" in page
+
+
+def test_p2_no_site_opens_the_page_of_another(office: World) -> None:
+    for path in PAGES:
+        for what in ("show", "edit"):
+            assert office.browser().get(f"/{path}/{what}/{row_of(office, 1).id}").status_code == 404
+
+
+@pytest.mark.parametrize("path", [*PAGES, "site-subject", "province-subject"])
+def test_r0_4_in_a_history_session_they_are_read_only(office: World, path: str) -> None:
+    answer = office.browser(exam=57).get(f"/{path}/")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    for word in ("/edit/", "/add", "preview"):
+        assert f"/{path}{word}" not in page
+    assert "历史考次的数据只能查看和导出" in page or path == "province-subject"
+
+
+# ---------------------------------------------------------------- effects
+
+
+def test_r10_2_the_form_asks_once_more_and_saves_nothing_before(office: World) -> None:
+    browser, row = office.browser(), row_of(office)
+    path = f"/site-settings/edit/{row.id}"
+    values = {"version": row.version, "open": "1", "max_subjects": "1", "self_printing": "1"}
+    asked = browser.post(path, values, htmx=True)
+    page = text_of(asked)
+    assert asked.status_code == 409
+    assert "不建议在报名期间修改；该考点已有 2 名考生、4 科次" in page
+    assert "2 名考生的报考科次已超过 1" in page
+    assert "确认并保存" in page
+    assert row_of(office).max_subjects == 3
+    found = re.search(r'name="_confirm" value="(\w+)"', asked.get_data(as_text=True))
+    assert found is not None
+    assert browser.post(path, values | {"_confirm": "0" * 16}, htmx=True).status_code == 409
+    saved = browser.post(path, values | {"_confirm": found[1]}, htmx=True)
+    assert saved.status_code == 204
+    assert row_of(office).max_subjects == 1
+    page = text_of(browser.get("/site-settings/"))
+    assert re.search(r"上次保存：\S+（990701） \d{4}-\d\d-\d\d", page)
+
+
+def test_p4_the_province_changes_on_behalf_and_the_site_reads_so(office: World) -> None:
+    row = row_of(office, 1)
+    values = {"version": row.version, "open": "1", "max_subjects": "2", "self_printing": "1"}
+    browser = office.browser(Level.PROVINCE)
+    asked = browser.post(f"/site-settings/edit/{row.id}", values)
+    found = re.search(r'name="_confirm" value="(\w+)"', asked.get_data(as_text=True))
+    assert found is not None
+    saved = browser.post(f"/site-settings/edit/{row.id}", values | {"_confirm": found[1]})
+    assert saved.location.endswith(f"/site-settings/show/{row.id}")
+    assert log_of(office, "settings.sitesettings.edit")[-1].on_behalf_of == "990702"
+    assert "上级代改" in text_of(office.browser(Level.SITE, 1).get("/site-settings/"))
+    with closed(office, office.tree.province):
+        page = text_of(browser.get(f"/site-settings/show/{row.id}"))
+        assert "不在本级的报名前设置时间内，不能代考点修改" in page
+
+
+def test_r10_4a_stopping_asks_with_the_numbers_and_tells_everybody(office: World) -> None:
+    browser, row = office.browser(Level.PROVINCE), row_of(office)
+    values = {"ids": row.id, "_reason": "考场停电"}
+    asked = browser.post("/site-suspend/", values, htmx=True)
+    assert asked.status_code == 409
+    assert "涉及 2 名考生、4 科次" in text_of(asked)
+    found = re.search(r'name="_confirm" value="(\w+)"', asked.get_data(as_text=True))
+    assert found is not None
+    done = browser.post("/site-suspend/", values | {"_confirm": found[1]}, htmx=True)
+    assert done.status_code == 204
+    site = office.browser()
+    assert "考点已被省停考：考场停电" in text_of(site.get("/site-settings/"))
+    for path in ("online-time", "class-option", "site-notice"):
+        assert "考点已停考（考场停电），本页的设置无效" in text_of(site.get(f"/{path}/"))
+    resumed = browser.post("/site-resume/", {"ids": row.id, "_reason": "已恢复"}, htmx=True)
+    assert resumed.status_code == 204
+
+
+# ---------------------------------------------------------------- notices
+
+
+def test_r17_1_the_new_notice_begins_empty_beside_the_present_one(office: World) -> None:
+    browser, row = office.browser(), row_of(office)
+    path = f"/site-notice/edit/{row.id}"
+    first = {NEW: "<p>第一版<script>x</script></p>", "version": 0}
+    asked = browser.post(path, first)
+    found = re.search(r'name="_confirm" value="(\w+)"', asked.get_data(as_text=True))
+    assert found is not None
+    assert browser.post(path, first | {"_confirm": found[1]}).status_code == 302
+    page = browser.get("/site-notice/").get_data(as_text=True)
+    assert re.search(r"当前通告</h2>\s*<div[^>]*><p>第一版</p></div>", page)
+    assert re.search(r"<textarea[^>]*data-kw-editor[^>]*></textarea>", page)
+    with office.looking() as session:
+        notice = session.scalars(select(Notice).where(Notice.site_id == row.site_id)).one()
+        version = notices_of(session, load_site(session, row.site_id or 0)).version
+    assert notice.html == "<p>第一版</p>"
+    assert version
+
+
+def test_r17_2_clearing_is_asked_about(office: World) -> None:
+    row = row_of(office)
+    version = row_version(office)
+    values = {NEW: "", "version": version}
+    asked = office.browser().post(f"/site-notice/edit/{row.id}", values)
+    assert asked.status_code == 409
+    assert "将清除当前通告" in text_of(asked)
+
+
+def row_version(office: World) -> int:
+    with office.looking() as session:
+        site = office.tree.site.id
+        row = session.scalars(select(SiteSettings).where(SiteSettings.site_id == site)).one()
+        return row.notice_version
+
+
+def test_r17_3_the_preview_shows_what_a_candidate_sees(office: World) -> None:
+    row = row_of(office)
+    path = f"/site-notice/preview/{row.id}"
+    page = office.browser().post(path, {NEW: "<p>试<img src=x></p>"}, htmx=True)
+    shown = page.get_data(as_text=True)
+    assert "<p>试</p>" in shown
+    assert "<img" not in shown
+    assert "省报名通告" in shown
+
+
+def test_r16_1_the_province_sets_its_notice_and_others_read_it(office: World) -> None:
+    province = office.browser(Level.PROVINCE)
+    saved = province.post("/province-notice/", {NEW: "<p>全省通告</p>", "version": 0})
+    assert saved.status_code == 302
+    assert "全省通告" in text_of(office.browser().get("/province-notice/"))
+    assert "全省通告" in text_of(office.browser(Level.CITY).get("/province-notice/"))
+    assert office.browser().post("/province-notice/", {NEW: "x"}).status_code == 403
+    center = office.browser(Level.CENTER)
+    assert "(99)测试省" in text_of(center.get("/province-notice/"))
+    assert "全省通告" in text_of(center.get("/province-notice/?province=99"))
+    assert center.get("/province-notice/?province=32").status_code == 404
+    with office.looking() as session:
+        kept = session.scalars(select(Notice).where(Notice.site_id.is_(None))).one()
+    assert kept.html == "<p>全省通告</p>"
+
+
+def test_r16_1_r17_3_the_portal_starts_with_them(office: World) -> None:
+    portal = create_portal_app(office.runtime.settings, office.runtime.factory)
+    assert portal.jinja_env.filters["rich"]("<p>好<script>x</script></p>") == "<p>好</p>"
+
+
+# ---------------------------------------------------------------- subjects and defaults
+
+
+def test_p3_a_superior_names_the_site_for_which_he_adds(office: World) -> None:
+    page = office.browser(Level.PROVINCE).get("/site-subject/add").get_data(as_text=True)
+    assert 'name="_site"' in page
+    assert "(990701)地市七考点1" in page
+    assert 'name="_site"' not in office.browser().get("/site-subject/add").get_data(as_text=True)
+
+
+def test_r11_3_the_province_is_told_which_sites_stand_outside(office: World) -> None:
+    browser = office.browser(Level.PROVINCE)
+    page = browser.get("/province-subject/").get_data(as_text=True)
+    keys = re.findall(r"/province-subject/edit/(\d+)", page)
+    day = str(factories.EXAM_DAYS[0])
+    values = {"first_day": day, "last_day": day, "version": 1}
+    refused = browser.post(f"/province-subject/edit/{keys[0]}", values, htmx=True)
+    assert refused.status_code == 422
+    assert "(990701)地市七考点1" in text_of(refused)
+
+
+def test_r0_6b_defaults_are_shown_before_they_are_set(office: World) -> None:
+    browser = office.browser(Level.PROVINCE)
+    assert "本省尚未设置默认值" in text_of(browser.get("/default-settings/"))
+    values = {"open": "1", "max_subjects": "2"}
+    assert browser.post("/default-settings/add", values).status_code == 302
+    page = text_of(browser.get("/default-settings/"))
+    assert "本省尚未设置默认值" not in page
+    assert "上次保存" in page
+    assert office.browser().get("/default-settings/").status_code == 403
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_satisfy_axe_and_fit_a_phone(
+    office: World, office_address: str, phone_page: Page, path: str
+) -> None:
+    walk_phone(phone_page, office, office_address, (Level.SITE, 1), f"/{path}/")
+
+
+@pytest.mark.browser
+@pytest.mark.allow_console_errors("409")
+def test_scenario_20_the_dialog_of_class_options(
+    office: World, office_address: str, desktop_page: Page
+) -> None:
+    page = look(desktop_page, office, office_address, (Level.SITE, 0), "/class-option/")
+    page.locator("main").get_by_role("link", name="设置").click()
+    dialog = page.locator("#kw-dialog")
+    expect(page.locator("#kw-dialog-title")).to_have_text("修改考点班级选项设置")
+    expect(dialog).to_contain_text("考点代码")
+    expect(dialog).to_contain_text("990701")
+    expect(dialog).to_contain_text("②为空为不设置。")
+    dialog.get_by_label("班级选项").fill("会计一班；会计二班;管理一班")
+    dialog.get_by_role("button", name="保存").click()
+    expect(dialog).to_contain_text("不建议在报名期间修改")
+    dialog.get_by_role("button", name="确认并保存").click()
+    expect(page.locator("main")).to_contain_text("会计一班、会计二班、管理一班")
+    with office.looking() as session:
+        names = session.scalars(select(ClassOption.name).order_by(ClassOption.position)).all()
+    assert names == ["会计一班", "会计二班", "管理一班"]
+
+
+@pytest.mark.browser
+@pytest.mark.allow_console_errors("409")
+def test_r17_the_editor_writes_and_previews_a_notice(
+    office: World, office_address: str, phone_page: Page
+) -> None:
+    page = look(phone_page, office, office_address, (Level.SITE, 1), "/site-notice/")
+    area = page.get_by_role("textbox", name="新通告")
+    area.click()
+    page.keyboard.type("请提前到场")
+    page.keyboard.press("Control+A")
+    page.get_by_role("button", name="粗体").click()
+    expect(page.locator(".kw-count")).to_have_text("5 / 5000")
+    page.get_by_role("button", name="预览").click()
+    expect(page.locator("#kw-dialog .kw-phone")).to_contain_text("请提前到场")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#kw-dialog").get_by_role("button", name="关闭").last.click()
+    page.get_by_role("button", name="保存").click()
+    expect(page.locator(".kw-notice-now")).to_contain_text("请提前到场")
+    with office.looking() as session:
+        site = office.tree.sites[1].id
+        html = session.scalar(select(Notice.html).where(Notice.site_id == site))
+    assert html is not None
+    assert re.search(r"<(b|strong)>请提前到场</", html)
