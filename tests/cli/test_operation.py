@@ -56,11 +56,12 @@ def test_a_query_is_rehearsed_asked_for_and_done(
     monkeypatch.setitem(effects._rules, rule, [lambda rows, _: [f"涉及 {len(rows)} 名考生"]])
     asked = on_demo(*PENDING, *SITE)
     assert (asked.code, asked.out) == (1, "")
-    assert asked.err.startswith(f"  涉及 {len(waiting)} 名考生\n")
+    told = f"  涉及 {len(waiting)} 名考生\n"
+    assert asked.err.startswith(told)
     assert str(len(waiting)) in asked.err
     assert _logged(demo_factory) == before
     done = on_demo(*PENDING, *SITE, "--yes")
-    assert (done.code, done.err, lines(done.out)[-1]) == (0, "", count)
+    assert (done.code, done.err, lines(done.out)[-1]) == (0, told, count)
     assert _reviewed(demo_factory, "pending") == []
     with reading(demo_factory, system("test")) as session:
         run = session.scalars(
