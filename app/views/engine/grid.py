@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, ClassVar
 
 from flask import Response, jsonify, request, send_file
@@ -359,21 +360,24 @@ class GridFiles(GridView):
     def upload(self) -> Any:
         """A workbook into the cells; then the same preview and the same errors."""
         session = context.read_session()
-        file = request.files.get("file")
         columns = self.declaration.columns(session, context.actor())
+        content, name = _sent_file()
         try:
-            found = workbooks.read_grid(
-                file.stream.read(workbooks.MAX_BYTES + 1) if file else b"",
-                (file.filename or "") if file else "",
-                self.declaration,
-                columns,
-                translate=gettext,
-            )
+            found = workbooks.read_grid(content, name, self.declaration, columns, translate=gettext)
         except KaowuError as error:
             note = {"text": context.message_of(error), "tone": "bad"}
             return self._page(Typed(), notices=[note], status=error.status)
         notes = grid_page.upload_problems(found, self._typed(found.sent, found.seen), columns)
         return self._preview(found.sent, found.seen, notes=notes)
+
+
+def _sent_file() -> tuple[bytes, str]:
+    """Content (no more than tells that it is too large) and name of the upload."""
+    file = request.files.get("file")
+    if file is None:
+        return b"", ""
+    with closing(file):
+        return file.stream.read(workbooks.MAX_BYTES + 1), file.filename or ""
 
 
 def grid_view(grid: Grid) -> type[GridView]:
