@@ -223,7 +223,6 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
             (
                 N_("基本信息"),
                 (
-                    "site_code",
                     "name",
                     "id_type",
                     "id_number",
@@ -240,19 +239,6 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
         help=N_("学籍数据和考次无关，跨考次一直保留；更改学籍信息不影响已报名的考生。"),
     )
 
-    site_code: Mapped[str | None] = mapped_column(
-        String(6),
-        active_history=True,
-        info=col(
-            N_("学籍考点"),
-            Personal.NONE,
-            required=True,
-            options=sites_of,
-            immutable=True,
-            editable_from=Level.PROVINCE,
-        ),
-        sort_order=-87,
-    )
     ethnic: Mapped[str] = mapped_column(
         String(2),
         info=col(

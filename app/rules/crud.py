@@ -7,7 +7,7 @@ with the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,8 @@ SITE_FIELD = Field(
 
 def acts_for_sites(resource: Resource, actor: Actor) -> bool:
     """Are its rows a site's, and does the actor stand above the sites?"""
-    return issubclass(resource.model, base.SiteScoped) and actor.level is not Level.SITE
+    of_sites = issubclass(resource.model, (base.SiteScoped, base.SiteCodeScoped))
+    return of_sites and actor.level is not Level.SITE
 
 
 def site_below(session: Session, actor: Actor, code: str) -> Organisation:
@@ -121,6 +122,30 @@ def choices_for(
     """Living lists of the fields that have `options`: {field: {value: label}}."""
     return {
         field.name: field.options(session, actor) for field in fields if field.options is not None
+    }
+
+
+def _place_at(row: Any, session: Session, site: Organisation) -> None:
+    """Scope columns of a new row of a site: ids in its session, or codes across sessions."""
+    if isinstance(row, base.SiteScoped):
+        row.province_id, row.city_id, row.site_id = site.province_id, site.city_id, site.id
+        return
+    paths = codes_of(session, [site])
+    row.province_code, row.city_code, row.site_code = paths[site.code]
+
+
+def codes_of(
+    session: Session, sites: Sequence[Organisation]
+) -> dict[str, tuple[str, str | None, str]]:
+    """{site code: (province code, city code or None, site code)}: the path across sessions."""
+    wanted = {site.province_id for site in sites} | {site.city_id for site in sites}
+    rows = session.execute(
+        select(Organisation.id, Organisation.code).where(Organisation.id.in_(wanted - {None}))
+    )
+    codes = {place_id: code for place_id, code in rows}  # noqa: C416 - no pairs to mypy
+    return {
+        site.code: (codes[site.province_id or 0], codes.get(site.city_id or 0), site.code)
+        for site in sites
     }
 
 
@@ -188,8 +213,7 @@ def create(
         for name, value in (preset or {}).items():
             setattr(row, name, value)
         if code is not None:
-            site = site_below(session, actor, code)
-            row.province_id, row.city_id, row.site_id = site.province_id, site.city_id, site.id
+            _place_at(row, session, site_below(session, actor, code))
         _place(row, actor)
         with session.no_autoflush:
             context = Context(session, actor, clock, Verb.ADD, cleaned)

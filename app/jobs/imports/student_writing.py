@@ -17,8 +17,7 @@ from app.metadata.vocabulary import Verb
 from app.models.codes import OCCUPATION_STUDENT
 from app.models.organisation import Organisation
 from app.models.roster import RosterMove, StudentRecord
-from app.rules import audit
-from app.rules.roster import records
+from app.rules import audit, crud
 
 _PLACE = ("province_code", "city_code", "site_code")
 #: what the log keeps of a new record: who, where, and the level that decides on moves. All later
@@ -32,7 +31,7 @@ class Writer:
 
     def __init__(self, session: Session, file: File, context: ImportContext) -> None:
         self.session, self.file, self.context = session, file, context
-        self.path = records.path_of(session, [file.site])[file.site.code]
+        self.path = crud.codes_of(session, [file.site])[file.site.code]
         self.losing = _sites_of_codes(session, {one.site_code for one in file.stored.values()})
         self.new: list[dict[str, Any]] = []
         self.changed: list[tuple[dict[str, Any], Stored]] = []

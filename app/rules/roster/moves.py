@@ -24,9 +24,7 @@ def unread(session: Session) -> int:
     statement = (
         select(func.count())
         .select_from(RosterMove)
-        .where(
-            RosterMove.from_site_code == actor.site_code, RosterMove.acknowledged_at.is_(None)
-        )
+        .where(RosterMove.from_site_code == actor.site_code, RosterMove.acknowledged_at.is_(None))
     )
     return session.scalar(statement) or 0
 

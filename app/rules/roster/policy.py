@@ -29,6 +29,7 @@ from app.rules import audit
 from app.rules.availability import unused_when
 from app.rules.crud import Context, before
 from app.rules.effects import effects
+from app.rules.policy import widened
 from app.rules.registration.states import LIVE
 from app.rules.roster import admission
 
@@ -101,6 +102,11 @@ def set_allowed(session: Session, policy: RosterPolicy, codes: Collection[str]) 
     changed; then the log tells both lists and the policy counts as changed.
     """
     wanted = _sites(session, policy, set(codes))
+    with widened(session, RosterAllowedSite):
+        return _store(session, policy, wanted)
+
+
+def _store(session: Session, policy: RosterPolicy, wanted: Mapping[int, str]) -> bool:
     stored = session.scalars(
         select(RosterAllowedSite).where(RosterAllowedSite.site_id == policy.site_id)
     ).all()
@@ -115,7 +121,8 @@ def set_allowed(session: Session, policy: RosterPolicy, codes: Collection[str]) 
         if site_id not in present:
             session.add(_allowed(policy, site_id))
     after = sorted(wanted.values())
-    policy.updated_at = utc_now()  # so that its version tells of the list as well
+    if not session.is_modified(policy):
+        policy.updated_at = utc_now()  # so that its version tells of the list as well
     audit.record(
         session,
         "roster.rosterpolicy.edit",
@@ -301,12 +308,11 @@ def _apply(
 SET_POLICIES = register(
     Operation(
         name="roster_policies",
-        label=N_("批量设置"),
+        label=N_("批量设置学籍报考"),
         resource="roster_policy",
         on=frozenset({On.SELECTION, On.QUERY}),
         apply=_apply,
         verbs={Level.PROVINCE: ONLY_RUN},
-        writes=(RosterAllowedSite,),
         fields=(
             _switch("roster_enabled", N_("启用学籍库")),
             _switch("own_province_only", N_("仅接受本省学籍库考生报考")),

@@ -66,41 +66,16 @@ def lock_sites(session: Session, codes: Iterable[str]) -> None:
 @before("student_record", Verb.ADD)
 def _add(row: StudentRecord, context: Context) -> None:
     require_current(context.session)
-    _place(row, context)
+    if context.actor.level is not Level.SITE:
+        _check_site(row, context)
     row.occupation = row.occupation or OCCUPATION_STUDENT
     _check_document(row, context)
 
 
-def _place(row: StudentRecord, context: Context) -> None:
-    """The whole path of the site; a superior has named it in the form (P3)."""
-    session, actor = context.session, context.actor
-    if actor.level is Level.SITE:
-        return
-    site = session.scalars(
-        select(Organisation).where(
-            below(actor),
-            Organisation.level == Level.SITE.value,
-            Organisation.code == row.site_code,
-        )
-    ).one()  # the form offers no other
-    if site.code not in enabled_sites(session, actor):
+def _check_site(row: StudentRecord, context: Context) -> None:
+    """A superior has named a site (P3); it must use the roster."""
+    if row.site_code not in enabled_sites(context.session, context.actor):
         raise NotUsed(reason=SITE_WITHOUT_ROSTER)
-    row.province_code, row.city_code, row.site_code = path_of(session, [site])[site.code]
-
-
-def path_of(
-    session: Session, sites: Sequence[Organisation]
-) -> dict[str, tuple[str, str | None, str]]:
-    """{site code: (province code, city code or None, site code)}."""
-    wanted = {site.province_id for site in sites} | {site.city_id for site in sites}
-    rows = session.execute(
-        select(Organisation.id, Organisation.code).where(Organisation.id.in_(wanted - {None}))
-    )
-    codes = {place_id: code for place_id, code in rows}  # noqa: C416 - no pairs to mypy
-    return {
-        site.code: (codes[site.province_id or 0], codes.get(site.city_id or 0), site.code)
-        for site in sites
-    }
 
 
 @before("student_record", Verb.EDIT)
@@ -246,6 +221,5 @@ __all__ = [
     "DELETE_WORD",
     "OnlyInCurrentExam",
     "lock_sites",
-    "path_of",
     "require_current",
 ]
