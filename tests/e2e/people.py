@@ -61,6 +61,14 @@ class Administrator:
         refused = self.page.locator(".kw-flash.bad, .kw-error").all_inner_texts()
         assert not refused, f"{self.page.url}: {refused}"
 
+    def fill_grid(self, cells: dict[str, str]) -> None:
+        """Fill cells of the open grid by their elements, read the preview, confirm it."""
+        for element, value in cells.items():
+            self.page.fill(f"#{element}", value)
+        self.page.click("button[form=kw-grid]")
+        self.page.wait_for_selector(f"text=确认保存 {len(cells)} 处改动")
+        self.fill_here()
+
     def row_key(self, text: str) -> str:
         """The key of the row that holds `text`, as its tick box sends it."""
         row = self.page.locator("tbody tr", has_text=text).first

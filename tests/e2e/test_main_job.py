@@ -114,7 +114,9 @@ def prepare_site(desk: Administrator) -> None:
     day = EXAM_DAY.isoformat()
     for code in ("14", "24"):
         desk.fill("/site-subject/add", subject_code=code, first_day=day, last_day=day)
-    desk.fill("/capacity-limits/", **{"TOTAL": "100", "S:14": "20", "S:24": "20"})
+    limits = {"TOTAL": "100", "S:14": "20", "S:24": "20"}
+    desk.fill("/capacity/edit/990701", **{f"v:990701:{pool}": n for pool, n in limits.items()})
+    desk.fill_here()  # the preview
     desk.open("/online-time/")
     desk.page.goto(desk.address + desk.page_link("修改"))
     desk.fill_here(online_enabled=True, online_start=local(-0.5), online_end=local(20))
@@ -123,9 +125,8 @@ def prepare_site(desk: Administrator) -> None:
 def set_fees(desk: Administrator) -> None:
     """省: fees of the site's subjects."""
     desk.log_in("province@example.test")
-    desk.open("/site-settings/")
-    desk.open(f"/site-fees/?ids={desk.row_key('(990701)')}")
-    desk.fill_here(person="10.00", subject="72.00")
+    desk.open("/fee/")
+    desk.fill_grid({"c-990701-PERSON": "10.00", "c-990701-14": "72.00", "c-990701-24": "72.00"})
 
 
 def register(phone: Page, address: str) -> None:
