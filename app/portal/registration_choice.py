@@ -17,7 +17,7 @@ from app.portal import context, progress, services
 from app.portal.progress import Standing
 from app.portal.registration import blueprint, my_registration, my_standing
 from app.rules import photo as photos
-from app.rules import site as sites
+from app.rules.offer import Offer, OfferedSubject, offer_of
 from app.rules.registration import subjects
 
 Days = Mapping[str, dt.date | None]
@@ -105,7 +105,7 @@ def subjects_page() -> ResponseReturnValue:
 class Choice:
     """What may be ticked, what is ticked, and what it costs (fen)."""
 
-    offer: sites.Offer
+    offer: Offer
     held: Mapping[str, Entry]
     days: Days
 
@@ -137,9 +137,9 @@ class Choice:
         fees = [self.offer.subjects[code].fee or 0 for code in self.ticked - self.paid]
         return sum(fees) + self.person_fee if fees else 0
 
-    def levels(self) -> dict[str, list[sites.OfferedSubject]]:
+    def levels(self) -> dict[str, list[OfferedSubject]]:
         """Available and held subjects by level, in the order of their codes."""
-        found: dict[str, list[sites.OfferedSubject]] = {}
+        found: dict[str, list[OfferedSubject]] = {}
         for subject in self.offer.subjects.values():
             if subject.available or subject.code in self.held:
                 found.setdefault(SUBJECT_LEVELS[subject.level], []).append(subject)
@@ -147,7 +147,7 @@ class Choice:
 
 
 def _subjects(standing: Standing, days: Days) -> str:
-    offer = sites.offer_of(context.read_session(), standing.site)
+    offer = offer_of(context.read_session(), standing.site)
     held = {entry.subject_code: entry for entry in standing.held.entries}
     refusal = standing.why_not_subjects()
     return render_template(
@@ -174,6 +174,6 @@ def _day(text: str) -> dt.date | None:
 @context.candidate_required
 def seats() -> ResponseReturnValue:
     """Seats left per subject and day, asked every ten seconds by the subjects page."""
-    offer = sites.offer_of(context.read_session(), my_standing().site)
+    offer = offer_of(context.read_session(), my_standing().site)
     left = {code: subject.left for code, subject in offer.subjects.items()}
     return jsonify(total=offer.left, subjects=left, days={str(d.day): d.left for d in offer.days})

@@ -10,16 +10,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, not_, null, or_, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from app.database.policy import elevated
 from app.metadata.errors import N_, KaowuError, NotFound
 from app.metadata.vocabulary import Window
 from app.models.capacity import UNLIMITED, CapacityPool
-from app.models.exam import ExamSubject, OperationWindow
+from app.models.exam import ExamProvince, ExamSubject, OperationWindow
 from app.models.organisation import Organisation
-from app.models.settings import PERSON_FEE, ClassOption, Fee, Notice, SiteSettings, SiteSubject
+from app.models.settings import ClassOption, Notice, SiteSettings
 from app.rules import windows
 from app.rules.capacity import TOTAL, AtSite
 from app.rules.clock import Clock, system_clock
@@ -37,7 +37,19 @@ class SiteSuspended(SiteClosed):
     """The province has stopped the site: the reason is told (R10.4a)."""
 
     code = "site.suspended"
-    template = N_("考点“{name}”已停考（{reason}），不能报考或支付。如有疑问，请咨询考点或省考试机构。")
+    template = N_(
+        "考点“{name}”已停考（{reason}），不能报考或支付。如有疑问，请咨询考点或省考试机构。"
+    )
+
+
+class ProvinceNotTakingPart(KaowuError):
+    """R1.1a: the centre has not let the site's province take part in the session."""
+
+    code = "site.province_not_taking_part"
+    template = N_(
+        "考点“{name}”所在的省份不参加本考次，不能报考。请选择参加省份的考点，或咨询省级考试机构。"
+    )
+    status = 403
 
 
 class OnlineOff(KaowuError):
@@ -68,6 +80,8 @@ class Site:
     settings: SiteSettings
     #: 启用 in the session and 考点开考
     open: bool
+    #: its province takes part in the session (R1.1a)
+    takes_part: bool
     #: 考生网上报名时间 of the site within W4; unset when 开启个人网报 is off
     online: Interval
     #: W3
@@ -92,7 +106,10 @@ class Site:
             raise SiteClosed(name=self.display)
 
     def require_online(self, now: dt.datetime) -> None:
-        """Open, and inside the online registration time (R15); raises the cause."""
+        """The way in for candidates: of a province that takes part (R1.1a), open, and inside the
+        online registration time (R15). Raises the cause."""
+        if not self.takes_part:
+            raise ProvinceNotTakingPart(name=self.display)
         self.require_open()
         if not self.settings.online_enabled:
             raise OnlineOff(name=self.display)
@@ -100,6 +117,12 @@ class Site:
             raise OutsideOnlineTime(name=self.display, interval=self.online.show())
 
 
+_province = aliased(Organisation)
+_takes_part = exists().where(
+    _province.id == Organisation.province_id,
+    ExamProvince.exam_id == Organisation.exam_id,
+    ExamProvince.province_code == _province.code,
+)
 #: what `site_of` reads of a row; of the organisation only what is public
 SITE_COLUMNS: tuple[Any, ...] = (
     Organisation.exam_id,
@@ -110,6 +133,7 @@ SITE_COLUMNS: tuple[Any, ...] = (
     Organisation.name,
     Organisation.address,
     Organisation.enabled,
+    _takes_part.label("takes_part"),
     SiteSettings,
     OperationWindow,
 )
@@ -132,6 +156,7 @@ def site_of(row: Any, intervals: windows.Intervals) -> Site:
         address=row.address,
         settings=settings,
         open=row.enabled and settings.open,
+        takes_part=bool(row.takes_part),
         online=online,
         registration=intervals[Window.REGISTRATION],
         printing=intervals[Window.TICKET],
@@ -168,6 +193,11 @@ class SiteChoice:
         return self.left == 0
 
 
+def seats_left(capacity: int, used: int) -> int | None:
+    """None is 不限."""
+    return None if capacity == UNLIMITED else capacity - used
+
+
 def sites_to_choose(
     session: Session, exam_id: int, province_id: int, clock: Clock = system_clock
 ) -> list[SiteChoice]:
@@ -184,6 +214,7 @@ def sites_to_choose(
         .where(
             Organisation.exam_id == exam_id,
             Organisation.province_id == province_id,
+            _takes_part,
             Organisation.enabled.is_(True),
             SiteSettings.open.is_(True),
             SiteSettings.online_enabled.is_(True),
@@ -200,144 +231,11 @@ def sites_to_choose(
     for row in rows:
         site = site_of(row, windows.intervals_of(row.OperationWindow))
         if site.online.is_open(now):
-            found.append(SiteChoice(site, _left(row.capacity, row.used)))
+            found.append(SiteChoice(site, seats_left(row.capacity, row.used)))
     return found
 
 
-# ---------------------------------------------------------------- subjects and days
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedSubject:
-    """A subject of the site; `left` None is 不限, `fee` (fen) None is unset."""
-
-    code: str
-    name: str
-    level: str
-    minutes: int
-    first_day: dt.date
-    last_day: dt.date
-    capacity: int
-    left: int | None
-    fee: int | None
-
-    @property
-    def display(self) -> str:
-        return f"({self.code}){self.name}"
-
-    @property
-    def available(self) -> bool:
-        """Has capacity and a fee (R13.3a, R12.5); it may still be full."""
-        return self.capacity > 0 and self.fee is not None
-
-
-@dataclass(frozen=True, slots=True)
-class PreferenceDay:
-    """意向考试日期 with the seats left on it."""
-
-    day: dt.date
-    left: int
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What may be chosen at a site now; `left` is that of 总科次数 (None: 不限).
-
-    `free` is {pool: (capacity, seats left)} of all pools, for the gate.
-    """
-
-    subjects: dict[str, OfferedSubject]
-    days: tuple[PreferenceDay, ...]
-    left: int | None
-    person_fee: int | None
-    free: dict[str, tuple[int, int]]
-
-
-def _at(model: Any) -> Any:
-    return and_(model.exam_id == bindparam("exam"), model.site_id == bindparam("site"))
-
-
-#: Everything that an offer is made of, in one statement: subjects with seats and fee, then the
-#: other pools, then the fee per person. (A subject without seats or fee is there all the same.)
-_OFFER: Any = union_all(
-    select(
-        SiteSubject.subject_code.label("key"),
-        ExamSubject.name,
-        ExamSubject.level,
-        ExamSubject.minutes,
-        SiteSubject.first_day,
-        SiteSubject.last_day,
-        CapacityPool.pool,
-        CapacityPool.capacity,
-        CapacityPool.used,
-        Fee.amount,
-    )
-    .select_from(SiteSubject)
-    .join(
-        ExamSubject,
-        and_(
-            ExamSubject.exam_id == SiteSubject.exam_id,
-            ExamSubject.subject_code == SiteSubject.subject_code,
-        ),
-    )
-    .outerjoin(
-        CapacityPool, and_(_at(CapacityPool), CapacityPool.pool == "S:" + SiteSubject.subject_code)
-    )
-    .outerjoin(Fee, and_(_at(Fee), Fee.subject_code == SiteSubject.subject_code))
-    .where(_at(SiteSubject)),
-    select(
-        *(null(),) * 6,
-        CapacityPool.pool,
-        CapacityPool.capacity,
-        CapacityPool.used,
-        null(),
-    ).where(_at(CapacityPool), not_(CapacityPool.pool.startswith("S:"))),
-    select(Fee.subject_code, *(null(),) * 8, Fee.amount).where(
-        _at(Fee), Fee.subject_code == PERSON_FEE
-    ),
-)
-
-
-def offer_of(session: Session, site: Site) -> Offer:
-    """Subjects in the order of their codes, with days, fees and live seats. One statement."""
-    rows = session.execute(_OFFER, {"exam": site.exam_id, "site": site.site_id}).all()
-    subjects = {row.key: _offered(row) for row in rows if row.name is not None}
-    pools = {row.pool: (row.capacity, row.used) for row in rows if row.pool is not None}
-    person = next((row.amount for row in rows if row.key == PERSON_FEE), None)
-    return Offer(
-        dict(sorted(subjects.items())),
-        _days(pools) if site.settings.preference_allowed else (),
-        _left(*pools.get(TOTAL, (0, 0))),
-        person,
-        {pool: (capacity, capacity - used) for pool, (capacity, used) in pools.items()},
-    )
-
-
-def _offered(row: Any) -> OfferedSubject:
-    return OfferedSubject(
-        code=row.key,
-        name=row.name,
-        level=row.level,
-        minutes=row.minutes,
-        first_day=row.first_day,
-        last_day=row.last_day,
-        capacity=row.capacity or 0,
-        left=_left(row.capacity or 0, row.used or 0),
-        fee=row.amount,
-    )
-
-
-def _left(capacity: int, used: int) -> int | None:
-    return None if capacity == UNLIMITED else capacity - used
-
-
-def _days(pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay, ...]:
-    """Only days with a quota; the caller asks whether the province allows any (R10.4, R14)."""
-    return tuple(
-        PreferenceDay(dt.date.fromisoformat(pool[2:]), capacity - used)
-        for pool, (capacity, used) in sorted(pools.items())
-        if pool.startswith("D:") and capacity > 0
-    )
+# ---------------------------------------------------------------- subjects
 
 
 _NAMES = select(ExamSubject.subject_code, ExamSubject.name).where(
@@ -400,11 +298,8 @@ def class_options_of(session: Session, site: AtSite) -> list[str]:
 
 __all__ = [
     "Notices",
-    "Offer",
-    "OfferedSubject",
     "OnlineOff",
     "OutsideOnlineTime",
-    "PreferenceDay",
     "Site",
     "SiteChoice",
     "SiteClosed",
@@ -412,7 +307,6 @@ __all__ = [
     "intersect",
     "load_site",
     "notices_of",
-    "offer_of",
     "sites_to_choose",
     "subject_names",
 ]

@@ -29,12 +29,13 @@ from app.rules import actors, crud, policy, window_setting, windows
 from app.rules.arrangement.rooms import check_sitting
 from app.rules.capacity import CapacityExceeded
 from app.rules.identity import check_identity
+from app.rules.offer import offer_of
 from app.rules.orders import create_order
 from app.rules.policy import HistoricExam, WindowClosed
 from app.rules.registration.person import register
 from app.rules.registration.states import Timeouts, deadline, hold
 from app.rules.registration.subjects import choose_subjects
-from app.rules.site import OnlineOff, SiteClosed, load_site, notices_of, offer_of, sites_to_choose
+from app.rules.site import OnlineOff, SiteClosed, load_site, notices_of, sites_to_choose
 from app.rules.windows import WindowState
 from tests.cli.conftest import today
 from tests.factories import person

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from app.models.exam import ExamProvince
 from app.models.organisation import Organisation
-from tests.factories import make_tree, plant
+from tests.factories import make_tree, plant, seeding
 from tests.portal.passport_world import Portal, open_portal
 from tests.portal.registration_world import Candidate
 
@@ -47,6 +48,17 @@ def test_r1_1a_only_participating_provinces_are_offered(portal: Portal) -> None:
     assert "province=31" not in page
     assert "北京市" in candidate.get("/registration/start?province=11").text
     assert "请选择省份" in candidate.get("/registration/start?province=31").text
+
+
+def test_r1_1a_a_site_of_another_province_is_not_entered_by_its_address(portal: Portal) -> None:
+    candidate = Candidate(portal)
+    address = f"/registration/notice/{portal.tree.site.id}"
+    assert candidate.get(address).status_code == 200
+    with portal.writing() as session, seeding(session):
+        session.delete(session.scalars(select(ExamProvince)).one())
+    answer = candidate.get(address)
+    assert answer.location == "/registration/start"
+    assert "所在的省份不参加本考次" in candidate.get("/registration/start").text
 
 
 def test_r2_1_both_networks_are_served_with_a_cookie_of_each_host(

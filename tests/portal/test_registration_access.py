@@ -110,3 +110,20 @@ def test_every_page_needs_at_most_six_statements_and_is_small(portal: Portal) ->
     visit(*pages)
     candidate.at_the_bank("succeed", address)
     visit(*pages)
+
+
+def test_choosing_subjects_costs_at_most_ten_statements(portal: Portal) -> None:
+    """The rush is this one request: three to be admitted and locked, two that look, and the rows
+    that are written (log, registration, entries given up, entries taken, counters)."""
+    candidate = Candidate(portal)
+    candidate.register(["14"])
+    token = {"csrf_token": candidate.token("/registration/subjects")}
+    statements: list[str] = []
+    engine = portal.factory.kw["bind"]
+    event.listen(engine, "before_cursor_execute", lambda *found: statements.append(found[2]))
+    data = token | {"subject": ["24"]}
+    answer = candidate.client.post("/registration/subjects", base_url=ADDRESS, data=data)
+    assert answer.location == STATUS
+    asked = [text for text in statements if not text.startswith("BEGIN")]
+    assert len(asked) <= 10, asked
+    assert candidate.entries() == {"14": "deleted", "24": "unpaid"}

@@ -12,10 +12,12 @@ from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.errors import InvalidInput, StaleRow
 from app.metadata.vocabulary import Window
+from app.models.exam import ExamProvince
 from app.models.registration import EntryState, Life, PersonClaim, Photo, Registration, Review
 from app.models.roster import RosterPolicy
 from app.models.settings import ClassOption, Notice
 from app.rules.clock import fixed
+from app.rules.offer import offer_of
 from app.rules.policy import NotVisibleExam
 from app.rules.registration import eligibility
 from app.rules.registration.person import (
@@ -29,10 +31,10 @@ from app.rules.registration.subjects import withdraw_registration
 from app.rules.site import (
     OnlineOff,
     OutsideOnlineTime,
+    ProvinceNotTakingPart,
     SiteClosed,
     load_site,
     notices_of,
-    offer_of,
     sites_to_choose,
 )
 from tests import factories
@@ -74,6 +76,18 @@ def test_r15_4_scenario_18_online_off_is_not_offered(session: KaowuSession, tree
         enter(session, tree)
     choices = sites_to_choose(session, tree.exam.id, tree.province.id, fixed(tree.now))
     assert [choice.site.code for choice in choices] == ["990702"]
+
+
+def test_r1_1a_a_site_of_a_province_that_takes_no_part_lets_nobody_in(
+    session: KaowuSession, tree: Tree
+) -> None:
+    with factories.seeding(session):
+        session.delete(session.scalars(select(ExamProvince)).one())
+    with pytest.raises(ProvinceNotTakingPart):
+        enter(session, tree)
+    become(session, tree.candidate(factories.make_passport(session)))
+    assert not load_site(session, tree.site.id).takes_part
+    assert sites_to_choose(session, tree.exam.id, tree.province.id, fixed(tree.now)) == []
 
 
 @pytest.mark.parametrize("days", [-21, 21])

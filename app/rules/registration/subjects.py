@@ -14,6 +14,7 @@ from app.models.registration import Entry, EntryState, Life, Registration, Revie
 from app.rules import capacity
 from app.rules.clock import Clock, system_clock
 from app.rules.fees import SUBJECT_FEE, FeeUnset
+from app.rules.offer import Offer, offer_of
 from app.rules.policy import permit
 from app.rules.registration import permits
 from app.rules.registration.person import check_age_in_exam
@@ -26,7 +27,7 @@ from app.rules.registration.states import (
     refresh,
     review_in_force,
 )
-from app.rules.site import Offer, Site, offer_of
+from app.rules.site import Site
 
 #: {subject code: preference day or None}
 Choices = Mapping[str, dt.date | None]
