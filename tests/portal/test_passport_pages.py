@@ -24,7 +24,13 @@ PAGES = (
     "/passport/terms",
     "/unsupported",
 )
-OWN_PAGES = ("/passport/me", "/passport/password", "/passport/email", "/passport/mobile")
+OWN_PAGES = (
+    "/passport/me",
+    "/passport/password",
+    "/passport/email",
+    "/passport/mobile",
+    "/passport/log-ins",
+)
 
 
 @pytest.fixture

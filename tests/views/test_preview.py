@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 from flask import g, session
+from playwright.sync_api import Page, expect
 
 from app.metadata.vocabulary import ADMINISTRATORS, Level
 from app.views import request as context
 from tests.contract.world import Browser, World, text_of
-from tests.views.conftest import SUPER
+from tests.views.conftest import SUPER, walk_phone
 
 PATH = "/preview/"
 LATER = "2035-01-01 08:00"
@@ -85,3 +86,20 @@ def test_a_cookie_with_something_else_shows_now(office: World, text: object) -> 
         g.actor = replace(office.actor(*SUPER), roles=frozenset({"super"}))
         session[context.PREVIEW] = text
         assert context.previewed() is None
+
+
+# ---------------------------------------------------------------- browser
+
+
+@pytest.mark.browser
+def test_the_flag_and_the_description_of_rest_fit_a_phone(
+    office: World, office_address: str, phone_page: Page
+) -> None:
+    walk_phone(phone_page, office, office_address, SUPER, PATH)
+    phone_page.fill("[name=moment]", LATER)
+    phone_page.get_by_role("heading", name="预览其他时刻").click()  # closes the calendar
+    phone_page.get_by_role("button", name="确定").first.click()
+    expect(phone_page.get_by_text(FLAG)).to_be_visible()
+    walk_phone(phone_page, office, office_address, (Level.SITE, 0), "/api-description/")
+    phone_page.evaluate("document.querySelectorAll('.kw-api').forEach(one => one.open = true)")
+    assert phone_page.evaluate("document.documentElement.scrollWidth") <= 390
