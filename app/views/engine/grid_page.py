@@ -29,6 +29,8 @@ SHOWN_CHANGES = 300
 SHOWN_ERRORS = 1_000
 #: inputs of the form: what stands in a cell, what stood there, one value for a whole column
 CELL, SEEN, FILL = "v:", "seen:", "fill:"
+#: a wrong cell of a workbook
+WRONG_CELL = N_("第 {row} 行 {column}“{value}”：{message}")
 YES_OR_NO = (N_("是"), N_("否"))
 
 
@@ -220,19 +222,15 @@ def problems(table: Table, typed: Typed) -> list[Context]:
 def upload_problems(found: Upload, typed: Typed, columns: Sequence[GridColumn]) -> list[Context]:
     """Errors of a workbook with row, column and value; [] where it can be previewed."""
     titles = {column.name: text(grids.title_of(column)) for column in columns}
-    lines = [(row, gettext(CODE), value, message) for row, value, message in found.errors]
+    code_title = gettext(CODE)
+    lines = [(row, code_title, value, message) for row, value, message in found.errors]
     for (code, name), message in typed.errors.items():
         value = found.sent.get(code, {}).get(name, "") if name else code
-        lines.append((found.lines.get(code, 0), titles.get(name, name), value, message))
+        title = titles.get(name, name) or code_title
+        lines.append((found.lines.get(code, 0), title, value, message))
     sentences = [
-        gettext(
-            "第 %(row)s 行 %(column)s“%(value)s”：%(message)s",
-            row=row,
-            column=column or gettext(CODE),
-            value=value,
-            message=text(message),
-        )
-        for row, column, value, message in sorted(lines, key=lambda line: line[0])
+        text(Message(WRONG_CELL, row=row, column=title, value=value, message=message))
+        for row, title, value, message in sorted(lines, key=lambda line: line[0])
     ]
     if not sentences:
         return []
