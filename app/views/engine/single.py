@@ -30,7 +30,10 @@ _TONES = {WindowState.OPEN: "ok", WindowState.BEFORE: "info"}
 def context(page: lists.ListPage, row: Any) -> Context:
     """Title, what is in force, buttons."""
     change = last_change(page.session, page.resource, row)
-    title = " · ".join([gettext(page.resource.label), *show.whose(row, page.superior)])
+    # the own page has the text of the menu, exactly (R0.5a)
+    own = page.actor.level in page.resource.single
+    whose_page = [] if own else show.whose(row, page.superior)
+    title = " · ".join([gettext(page.resource.label), *whose_page])
     return {
         "title": title,
         "notices": notices(page, row),
@@ -40,7 +43,7 @@ def context(page: lists.ListPage, row: Any) -> Context:
         "governed": governed(page, row),
         "actions": actions(page, row),
         "remarks": [gettext(remark) for remark in page.resource.remarks],
-        "back_url": url_for(f"{page.resource.name}.index") if page.superior else None,
+        "back_url": None if own else url_for(f"{page.resource.name}.index"),
     }
 
 
