@@ -7,6 +7,7 @@ is the only thing that bounds a reader.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,7 @@ from app.database.base import Base
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Grid, Operation, Place, Resource, Statistic
-from app.metadata.errors import COMMA, N_
+from app.metadata.errors import BRACKETED, COMMA, N_, Message
 from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.tasks import actor_label
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
@@ -169,7 +170,16 @@ def action_choices() -> dict[str, str]:
     What they are done to is a filter of its own: pairs would be many, and most of them empty.
     """
     labels = {action_word(action): action_label(action) for action in _actions()}
-    return dict(sorted(labels.items(), key=lambda item: item[1]))
+    told = Counter(labels.values())
+    apart = {word: _with_page(word, label) for word, label in labels.items() if told[label] > 1}
+    return dict(sorted((labels | apart).items(), key=lambda item: item[1]))
+
+
+def _with_page(word: str, label: str) -> str:
+    """“复制上一考次（考点费用设置）”: an operation whose name several pages use."""
+    operation = registry.find(word.removesuffix(f".{Verb.RUN.value}"), Operation)
+    resource = registry.find(operation.resource, Resource) if operation is not None else None
+    return label if resource is None else Message(BRACKETED, name=label, detail=resource.label)
 
 
 def _actions() -> set[str]:
