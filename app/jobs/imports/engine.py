@@ -74,6 +74,8 @@ class ImportContext:
     machine: Machine
     rows: Sequence[ImportRow] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    #: what was made of the rows alone: it stays when they are looked at again
+    kept: dict[str, Any] = field(default_factory=dict)
     job_id: int = 0
     checkpoint: Callable[[], None] = lambda: None
     #: (rows done, all rows): said now and then by an `apply` that goes row by row
@@ -87,6 +89,7 @@ class ImportContext:
             options=self.options,
             machine=self.machine,
             rows=self.rows,
+            kept=self.kept,
             job_id=self.job_id,
             checkpoint=self.checkpoint,
             progress=self.progress,
@@ -217,6 +220,7 @@ class _Import:
                 self.work.progress(index, total)
         parsed.rows = good
         context.rows = good
+        context.facts.clear()  # looked up anew in the transaction: not twice in memory
         self.work.progress(total, total)
         return problems
 
