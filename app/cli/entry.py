@@ -16,6 +16,7 @@ from app.cli.check import check
 from app.cli.database import database
 from app.cli.demo import demo
 from app.cli.documents import document
+from app.cli.grid import grid
 from app.cli.imports import import_file
 from app.cli.jobs import jobs
 from app.cli.operation import operation
@@ -43,7 +44,7 @@ def kaowu(shell: Shell, verbose: bool) -> None:
 
 
 kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
-kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, operation, arrange)
+kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, operation, grid, arrange)
 kaowu.add_chapter(_("运行"), jobs, check, audit)
 
 

@@ -24,7 +24,7 @@ from app.metadata.text import Bad, fen_to_yuan
 from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation, below
-from app.rules import audit_log, availability
+from app.rules import audit, audit_log, availability
 from app.rules.clock import Clock, system_clock
 from app.rules.policy import check, permit
 
@@ -358,3 +358,10 @@ def save(
                 examined.errors[change.site.code, next(iter(change.after))] = error.as_message()
                 raise GridRefused(examined) from error
     return examined.cells
+
+
+def record_export(session: Session, grid: Grid, count: int) -> None:
+    """Whoever takes the values of `count` sites away is known."""
+    changes: audit.Changes = {"count": {"label": N_("行数"), "old": None, "new": count}}
+    action = f"grid.{grid.name}.export"
+    audit.record(session, action, object_type="Grid", title=grid.label, changes=changes)

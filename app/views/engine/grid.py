@@ -18,9 +18,9 @@ from flask_babel import gettext
 from app.jobs import grids as workbooks
 from app.jobs.exports import file_name
 from app.metadata.declarations import Grid
-from app.metadata.errors import N_, KaowuError, NotFound, PolicyDenied
+from app.metadata.errors import KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Verb
-from app.rules import audit, availability, grid_filling, grids
+from app.rules import availability, grid_filling, grids
 from app.rules.grids import Examined, GridRefused, Raw, Row, Table
 from app.rules.policy import NoVerb, granted
 from app.views import request as context
@@ -342,16 +342,7 @@ class GridFiles(GridView):
         stream = io.BytesIO()
         count = workbooks.write_grid(stream, self.declaration, table, translate=gettext)
         stream.seek(0)
-        changes: audit.Changes = {"count": {"label": N_("行数"), "old": None, "new": count}}
-        context.run(
-            lambda session: audit.record(
-                session,
-                f"grid.{self.declaration.name}.export",
-                object_type="Grid",
-                title=self.declaration.label,
-                changes=changes,
-            )
-        )
+        context.run(lambda session: grids.record_export(session, self.declaration, count))
         name = file_name(gettext(self.declaration.label), context.clock()())
         return send_file(stream, mimetype=XLSX, as_attachment=True, download_name=name, max_age=0)
 
