@@ -64,6 +64,17 @@ class Passport(Base, Stamped, Versioned):
         info=col(N_("手机"), Personal.SENSITIVE, mask=mask_mobile, digest_column="mobile_digest"),
     )
     mobile_digest: Mapped[str | None] = mapped_column(String(64), unique=True, info=PLUMBING)
+    #: given at registration and not proved yet: opens nothing, gets no message, and does not keep
+    #: its owner from registering it
+    pending_email: Mapped[str | None] = mapped_column(
+        String(254), info=col(N_("待确认邮箱"), Personal.PERSONAL, mask=mask_email, form=False)
+    )
+    pending_mobile: Mapped[str | None] = mapped_column(
+        Encrypted(20),
+        info=col(
+            N_("待确认手机"), Personal.SENSITIVE, mask=mask_mobile, form=False, sortable=False
+        ),
+    )
     password_hash: Mapped[str] = mapped_column(String(255), info=PLUMBING)
     password_changed_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     #: the imported account's 123456 opens only the page that sets a real one (§8.3)

@@ -22,6 +22,7 @@ from app.rules.account import codes, login, passports, passwords
 from app.rules.account.codes import Purpose
 from app.rules.account.errors import CodeTooSoon, FieldErrors, PasswordsDiffer
 from app.rules.account.login import Identity, Totp
+from app.rules.account.visitor import own_passport
 
 blueprint = Blueprint("passport", __name__, url_prefix="/passport")
 
@@ -179,9 +180,9 @@ def do_register() -> ResponseReturnValue:
 @context.login_required
 def registered() -> ResponseReturnValue:
     """Success, with a link back to the page of origin (R5.0)."""
-    return render_template(
-        "passport/done.html", visitor_now=context.this_visitor(), target=addresses.after_login()
-    )
+    visitor = context.this_visitor()
+    passport = context.access().read(lambda database: own_passport(database, visitor.passport_id))
+    return render_template("passport/done.html", passport=passport, target=addresses.after_login())
 
 
 @blueprint.get("/terms")

@@ -13,13 +13,13 @@ from app.portal import addresses, context
 from app.portal.forms import Form
 from app.portal.passport import blueprint, repeated, send, target_of
 from app.rules.account import contacts, passwords
-from app.rules.account.access import Access
 from app.rules.account.codes import Purpose
 from app.rules.account.visitor import OwnPassport, own_log_ins, own_passport
 from app.rules.audit_log import OUTCOMES
 
 
 def _own_passport() -> OwnPassport:
+    """Also shown to who has registered just now: which contact is still to be confirmed."""
     passport_id = context.this_visitor().passport_id
     return context.access().read(lambda session: own_passport(session, passport_id))
 
@@ -94,18 +94,19 @@ def mobile() -> ResponseReturnValue:
     return _contact("mobile", Purpose.MOBILE, contacts.change_mobile)
 
 
-def _contact(
-    field: str, purpose: Purpose, change: Callable[[Access, int, str, str], None]
-) -> ResponseReturnValue:
+def _contact(field: str, purpose: Purpose, change: Callable[..., None]) -> ResponseReturnValue:
     page = f"passport/{field}.html"
     if request.method == "GET":
-        return render_template(page, form=Form(), passport=_own_passport())
+        passport = _own_passport()
+        pending = passport.pending_email if field == "email" else passport.pending_mobile
+        return render_template(page, form=Form({field: pending}), passport=passport)
     form = Form.sent()
     if form["send"]:
         return send(form, page, purpose, field, passport=_own_passport())
     try:
         new = target_of(form, field)
-        change(context.access(), context.this_visitor().passport_id, new, form["code"])
+        own = context.this_visitor().passport_id
+        change(context.access(), own, new, code=form["code"], password=form["password"])
     except KaowuError as error:
         form.take(error)
         return render_template(page, form=form, passport=_own_passport()), error.status

@@ -138,6 +138,8 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=254), nullable=True),
         sa.Column("mobile", types.Encrypted(20), nullable=True),
         sa.Column("mobile_digest", sa.String(length=64), nullable=True),
+        sa.Column("pending_email", sa.String(length=254), nullable=True),
+        sa.Column("pending_mobile", types.Encrypted(20), nullable=True),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
         sa.Column("password_changed_at", types.UtcDateTime(), nullable=True),
         sa.Column("must_change", sa.Boolean(), nullable=False),

@@ -194,6 +194,20 @@ def test_r5_1_registration_logs_in_and_shows_the_way_back(portal: Portal) -> Non
     assert 'href="/admin/58/"' in page.text
 
 
+def test_r5_1_what_was_not_proved_is_shown_as_such_and_confirmed_there(portal: Portal) -> None:
+    visit, answer = register(portal)
+    assert "邮箱 z***@example.com 尚未确认" in visit.get(answer.location).text
+    assert "待确认" in visit.get("/passport/me").text
+    page = visit.get("/passport/email").text
+    assert 'value="zhang@example.com"' in page
+    assert "注册时填写的邮箱尚未确认" in page
+    visit.post("/passport/email", send="1", email="zhang@example.com")
+    values = {"email": "zhang@example.com", "code": portal.last_code(), "password": PASSWORD}
+    assert visit.post("/passport/email", **values).location == "/passport/me"
+    assert "待确认" not in visit.get("/passport/me").text
+    assert portal.visit().log_in("zhang@example.com", PASSWORD).location == "/"
+
+
 def test_r5_1_mistakes_stand_beside_their_fields_and_passwords_are_not_echoed(
     portal: Portal,
 ) -> None:
@@ -240,7 +254,11 @@ def test_r5_1a_contacts_are_changed_with_a_code_to_the_new_one(portal: Portal) -
     visit.log_in("old@example.com", PASSWORD)
     visit.post("/passport/email", send="1", email="New@example.com")
     code = portal.last_code()
-    answer = visit.post("/passport/email", email="New@example.com", code=code)
+    values = {"email": "New@example.com", "code": code}
+    answer = visit.post("/passport/email", password=OTHER_PASSWORD, **values)
+    assert answer.status_code == 422
+    assert "登录密码不正确" in answer.text
+    answer = visit.post("/passport/email", password=PASSWORD, **values)
     assert answer.location == "/passport/me"
     assert "n***@example.com" in visit.get("/passport/me").text
     assert portal.reload(owner.id).email == "new@example.com"

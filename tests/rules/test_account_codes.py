@@ -23,9 +23,11 @@ from app.rules.account.errors import (
     CodeTooOften,
     CodeTooSoon,
     FieldErrors,
+    LoginRefused,
     PassportIsAdministrator,
     PassportMixed,
 )
+from app.rules.account.login import FAILURES, authenticate
 from app.rules.account.passports import (
     TERMS_VERSION,
     live_registration,
@@ -33,7 +35,7 @@ from app.rules.account.passports import (
     refuse_administrator,
 )
 from tests.factories import bind_administrator, make_registration
-from tests.rules.account_world import World, open_world
+from tests.rules.account_world import PASSWORD, World, open_world
 
 
 @pytest.fixture
@@ -176,7 +178,8 @@ def test_targets_are_read_in_any_spelling() -> None:
 def test_r5_1_registration_stores_contacts_consent_and_the_log(world: World) -> None:
     identity = world.register("Zhang@Example.com", "13800990001")
     stored = world.reload(identity.passport_id)
-    assert (stored.email, stored.mobile) == ("zhang@example.com", "13800990001")
+    assert (stored.email, stored.mobile) == (None, "13800990001")
+    assert stored.pending_email == "zhang@example.com"
     assert stored.terms_version == TERMS_VERSION
     assert stored.terms_accepted_at == world.clock.now
     assert len(stored.number) == 32
@@ -189,7 +192,42 @@ def test_r5_1_registration_stores_contacts_consent_and_the_log(world: World) -> 
 
 
 def test_r5_1_code_may_go_to_the_mailbox(world: World) -> None:
-    assert world.register("zhang@example.com", "13800990001", prove="email").passport_id
+    identity = world.register("zhang@example.com", "13800990001", prove="email")
+    stored = world.reload(identity.passport_id)
+    assert (stored.email, stored.mobile) == ("zhang@example.com", None)
+    assert (stored.mobile_digest, stored.pending_mobile) == (None, "13800990001")
+
+
+def test_r5_1_a_contact_that_is_not_proved_opens_nothing_and_blocks_nobody(world: World) -> None:
+    world.register("Li@example.com", "13800990001")
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(), "li@example.com", PASSWORD)
+    sent = world.message_count()
+    send_code(world.access(), Purpose.RESET, "li@example.com")
+    assert world.message_count() == sent
+    world.clock.forward(minutes=2)
+    owner = world.register("li@example.com", "13800990002", prove="email")
+    assert authenticate(world.access(), "li@example.com", PASSWORD) == owner
+
+
+def test_r5_1_the_other_contact_is_confirmed_later_and_then_logs_in(world: World) -> None:
+    identity = world.register("li@example.com", "13800990001")
+    proof = {"code": world.code_for(Purpose.EMAIL, "li@example.com"), "password": PASSWORD}
+    change_email(world.access(), identity.passport_id, "li@example.com", **proof)
+    stored = world.reload(identity.passport_id)
+    assert (stored.email, stored.pending_email) == ("li@example.com", None)
+    assert authenticate(world.access(), "LI@example.com", PASSWORD) == identity
+    assert world.messages()[-1][0] == "13800990001"  # the other log-in name is told
+
+
+def test_r5_1_who_proves_an_address_first_has_it(world: World) -> None:
+    late = world.register("li@example.com", "13800990001")
+    world.register("li@example.com", "13800990002", prove="email")
+    world.clock.forward(minutes=2)
+    proof = {"code": world.code_for(Purpose.EMAIL, "li@example.com"), "password": PASSWORD}
+    with pytest.raises(FieldErrors) as refusal:
+        change_email(world.access(), late.passport_id, "li@example.com", **proof)
+    assert codes_of(refusal.value) == {"email": ["account.email_taken"]}
 
 
 def test_r5_1_every_mistake_of_the_form_is_told_at_once(world: World) -> None:
@@ -214,18 +252,17 @@ def test_r5_1_taken_contacts_are_told_only_after_the_code(
 ) -> None:
     world.passport(email="taken@example.com", mobile="13800990001")
     with pytest.raises(FieldErrors) as stranger:
-        world.register(email, mobile, code="000000")
+        world.register(email, mobile, prove=field, code="000000")
     assert codes_of(stranger.value) == {"code": ["account.code_refused"]}
     with pytest.raises(FieldErrors) as owner:
-        world.register(email, mobile)
+        world.register(email, mobile, prove=field)
     assert codes_of(owner.value) == {field: [code]}
 
 
 def test_r5_1_a_code_survives_other_mistakes_and_registers_once(world: World) -> None:
-    world.passport(email="taken@example.com")
     code = world.code_for(Purpose.REGISTER, "13800990001")
     with pytest.raises(FieldErrors):
-        world.register("taken@example.com", "13800990001", code=code)
+        world.register("free@example.com", "13800990001", code=code, password="short")
     world.register("free@example.com", "13800990001", code=code)
     with pytest.raises(FieldErrors) as again:
         world.register("other@example.com", "13800990001", code=code)
@@ -247,7 +284,9 @@ def test_r5_1_parallel_registrations_make_one_passport(world: World) -> None:
     assert answers.count("made") == 1
     with world.looking() as session:
         count = session.scalar(
-            select(func.count()).select_from(Passport).where(Passport.email == "zhang@example.com")
+            select(func.count())
+            .select_from(Passport)
+            .where(Passport.pending_email == "zhang@example.com")
         )
     assert count == 1
 
@@ -258,7 +297,7 @@ def test_r5_1_parallel_registrations_make_one_passport(world: World) -> None:
 def test_r5_1a_new_email_is_proved_by_its_code_and_the_old_one_is_told(world: World) -> None:
     owner = world.passport(email="old@example.com")
     code = world.code_for(Purpose.EMAIL, "new@example.com")
-    change_email(world.access(), owner.id, "new@example.com", code)
+    change_email(world.access(), owner.id, "new@example.com", code=code, password=PASSWORD)
     assert world.reload(owner.id).email == "new@example.com"
     target, body = world.messages()[-1]
     assert target == "old@example.com"
@@ -281,18 +320,31 @@ def test_r5_1a_taken_and_same_contacts_are_refused(world: World) -> None:
     ):
         code = world.code_for(Purpose.MOBILE, mobile)
         with pytest.raises(FieldErrors) as refusal:
-            change_mobile(world.access(), owner.id, mobile, code)
+            change_mobile(world.access(), owner.id, mobile, code=code, password=PASSWORD)
         assert codes_of(refusal.value) == {"mobile": [expected]}
 
 
 def test_r5_1a_new_mobile_logs_in(world: World) -> None:
     owner = world.passport(mobile="13800990002")
     code = world.code_for(Purpose.MOBILE, "13800990003")
-    change_mobile(world.access(), owner.id, "13800990003", code)
+    change_mobile(world.access(), owner.id, "13800990003", code=code, password=PASSWORD)
     stored = world.reload(owner.id)
     assert stored.mobile == "13800990003"
     with pytest.raises(FieldErrors):
-        change_mobile(world.access(), owner.id, "13800990004", code)
+        change_mobile(world.access(), owner.id, "13800990004", code=code, password=PASSWORD)
+
+
+def test_r5_1a_the_password_is_asked_for_before_a_contact_is_changed(world: World) -> None:
+    """Whoever finds an open browser cannot take the account over."""
+    owner = world.passport(mobile="13800990002")
+    code = world.code_for(Purpose.MOBILE, "13800990003")
+    for _ in range(FAILURES):
+        with pytest.raises(FieldErrors) as refusal:
+            change_mobile(world.access(), owner.id, "13800990003", code=code, password="guess")
+        assert codes_of(refusal.value) == {"password": ["account.password_refused"]}
+    with pytest.raises(FieldErrors):  # guesses lock, as they do at the log-in
+        change_mobile(world.access(), owner.id, "13800990003", code=code, password=PASSWORD)
+    assert world.reload(owner.id).mobile == "13800990002"
 
 
 # ---------------------------------------------------------------- imports (R5.4, N10, N11)

@@ -1,4 +1,8 @@
-"""Everybody changes his own e-mail and mobile; the code goes to the new one (R5.1a)."""
+"""Everybody changes his own e-mail and mobile; the code goes to the new one (R5.1a).
+
+So does who confirms the one that was not proved at registration. Both are log-in names and reset
+the password; therefore the password is asked for first.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +26,32 @@ from app.rules.account.errors import (
     FieldErrors,
     MobileTaken,
     NothingToChange,
+    PasswordRefused,
 )
+from app.rules.account.login import verify_own_password
 
 
-def change_email(access: Access, passport_id: int, email: str, code: str) -> None:
-    """Set a new, normalised e-mail with the code sent to it; the old one is told.
+def change_email(access: Access, passport_id: int, email: str, *, code: str, password: str) -> None:
+    """Set a normalised e-mail with the owner's password and the code sent to it; the former one
+    (or, where there was none, the mobile) is told.
 
-    Raises FieldErrors for "email" and "code".
+    Raises FieldErrors for "password", "code" and "email".
     """
+    _require_password(access, passport_id, password)
     _change(access, passport_id, email, code, Purpose.EMAIL)
 
 
-def change_mobile(access: Access, passport_id: int, mobile: str, code: str) -> None:
+def change_mobile(
+    access: Access, passport_id: int, mobile: str, *, code: str, password: str
+) -> None:
     """As `change_email`, for the mobile."""
+    _require_password(access, passport_id, password)
     _change(access, passport_id, mobile, code, Purpose.MOBILE)
+
+
+def _require_password(access: Access, passport_id: int, password: str) -> None:
+    if not verify_own_password(access, passport_id, password):
+        raise FieldErrors({"password": [PasswordRefused()]})
 
 
 def _change(access: Access, passport_id: int, target: str, code: str, purpose: Purpose) -> None:
@@ -53,7 +69,8 @@ def _change(access: Access, passport_id: int, target: str, code: str, purpose: P
         owner = session.scalar(select(Passport.id).where(owner_of(target)))
         if owner is not None:
             raise FieldErrors({field: [NothingToChange() if owner == passport_id else taken]})
-        old = passport.email if purpose is Purpose.EMAIL else passport.mobile
+        others = (passport.email, passport.mobile)
+        old = next(filter(None, others if purpose is Purpose.EMAIL else reversed(others)), None)
         spend_code(session, code_id, access.clock())
         try:
             _store(session, passport, target, purpose)
@@ -68,9 +85,10 @@ def _change(access: Access, passport_id: int, target: str, code: str, purpose: P
 def _store(session: Session, passport: Passport, target: str, purpose: Purpose) -> None:
     with policy.permit(session, PASSPORT, Verb.EDIT), session.begin_nested():
         if purpose is Purpose.EMAIL:
-            passport.email = target
+            passport.email, passport.pending_email = target, None
         else:
             passport.mobile, passport.mobile_digest = target, keyring().digest(target)
+            passport.pending_mobile = None
 
 
 def _tell_old(session: KaowuSession, old: str, new: str, purpose: Purpose) -> None:

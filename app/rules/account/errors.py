@@ -42,6 +42,13 @@ class WrongPassword(AccountError):
     template = N_("原密码不正确，或因连续输错5次已暂停验证。请核对后重试，或通过“忘记密码”重设。")
 
 
+class PasswordRefused(AccountError):
+    """Re-authentication failed before something of the account was changed."""
+
+    code = "account.password_refused"
+    template = N_("登录密码不正确，或因连续输错5次已暂停验证。请核对后重试，或通过“忘记密码”重设。")
+
+
 class CodeRefused(AccountError):
     """Wrong, expired, used, or tried too often."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.database.keys import keyring
 from app.database.policy import elevated
 from app.database.session import KaowuSession
-from app.metadata.errors import N_, KaowuError
+from app.metadata.errors import N_
 from app.metadata.text import Bad, normalise, normalise_email, normalise_mobile, normalise_name
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.account import AdminBinding, Passport, PasswordHistory
@@ -64,18 +64,24 @@ class _Checked:
     email: str
     mobile: str
     name: str | None
+    by_email: bool
+
+    @property
+    def proved(self) -> str:
+        """Where the code went."""
+        return self.email if self.by_email else self.mobile
 
 
 def register_passport(access: Access, form: NewPassport) -> Identity:
     """Make a passport: e-mail and mobile both, one of them proved by a code (R5.1).
 
-    That an address is taken is said only after the code was right, so a stranger cannot ask
-    whose it is. Raises FieldErrors, all of them at once.
+    The other one is kept as unconfirmed: it becomes a log-in name when its owner proves it
+    (`contacts`). That an address is taken is said only to who has proved it, so a stranger cannot
+    ask whose it is. Raises FieldErrors, all of them at once.
     """
     checked = check_form(form)
-    proved = checked.email if form.prove == "email" else checked.mobile
     try:
-        code_id = check_code(access, Purpose.REGISTER, proved, form.code)
+        code_id = check_code(access, Purpose.REGISTER, checked.proved, form.code)
     except CodeRefused as refusal:
         raise FieldErrors({"code": [refusal]}) from None
     password_hash = hash_password(form.password)
@@ -111,29 +117,23 @@ def check_form(form: NewPassport) -> _Checked:
         problems["consent"] = [ConsentMissing()]
     if problems:
         raise FieldErrors(problems)
-    return _Checked(cleaned["email"], cleaned["mobile"], cleaned["name"] or None)
+    name, by_email = cleaned["name"] or None, form.prove == "email"
+    return _Checked(cleaned["email"], cleaned["mobile"], name, by_email)
 
 
 def _refuse_taken(session: Session, checked: _Checked) -> None:
-    problems: dict[str, list[Problem]] = {}
-    taken: tuple[tuple[str, str, KaowuError], ...] = (
-        ("email", checked.email, EmailTaken()),
-        ("mobile", checked.mobile, MobileTaken()),
-    )
-    for field, target, refusal in taken:
-        if session.scalar(select(Passport.id).where(owner_of(target))) is not None:
-            problems[field] = [refusal]
-    if problems:
-        raise FieldErrors(problems)
+    if session.scalar(select(Passport.id).where(owner_of(checked.proved))) is None:
+        return
+    if checked.by_email:
+        raise FieldErrors({"email": [EmailTaken()]})
+    raise FieldErrors({"mobile": [MobileTaken()]})
 
 
 def _insert(session: Session, checked: _Checked, password_hash: str, now: dt.datetime) -> Identity:
     passport = Passport(
         number=uuid.uuid4().hex,
         name=checked.name,
-        email=checked.email,
-        mobile=checked.mobile,
-        mobile_digest=keyring().digest(checked.mobile),
+        **_contacts(checked),
         password_hash=password_hash,
         password_changed_at=now,
         origin="self",
@@ -154,6 +154,17 @@ def _insert(session: Session, checked: _Checked, password_hash: str, now: dt.dat
         must_change=False,
         totp=Totp.NONE,
     )
+
+
+def _contacts(checked: _Checked) -> dict[str, str]:
+    """What was proved is a log-in name; the other one waits."""
+    if checked.by_email:
+        return {"email": checked.email, "pending_mobile": checked.mobile}
+    return {
+        "mobile": checked.mobile,
+        "mobile_digest": keyring().digest(checked.mobile),
+        "pending_email": checked.email,
+    }
 
 
 # ---------------------------------------------------------------- imports

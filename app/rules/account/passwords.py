@@ -126,7 +126,8 @@ def _owner(session: Session, passport_id: int) -> _Owner:
         .order_by(PasswordHistory.id.desc())
         .limit(HISTORY)
     ).all()
-    names = (passport.email, passport.mobile, passport.name, binding.name if binding else None)
+    contacts = (passport.email, passport.mobile, passport.pending_email, passport.pending_mobile)
+    names = (*contacts, passport.name, binding.name if binding else None)
     return _Owner(
         passport_id,
         passport.password_hash,

@@ -68,12 +68,15 @@ def visitor(session: Session, passport_id: int, session_version: int) -> Visitor
 
 @dataclass(frozen=True, slots=True)
 class OwnPassport:
-    """What the owner sees of his passport; pages mask the contacts."""
+    """What the owner sees of his passport; pages mask the contacts. Pending ones were given at
+    registration and are not proved yet (R5.1)."""
 
     number: str
     name: str
     email: str
     mobile: str
+    pending_email: str
+    pending_mobile: str
     created_at: dt.datetime
 
 
@@ -81,13 +84,25 @@ def own_passport(session: Session, passport_id: int) -> OwnPassport:
     """The owner's view. Raises NotFound."""
     row = session.execute(
         select(
-            Passport.number, Passport.name, Passport.email, Passport.mobile, Passport.created_at
+            Passport.number,
+            Passport.name,
+            Passport.email,
+            Passport.mobile,
+            Passport.pending_email,
+            Passport.pending_mobile,
+            Passport.created_at,
         ).where(Passport.id == passport_id)
     ).one_or_none()
     if row is None:
         raise NotFound()
     return OwnPassport(
-        row.number, row.name or "", row.email or "", row.mobile or "", row.created_at
+        number=row.number,
+        name=row.name or "",
+        email=row.email or "",
+        mobile=row.mobile or "",
+        pending_email=row.pending_email or "",
+        pending_mobile=row.pending_mobile or "",
+        created_at=row.created_at,
     )
 
 
