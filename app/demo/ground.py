@@ -48,8 +48,6 @@ from app.models.organisation import Organisation
 from app.models.roster import RosterPolicy
 from app.models.settings import PERSON_FEE as ONCE
 from app.models.settings import (
-    ClassOption,
-    Notice,
     ProvinceSubject,
     SiteSettings,
     SiteSubject,
@@ -63,6 +61,8 @@ from app.rules import (
     general_settings,
     window_setting,
 )
+from app.rules.class_options import CLASS_OPTIONS
+from app.rules.notices import NEW, SITE_NOTICE, set_province_notice
 from app.rules.online_time import ONLINE_TIME
 from app.rules.policy import permit
 from app.rules.site import Notices
@@ -239,11 +239,10 @@ def set_site(session: Session, ground: Ground, plan: SitePlan) -> None:
     if plan.online:
         _set_online_time(session, ground, row, plan)
     _set_subjects(session, ground, plan)
-    with writing(session):
-        for position, name in enumerate(plan.classes, start=1):
-            session.add(ClassOption(**ground.path(plan.code), name=name, position=position))
-        if plan.notice:
-            session.add(Notice(**ground.path(plan.code), organisation_id=site.id, html=plan.notice))
+    if plan.classes:
+        crud.update(session, CLASS_OPTIONS, row.id, {"class_text": "；".join(plan.classes)})
+    if plan.notice:
+        crud.update(session, SITE_NOTICE, row.id, {NEW: plan.notice})
 
 
 def _set_online_time(session: Session, ground: Ground, row: SiteSettings, plan: SitePlan) -> None:
@@ -289,14 +288,7 @@ def _set_subjects(session: Session, ground: Ground, plan: SitePlan) -> None:
 
 def add_province_notice(session: Session, ground: Ground) -> None:
     """省报名通告."""
-    with writing(session):
-        session.add(
-            Notice(
-                **ground.path(PROVINCE),
-                organisation_id=ground.province.id,
-                html=PROVINCE_NOTICE,
-            )
-        )
+    set_province_notice(session, ground.province, {NEW: PROVINCE_NOTICE})
 
 
 def notice_version(plan: SitePlan) -> str:
