@@ -6,10 +6,24 @@ Statements in Core bypass the session's listeners, so permit and scope are check
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Connection,
+    Table,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    update,
+)
+from sqlalchemy import column as sql_column
 from sqlalchemy.orm import Session
 
 from app.database import base
@@ -20,6 +34,8 @@ from app.metadata.declarations import Resource
 from app.metadata.vocabulary import Level, Verb
 
 Row = Mapping[str, Any]
+#: rows of one message to the server
+CHUNK = 5_000
 #: scope columns that must be the actor's, by level
 _CODES = {
     Level.PROVINCE: ("province_code",),
@@ -64,23 +80,17 @@ def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequ
     `insert_managed`; taking rows from outside the scope needs `elevated`.
     """
     _guard(session, model, Verb.EDIT, rows, olds)
-    if not rows:
-        return 0
-    table: Table = model.__table__
-    names = [name for name in rows[0] if name != "id"]
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    values |= {"version": table.c.version + 1, "updated_at": base.utc_now()}
-    statement = (
-        update(table)
-        .where(table.c.id == bindparam("row_id"), table.c.version == bindparam("row_version"))
-        .values(values)
-    )
-    parameters = [
-        {"row_id": row["id"], "row_version": old["version"]}
-        | {f"new_{name}": row[name] for name in names}
-        for row, old in zip(rows, olds, strict=True)
-    ]
-    return session.connection().execute(statement, parameters).rowcount
+    written = 0
+    connection = session.connection()
+    for start in range(0, len(rows), CHUNK):
+        part = [
+            {**row, "version": old["version"]}
+            for row, old in zip(
+                rows[start : start + CHUNK], olds[start : start + CHUNK], strict=True
+            )
+        ]
+        written += _update(connection, model.__table__, part)
+    return written
 
 
 # ---------------------------------------------------------------- permit and scope
@@ -129,25 +139,83 @@ def _write(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """COPY: several times as fast as statements, and in the same transaction."""
-    columns = list(table.columns)
-    processors = [_processor(connection, column) for column in columns]
-    keys = [column.key for column in columns]
-    names = ", ".join(f'"{column.name}"' for column in columns)
+    columns = [(column.key, _as_text(connection, column)) for column in table.columns]
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
     cursor = connection.connection.cursor()
     with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-        for row in rows:
-            copy.write_row(
-                [
-                    process(value) if process and value is not None else value
-                    for process, value in zip(
-                        processors, [row.get(key) for key in keys], strict=True
-                    )
-                ]
-            )
+        for start in range(0, len(rows), CHUNK):
+            lines = [_line(columns, row) for row in rows[start : start + CHUNK]]
+            copy.write("".join(lines))
     cursor.close()
 
 
-def _processor(connection: Connection, column: Any) -> Callable[[Any], Any] | None:
-    found: Callable[[Any], Any] | None
-    found = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+def _as_text(connection: Connection, column: Any) -> Callable[[Any], Any] | None:
+    """What makes of a value of this column one that `_line` writes."""
+    kind = column.type.dialect_impl(connection.dialect)
+    if isinstance(kind, JSON):
+        return partial(json.dumps, ensure_ascii=False)
+    found: Callable[[Any], Any] | None = kind.bind_processor(connection.dialect)
     return found
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _line(columns: Sequence[tuple[str, Callable[[Any], Any] | None]], row: Row) -> str:
+    """One row in the text format of COPY."""
+    cells = []
+    for key, process in columns:
+        value = row.get(key)
+        if value is not None and process is not None:
+            value = process(value)
+        if value is None:
+            cells.append("\\N")
+        elif isinstance(value, str):
+            cells.append(value.translate(_ESCAPES))
+        else:
+            cells.append(str(value))  # numbers, days, moments, true and false
+    return "\t".join(cells) + "\n"
+
+
+def _update(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    names = [name for name in rows[0] if name not in ("id", "version")]
+    now = base.utc_now()
+    if connection.dialect.name == "postgresql":
+        given = _as_table(connection, table, ("id", "version", *names), rows)
+        statement = (
+            update(table)
+            .where(table.c.id == given.c.id, table.c.version == given.c.version)
+            .values({name: given.c[name] for name in names})
+            .values(version=table.c.version + 1, updated_at=now)
+        )
+        return connection.execute(statement).rowcount
+    one_by_one = (
+        update(table)
+        .where(table.c.id == bindparam("row_id"), table.c.version == bindparam("row_version"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+        .values(version=table.c.version + 1, updated_at=now)
+    )
+    parameters = [
+        {"row_id": row["id"], "row_version": row["version"]}
+        | {f"new_{name}": row[name] for name in names}
+        for row in rows
+    ]
+    return connection.execute(one_by_one, parameters).rowcount
+
+
+def _as_table(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]
+) -> Any:
+    """The rows as a table of the statement: one array per column, taken apart by the server."""
+    arrays = []
+    for name in names:
+        column = table.c[name]
+        kind = column.type.dialect_impl(connection.dialect)
+        process = kind.bind_processor(connection.dialect)
+        values = [row[name] for row in rows]
+        if process is not None:
+            values = [None if value is None else process(value) for value in values]
+        plain = getattr(kind, "impl", kind)
+        arrays.append(cast(literal(values, ARRAY(plain)), ARRAY(plain)))
+    columns = [sql_column(name, table.c[name].type) for name in names]
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")

@@ -7,7 +7,6 @@ can be rotated: a value is opened with the key that it names, and sealed with th
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 from collections.abc import Mapping
@@ -45,7 +44,7 @@ class Keyring:
 
     def digest(self, text: str) -> str:
         """Keyed digest (64 hex digits) for equality and uniqueness; not reversible."""
-        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._digest_key, text.encode(), "sha256").hex()
 
 
 _keyring: Keyring | None = None

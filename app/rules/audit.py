@@ -325,6 +325,7 @@ def record_rows(
         raise NoPermit()
     permit = permits[-1]
     columns = {column.name: column for column in _logged(model)}
+    known: dict[tuple[str, Any], Any] = {}
     same = _common(session, _who(session, None)) | {
         "exam_id": actor_of(session).exam_id,
         "province_id": place[0],
@@ -346,7 +347,7 @@ def record_rows(
             | {
                 "id": new_id(),
                 "object_id": row_id,
-                "changes": _differences(columns, old, new) | told,
+                "changes": _differences(columns, old, new, known) | told,
             }
             for row_id, old, new in rows
         ],
@@ -354,17 +355,27 @@ def record_rows(
 
 
 def _differences(
-    columns: Mapping[str, _Column], old: Mapping[str, Any], new: Mapping[str, Any]
+    columns: Mapping[str, _Column],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    known: dict[tuple[str, Any], Any],
 ) -> Changes:
+    """`known` remembers codes, of which many rows have the same few."""
+
+    def protected(column: _Column, value: Any) -> Any:
+        if column.field is None or not column.field.choices:
+            return protect(column.field, value)
+        key = (column.name, value)
+        if key not in known:
+            known[key] = protect(column.field, value)
+        return known[key]
+
     found: Changes = {}
     for name in new.keys() | old.keys():
         column, before, after = columns[name], old.get(name), new.get(name)
         if before != after:
-            found[name] = {
-                "label": column.label,
-                "old": protect(column.field, before),
-                "new": protect(column.field, after),
-            }
+            told = {"old": protected(column, before), "new": protected(column, after)}
+            found[name] = {"label": column.label, **told}
     return found
 
 

@@ -6,6 +6,7 @@ spellings of one number are one person (N6, N7).
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Identity:
 
 def check_digit(seventeen: str) -> str:
     """Return the 18th character for the first 17 digits (GB 11643, MOD 11-2)."""
-    total = sum(int(digit) * weight for digit, weight in zip(seventeen, _WEIGHTS, strict=True))
+    total = sum(map(operator.mul, map(int, seventeen), _WEIGHTS))
     return _CHECK_DIGITS[total % 11]
 
 
@@ -174,10 +175,11 @@ def identity_problems(
         found = read_document(id_type, value, history=history)
     except IdentityError as error:
         return [error]
-    return list(_mismatches(found, sex, birth))
+    return list(mismatches(found, sex, birth))
 
 
-def _mismatches(found: Identity, sex: str | None, birth: date | None) -> Iterator[IdentityError]:
+def mismatches(found: Identity, sex: str | None, birth: date | None) -> Iterator[IdentityError]:
+    """Yield what a row says otherwise than its document; None is not compared."""
     if sex is not None and found.sex not in (None, sex):
         yield SexMismatch()
     if birth is not None and found.birth not in (None, birth):
@@ -189,7 +191,7 @@ def check_identity(
 ) -> Identity:
     """Return the checked document; raises the first `IdentityError` of number, sex and birth."""
     found = read_document(id_type, number, history=history)
-    for problem in _mismatches(found, sex, birth):
+    for problem in mismatches(found, sex, birth):
         raise problem
     return found
 

@@ -3,7 +3,7 @@ records of these people now (R20.5). Looked up in bulk, in the dry pass and agai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from app.metadata.errors import N_, KaowuError, Message
 from app.models.codes import EDUCATIONS
 from app.models.organisation import Organisation, below
 from app.models.roster import StudentRecord
-from app.rules.identity import Identity, IdentityError, identity_problems, read_document
+from app.rules.identity import Identity, IdentityError, mismatches, read_document
 from app.rules.roster import records
 from app.rules.roster.policy import enabled_sites
 
@@ -88,7 +88,6 @@ class Stored:
 class Person:
     """One row with its document read: the number as it is stored, or what is wrong with it."""
 
-    row: ImportRow
     identity: Identity | None
     problems: tuple[IdentityError, ...] = ()
 
@@ -99,12 +98,9 @@ class File:
     def __init__(self, session: Session, context: ImportContext, *, lock: bool = False) -> None:
         self.site = target(session, context)
         self.overwrite = bool(context.options.get(OVERWRITE))
-        self.people = {row.number: _read(row) for row in context.rows}
-        self.digests = {
-            number: str(digest(person.identity.number))
-            for number, person in self.people.items()
-            if person.identity is not None
-        }
+        if "documents" not in context.kept:
+            context.kept["documents"] = _documents(context.rows)
+        self.people, self.digests = context.kept["documents"]
         self._same = self._same_numbers()
         wanted = sorted(set(self.digests.values()))
         if lock:
@@ -146,13 +142,25 @@ def _rank(code: str) -> int:
     return EDUCATIONS.rank(code)
 
 
+def _documents(rows: Iterable[ImportRow]) -> tuple[dict[int, Person], dict[int, str]]:
+    """({row: its document}, {row: digest of the number}); both by number in the file."""
+    people = {row.number: _read(row) for row in rows}
+    digests = {
+        number: str(digest(person.identity.number))
+        for number, person in people.items()
+        if person.identity is not None
+    }
+    return people, digests
+
+
 def _read(row: ImportRow) -> Person:
     """Well-formed cells have passed; here the document itself is read."""
-    sex, birth = row["sex"], row["birth"]
-    found = identity_problems(row["id_type"], row["id_number"], sex=sex, birth=birth)
-    if found:
-        return Person(row, None, tuple(found))
-    return Person(row, read_document(row["id_type"], row["id_number"]))
+    try:
+        identity = read_document(row["id_type"], row["id_number"])
+    except IdentityError as error:
+        return Person(None, (error,))
+    found = tuple(mismatches(identity, row["sex"], row["birth"]))
+    return Person(None if found else identity, found)
 
 
 def _stored(session: Session, digests: Sequence[str], *, full: bool) -> dict[str, Stored]:

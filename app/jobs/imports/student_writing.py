@@ -12,7 +12,7 @@ from app.database.bulk_managed import insert_managed, update_managed
 from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
 from app.jobs.imports.rows import ImportRow
-from app.jobs.imports.student_rows import NAMES, File, Stored
+from app.jobs.imports.student_rows import File, Stored
 from app.metadata.vocabulary import Verb
 from app.models.codes import OCCUPATION_STUDENT
 from app.models.organisation import Organisation
@@ -63,7 +63,8 @@ class Writer:
         identity = self.file.people[row.number].identity
         assert identity is not None  # noqa: S101 - `problems` has refused the others
         key = self.file.digests[row.number]
-        values = {name: row[name] for name in NAMES}
+        values = row.values
+        values.pop("serial", None)
         values["id_number"] = identity.number
         values["occupation"] = values["occupation"] or OCCUPATION_STUDENT
         values |= zip(_PLACE, self.path, strict=True)
