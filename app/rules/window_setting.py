@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
@@ -366,23 +366,35 @@ def order_warnings(session: Session, organisation: Organisation) -> list[Message
 
 
 def unset_reminders(session: Session, clock: Clock = system_clock) -> list[str]:
-    """From ten days before the first exam day: sites whose W5-W9 are unset (R9.2a)."""
+    """Sites below without W5-W9, from ten days before their first exam day (R9.2a)."""
     actor = actor_of(session)
     if actor.level is Level.SITE:
         return []
-    with elevated(session, "read exam days", ExamDay):
-        first = session.scalars(
-            select(ExamDay.day).where(ExamDay.exam_id == actor.exam_id).order_by(ExamDay.day)
-        ).first()
-    today = clock().astimezone(LOCAL_ZONE).date()
-    if first is None or first - today > dt.timedelta(days=REMIND_DAYS):
+    latest = clock().astimezone(LOCAL_ZONE).date() + dt.timedelta(days=REMIND_DAYS)
+    first = _first_days(session, actor.exam_id)
+    if min(first.values(), default=dt.date.max) > latest:
         return []
+    below_unset = (below(actor), Organisation.enabled, is_unset(Unset.EXAM))
+    statement = (
+        select(Organisation, OperationWindow)
+        .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
+        .where(*below_unset, Organisation.level == Level.SITE.value)
+    )
     found: list[str] = []
-    for site in subordinates(session):
-        if site.level != Level.SITE.value:
-            continue
-        intervals = windows.load(session, site.id)
-        unset = [window.label for window in Unset.EXAM.windows if intervals[window].start is None]
-        if unset:
+    for site, row in session.execute(statement.order_by(Organisation.code)):
+        if first.get(site.province_id, first.get(None, dt.date.max)) <= latest:
+            intervals = windows.intervals_of(row)
+            unset = [each.label for each in Unset.EXAM.windows if intervals[each].start is None]
             found.append(Message(LABELLED, label=site.display, message=unset))
     return found
+
+
+def _first_days(session: Session, exam_id: int | None) -> dict[int | None, dt.date]:
+    """{province: its first exam day}; None stands for provinces without days of their own."""
+    statement = (
+        select(ExamDay.province_id, func.min(ExamDay.day).label("first"))
+        .where(ExamDay.exam_id == exam_id)
+        .group_by(ExamDay.province_id)
+    )
+    with elevated(session, "read exam days", ExamDay):
+        return {row.province_id: row.first for row in session.execute(statement)}

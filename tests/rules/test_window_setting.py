@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
@@ -17,6 +18,8 @@ from app.metadata.registry import find
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Verb, Window
 from app.models.audit import AuditEntry
+from app.models.exam import ExamDay
+from app.models.organisation import Organisation
 from app.rules import organisation, window_setting, windows
 from app.rules.clock import fixed
 from app.rules.policy import NoVerb, WindowClosed, check
@@ -219,6 +222,47 @@ def test_r9_2a_ten_days_before_the_exam_unset_windows_are_named(
     assert window_setting.unset_reminders(session, fixed(noon - 11 * DAY)) == []
     (reminder,) = window_setting.unset_reminders(session, fixed(noon - 10 * DAY))
     assert reminder == f"{tree.site.display}：编排时间"
+
+
+def test_r9_2a_each_province_has_its_own_first_day(session: KaowuSession, tree: Tree) -> None:
+    """Another province that examines earlier warns nobody but its own; days of its own take the
+    place of the national ones."""
+    first = min(factories.EXAM_DAYS)
+    noon = fixed(dt.datetime.combine(first, dt.time(4), dt.UTC) - 10 * DAY)
+    factories.set_window(session, tree.site, Window.TICKET, None)
+    days = {"exam_id": tree.exam.id}
+    other = factories.plant(session, Organisation(level="province", code="98", name="邻省", **days))
+    factories.plant(session, ExamDay(province_id=other.id, day=first - 9 * DAY, **days))
+    become(session, tree.actor(Level.CENTER))
+    assert window_setting.unset_reminders(session, fixed(noon() - DAY)) == []
+    (line,) = window_setting.unset_reminders(session, noon)
+    assert tree.site.display in str(line)
+    factories.plant(session, ExamDay(province_id=tree.province.id, day=first + DAY, **days))
+    become(session, tree.actor(Level.PROVINCE))
+    assert window_setting.unset_reminders(session, noon) == []
+    assert len(window_setting.unset_reminders(session, fixed(noon() + DAY))) == 1
+
+
+def test_r9_2a_reminders_cost_two_statements_however_many_sites(
+    session: KaowuSession, tree: Tree
+) -> None:
+    for number in range(3, 7):
+        site = factories.add_site(session, tree, f"99070{number}")
+        factories.set_window(session, site, Window.DISCIPLINE, None)
+    become(session, tree.actor(Level.PROVINCE))
+    near = fixed(dt.datetime.combine(min(factories.EXAM_DAYS), dt.time(4), dt.UTC))
+    statements: list[str] = []
+
+    def note(*found: Any) -> None:
+        statements.append(found[2])
+
+    engine = session.connection().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert len(window_setting.unset_reminders(session, near)) == 4
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert len(statements) == 2
 
 
 def test_r0_3_a_province_whose_window_has_ended_is_extended_first(
