@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any, ClassVar
 
-from flask import request, send_file, url_for
+from flask import flash, redirect, request, send_file, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from app.jobs.imports.engine import AlreadyImported
 from app.jobs.imports.report import MEDIA_TYPE
 from app.jobs.imports.template import template_workbook
 from app.metadata.declarations import Import
-from app.metadata.errors import N_, InvalidInput
+from app.metadata.errors import N_, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import declared
 from app.metadata.vocabulary import Personal, Verb
@@ -37,6 +37,9 @@ CHECK_ONLY = "_check_only"
 _HELP = (
     N_("请下载模板填写，不要修改表头；单元格设为文本格式。"),
     N_("支持 {formats}，最多 {rows} 行，不超过 {size} MB；不支持 .rar 和带宏的工作簿。"),
+)
+_AGAIN = N_(
+    "同一文件已由{who}于 {moment} 成功导入过，本次只校验。如需再次导入，请在校验通过后点击“提交”。"
 )
 _ATOMIC = N_("任一行有错时全部不导入，可下载报告修改后重新提交。")
 _PARTIAL = N_("正确的行会导入，错误的行不导入，可下载报告修改后重新提交。")
@@ -65,17 +68,19 @@ class ImportPage(BaseView):
         context.close_read_session()
         content, checking = upload.read(), request.form.get(CHECK_ONLY) == "1"
         try:
-            run = self._submit(content, upload.filename, values, apply=not checking)
-            said = gettext("文件已上传，正在处理")
-        except AlreadyImported as error:
-            # asked again: the file is checked; 提交 behind the result imports it once more
-            run = self._submit(content, upload.filename, values, apply=False)
-            said = text(error)
+            try:
+                run = self._submit(content, upload.filename, values, apply=not checking)
+            except AlreadyImported as error:
+                # asked again: the file is checked; 提交 behind the result imports it once more
+                run = self._submit(content, upload.filename, values, apply=False)
+                flash(text(Message(_AGAIN, **error.parameters)), "warn")
+                return redirect(url_for(f"{declaration.name}.index", run=run.id))
         except UploadRefused as error:
             return self._page({FILE.name: [text(error)]}, 422)
         except InvalidInput as error:
             return self._page({name: list(found) for name, found in error.errors.items()}, 422)
-        return answers.saved(said, url_for(f"{declaration.name}.index", run=run.id))
+        address = url_for(f"{declaration.name}.index", run=run.id)
+        return answers.saved(gettext("文件已上传，正在处理"), address)
 
     def _submit(self, content: bytes, name: str, values: dict[str, Any], *, apply: bool) -> JobRun:
         return imports.submit(
