@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.adapters.files import FileStore
 from app.database.policy import become
 from app.database.unit_of_work import unit_of_work
-from app.demo import arranged, ground, scenes
+from app.demo import arranged, ground, roster, scenes
 from app.demo.accounts import PAYING, PRINTING, add_accounts
 from app.demo.ground import Ground
 from app.demo.people import People
@@ -102,6 +102,7 @@ class _Loader:
                 for scene in scenes.OTHERS[plan.code]:
                     maker.play(scene)
                 maker.save()
+        roster.add_records(self.session, now)
         held = [row for maker in self.made for row in maker.registrations]
         return DemoReport(len(held), sum(len(row.entries) for row in held), len(SITES))
 
