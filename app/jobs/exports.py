@@ -62,6 +62,7 @@ def export_columns(resource: Resource) -> list[Any]:
         name
         for name, field in fields.items()
         if field.shown and name not in listed and field.kind not in (Kind.HTML, Kind.FILE)
+        if not resource.shown or name in resource.shown
     ]
     return columns_of(resource, listed + further, fields)
 

@@ -47,19 +47,19 @@ SITE_COLUMN = Computed(
 )
 
 
-def _switch(label: str, sentence: str, *, default: bool = False) -> Mapped[bool]:
+def _switch(
+    label: str, sentence: str, *, default: bool = False, search: Search | None = None
+) -> Mapped[bool]:
     """A switch with the manual's sentence about it (R10.4)."""
-    return mapped_column(
-        Boolean,
-        default=default,
-        info=col(label, Personal.NONE, listed=True, help=sentence, badges={"1": "ok", "0": "off"}),
-    )
+    look = {"1": "ok", "0": "off"}
+    info = col(label, Personal.NONE, listed=True, help=sentence, badges=look, search=search)
+    return mapped_column(Boolean, default=default, info=info)
 
 
 class GeneralSettings:
     """The switches of 考点报名综合设置 (R10.4), for one site or as the defaults of many."""
 
-    open: Mapped[bool] = _switch(N_("考点开考"), N_("是否开考"))
+    open: Mapped[bool] = _switch(N_("考点开考"), N_("是否开考"), search=Search.CHOICE)
     collective_registration: Mapped[bool] = _switch(
         N_("集体报名"), N_("是否启用考点管理员代考生集体报名")
     )
@@ -151,7 +151,9 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
         String(200), info=col(N_("停考原因"), Personal.NONE, form=False)
     )
     online_enabled: Mapped[bool] = mapped_column(
-        Boolean, default=False, info=col(N_("开启个人网报"), Personal.NONE, form=False)
+        Boolean,
+        default=False,
+        info=col(N_("开启个人网报"), Personal.NONE, form=False, search=Search.CHOICE),
     )
     online_start: Mapped[dt.datetime | None] = mapped_column(
         UtcDateTime, info=col(N_("网报开始时间"), Personal.NONE, form=False)
