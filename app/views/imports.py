@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask import flash, redirect, request, send_file, url_for
@@ -151,7 +152,7 @@ class ImportPage(BaseView):
         declaration = self.declaration
         choices = choices_for(session, declaration.options, acting)
         fields = [FILE, *declaration.options]
-        texts = {option.name: forms.as_text(option, option.default) for option in fields}
+        texts = {option.name: _first(option, choices.get(option.name, {})) for option in fields}
         made = [
             forms.form_field(
                 field,
@@ -191,6 +192,14 @@ class ImportPage(BaseView):
         else:
             statement = statement.where(JobRun.organisation_code == acting.organisation_code)
         return session.scalars(statement.order_by(JobRun.id.desc()).limit(1)).first()
+
+
+def _first(option: Field, choices: Mapping[str, str]) -> Any:
+    """What stands in an option's field at first: where there is one choice alone (one's own
+    organisation), it is made already."""
+    if option.kind is Kind.REFERENCE and len(choices) == 1:
+        return next(iter(choices))
+    return forms.as_text(option, option.default)
 
 
 def import_view(declaration: Import) -> type[ImportPage]:
