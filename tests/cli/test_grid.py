@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 from sqlalchemy import select
@@ -31,7 +32,7 @@ def fees(factory: sessionmaker[KaowuSession], code: str) -> dict[str, int]:
     return {subject: amount for subject, amount in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
-def put(path: Path, value: object) -> None:
+def put(path: Path, value: Any) -> None:
     """Change the fee of the person of the first site."""
     book = openpyxl.load_workbook(path)
     book.worksheets[0]["C2"] = value

@@ -34,7 +34,7 @@ def _write(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     assert page is not None
     page.title = "机构与管理员"
     for row in (HEAD, *rows):
-        page.append(row)
+        page.append(list(row))
     book.save(path)
     return path
 

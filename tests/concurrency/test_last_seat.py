@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -133,7 +134,7 @@ def test_limits_and_claims_at_once_never_cross(fresh_database: str) -> None:
         def choose(client: int, row: Registration) -> Registration:
             return clients.as_owner(client, row, partial(_choose, clients, row, ["14"]))
 
-        work = [partial(choose, client, row) for client, row in enumerate(rows)]
+        work: list[Any] = [partial(choose, client, row) for client, row in enumerate(rows)]
         together([*work, *(partial(edit, client) for client in range(6))])
         assert clients.held() == clients.used("S:14") >= 5
         clients.assert_books_agree()

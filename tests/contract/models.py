@@ -262,7 +262,8 @@ def declared() -> Iterator[None]:
 
 def create_tables(connection: Any) -> None:
     """Make the test tables beside the product's."""
-    METADATA.create_all(connection, tables=[Hall.__table__, Word.__table__])
+    tables: Any = [Hall.__table__, Word.__table__]
+    METADATA.create_all(connection, tables=tables)
 
 
 __all__ = ["CLOSE", "DECLARATIONS", "OPEN", "PURGE", "Hall", "Organisation", "Word", "declared"]

@@ -227,7 +227,11 @@ def _closed_7(world: World) -> bool:
 
 def _closed_8(world: World) -> bool:
     row = world.hall("洞8")
-    bodies = [{"neighbours": ["1"]}, {"neighbour": {"name": "x"}}, {"entries": []}]
+    bodies: list[dict[str, Any]] = [
+        {"neighbours": ["1"]},
+        {"neighbour": {"name": "x"}},
+        {"entries": []},
+    ]
     return all(
         world.browser().rest("PATCH", f"/test_hall/{row.id}", body | {"version": 1}).status_code
         == 422

@@ -27,7 +27,8 @@ from app.models.settings import SiteSettings
 from tests.factories import Tree, make_passport, make_registration
 
 Statement = Callable[[Tree], Any]
-TABLE = Registration.__table__
+TABLE: Any = Registration.__table__
+ENTRIES: Any = Entry.__table__
 
 
 def _foreign(tree: Tree) -> Any:
@@ -227,9 +228,9 @@ def test_collections_of_a_scoped_parent_hold_only_rows_in_scope(
     own, _ = _ids(session, tree)
     foreign_site = tree.sites[1].id
     become(session, system("test"))
-    entry = session.scalars(select(Entry).where(Entry.registration_id == own)).first()
+    entry = session.scalars(select(Entry).where(Entry.registration_id == own).limit(1)).one()
     session.connection().execute(
-        update(Entry.__table__).where(Entry.id == entry.id).values(site_id=foreign_site)
+        update(ENTRIES).where(ENTRIES.c.id == entry.id).values(site_id=foreign_site)
     )
     count = session.scalar(select(func.count(Entry.id)).where(Entry.registration_id == own))
     become(session, tree.actor())
@@ -237,6 +238,7 @@ def test_collections_of_a_scoped_parent_hold_only_rows_in_scope(
     if loader is not None:
         statement = statement.options(loader(Registration.entries))
     row = session.scalars(statement).unique().one()
+    assert count is not None
     assert len(row.entries) == count - 1
 
 
@@ -286,7 +288,7 @@ def test_refresh_of_a_row_in_scope_works(session: KaowuSession, tree: Tree) -> N
 
 def test_bulk_update_touches_rows_in_scope_only(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    result = session.execute(update(Registration).values(remark="x"))
+    result: Any = session.execute(update(Registration).values(remark="x"))
     assert result.rowcount == 2
     become(session, system("test"))
     assert session.scalar(select(func.count()).where(Registration.remark == "x")) == 2
@@ -294,7 +296,7 @@ def test_bulk_update_touches_rows_in_scope_only(session: KaowuSession, tree: Tre
 
 def test_bulk_update_with_a_subquery_condition(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    result = session.execute(
+    result: Any = session.execute(
         update(Registration)
         .where(Registration.id.in_(select(Registration.id).where(_foreign(tree))))
         .values(remark="x")
@@ -312,7 +314,8 @@ def test_bulk_update_returning(session: KaowuSession, tree: Tree) -> None:
 
 def test_bulk_delete_touches_rows_in_scope_only(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    assert session.execute(delete(Entry)).rowcount == 3
+    result: Any = session.execute(delete(Entry))
+    assert result.rowcount == 3
     become(session, system("test", tree.exam.id))
     assert session.scalar(select(func.count(Entry.id))) == 1
 

@@ -91,8 +91,9 @@ def test_a_stale_row_is_refused(ground: tuple[sessionmaker[KaowuSession], Tree])
     with pytest.raises(StaleRow), unit_of_work(factory, TASK) as session:  # noqa: PT012
         row = session.get(SiteSettings, number)
         assert row is not None
-        version = SiteSettings.__table__.c.version
-        session.connection().execute(SiteSettings.__table__.update().values(version=version + 1))
+        settings: Any = SiteSettings.__table__
+        raised = settings.update().values(version=settings.c.version + 1)
+        session.connection().execute(raised)
         with policy.permit(session, SEED, Verb.EDIT):
             row.max_subjects = 2
 
@@ -151,7 +152,7 @@ def test_a_deadlock_is_tried_again(factory: sessionmaker[KaowuSession]) -> None:
         _raise_by_one(session, second)
 
     threads = [
-        threading.Thread(target=run_unit, args=(factory, TASK, lambda s, o=o: work(*o, s)))
+        threading.Thread(target=run_unit, args=(factory, TASK, lambda s, o=o: work(o[0], o[1], s)))
         for o in ("ab", "ba")
     ]
     for thread in threads:

@@ -11,6 +11,7 @@ from app.database.policy import NoPermit, OutOfScope, ScopeMissing, become
 from app.database.session import KaowuSession
 from app.metadata.actor import system
 from app.metadata.declarations import MANAGE, Declaration
+from app.metadata.errors import PolicyDenied
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.models.account import AdminBinding
 from app.models.audit import AuditEntry
@@ -134,10 +135,11 @@ def test_a_row_of_the_own_site_under_another_province_is_refused(
 
 @pytest.mark.parametrize("column", ["site_id", "exam_id"])
 def test_an_empty_scope_column_is_refused(session: KaowuSession, tree: Tree, column: str) -> None:
+    empty: dict[str, Any] = {column: None}
     for actor in (tree.actor(), system("test")):
         become(session, actor)
         with pytest.raises(ScopeMissing), policy.permit(session, EVERYTHING, Verb.ADD):
-            session.add(_option(tree, **{column: None}))
+            session.add(_option(tree, **empty))
         session.rollback()
 
 
@@ -204,7 +206,7 @@ def test_a_candidate_writes_his_own_rows_alone(session: KaowuSession, tree: Tree
 def test_nobody_writes_nothing(session: KaowuSession, tree: Tree) -> None:
     become(session, None)
     session.add(_option(tree))
-    with pytest.raises(policy.PolicyDenied):
+    with pytest.raises(PolicyDenied):
         session.flush()
     session.rollback()
 

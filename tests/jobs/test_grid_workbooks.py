@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from app.database.policy import become
+from app.database.policy import actor_of, become
 from app.database.session import KaowuSession
 from app.jobs.grids import BASE, MAX_BYTES, read_grid, write_grid
 from app.jobs.imports.container import UploadRefused
@@ -57,7 +57,7 @@ def put(**cells: Any) -> Callable[[Any], None]:
 
 
 def examined(session: KaowuSession, grid: Grid, content: bytes) -> grids.Examined:
-    columns = grid.columns(session, grids.actor_of(session))
+    columns = grid.columns(session, actor_of(session))
     found = read_grid(content, NAME, grid, columns)
     assert not found.errors
     return grids.examine(session, grid, found.sent, found.seen)
@@ -133,7 +133,7 @@ def test_columns_may_stand_in_any_order_or_be_left_out(session: KaowuSession, tr
 
 
 def read(session: KaowuSession, content: bytes, name: str = NAME) -> Any:
-    return read_grid(content, name, FEES, FEES.columns(session, grids.actor_of(session)))
+    return read_grid(content, name, FEES, FEES.columns(session, actor_of(session)))
 
 
 @pytest.mark.parametrize(

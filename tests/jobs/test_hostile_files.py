@@ -8,6 +8,7 @@ import io
 import resource
 import stat
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -292,7 +293,7 @@ def test_a_reader_that_dies_or_takes_too_long_is_a_refusal(
         changed.setattr(reader, "SECONDS", 0)
         assert "不能读取" in refused()
     with monkeypatch.context() as changed:
-        changed.setattr(reader.sys, "executable", "/bin/false")
+        changed.setattr(sys, "executable", "/bin/false")
         assert "不能读取" in refused()
 
 

@@ -24,7 +24,7 @@ from tests.jobs.support import HEADINGS, ROOMS, registered, workbook
 
 def test_every_error_of_every_row_is_reported_and_nothing_written(ground: Ground) -> None:
     number = id_number(1)
-    rows = [
+    rows: list[list[Any]] = [
         [1, "01", "甲楼"],
         [2, "abc", None],
         [3, "03", "丙楼", "豪华", "2026-02-30", "也许"],
@@ -199,7 +199,7 @@ def test_a_corrected_report_is_imported_as_it_is(ground: Ground) -> None:
     assert [cell.value for cell in page[4]][:7] == [
         *("1", "01", "甲楼", "1-普通", "2026-09-19", "是", number)
     ]
-    wrong = page[5]
+    wrong: Any = page[5]
     assert wrong[7].value.startswith(
         "考场号：考场号为 01–99；考场地址：必填；证件号码：数字超过15位"
     )

@@ -138,7 +138,7 @@ DAYS = st.one_of(
     st.integers(-10, 10**7),
 )
 TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30
+    st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30
 ) | st.sampled_from(["𠮷野家", "\u202e甲\u200b", "=1+1", "@SUM(A1)", "_x0041_", "\x00\x07", "é́"])
 
 
@@ -219,7 +219,7 @@ def _round_trip(parsed: Parsed) -> Parsed:
 
 
 def test_ten_thousand_wrong_rows_are_all_told() -> None:
-    rows = [
+    rows: list[list[Any]] = [
         list(HEADINGS),
         *([n, "xx", None, "豪华", "x", "也许", "1.1E+17"] for n in range(10_000)),
     ]

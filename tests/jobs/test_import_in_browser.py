@@ -60,7 +60,7 @@ def page(request: Any, world: World) -> Page:
     """A page of somebody of a site, on both sizes."""
     made: Page = request.getfixturevalue(request.param)
     value = world.cookie(world.people[Level.SITE, 0], made.evaluate("navigator.userAgent"))
-    cookie = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
+    cookie: Any = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
     made.context.add_cookies([cookie])
     return made
 

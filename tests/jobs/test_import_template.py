@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from dataclasses import replace
+from typing import Any
 
 import openpyxl
 
@@ -62,7 +63,8 @@ def test_headings_are_protected_and_data_is_not() -> None:
     assert page["B3"].protection.locked
     with zipfile.ZipFile(io.BytesIO(template_workbook(ROOMS, {}, 50))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-        styles = openpyxl.load_workbook(io.BytesIO(template_workbook(ROOMS, {}, 50)))._cell_styles
+        book: Any = openpyxl.load_workbook(io.BytesIO(template_workbook(ROOMS, {}, 50)))
+        styles = book._cell_styles
     for style in re.findall(r"<col [^>]*style=\"(\d+)\"", sheet):
         assert styles[int(style)].numFmtId == 49  # the format “@”
         assert styles[int(style)].protectionId

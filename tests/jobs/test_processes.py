@@ -110,7 +110,7 @@ def test_a_long_effect_is_not_taken_for_a_dead_one(ground: Ground, processes: Pr
         ground.machine, ground.site, ROOMS, workbook([[1, "01", "甲楼"]]), "a.xlsx"
     )
     processes.wait_at_gate()
-    begun = ground.run(run.id).heartbeat_at
+    begun: Any = ground.run(run.id).heartbeat_at
     if "postgresql" in ground.url:
         wait_for(
             lambda: ground.run(run.id).heartbeat_at > begun + 2 * ground.machine.timing.dead_after

@@ -308,11 +308,11 @@ def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used
         "(990702)地市七考点2",
     )
     assert (move.from_education, move.to_education, move.job_id) == ("20", "10", made.id)
+    visible = RosterMove.__admin__.row_filter
+    assert visible is not None
     for actor in (used.site, second, used.province, used.city):
         with reading(used.machine.factory, actor) as session:
-            seen = session.scalars(
-                select(RosterMove.id).where(RosterMove.__admin__.row_filter(actor))
-            ).all()
+            seen = session.scalars(select(RosterMove.id).where(visible(actor))).all()
         assert list(seen) == [move.id]
 
 

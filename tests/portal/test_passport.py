@@ -433,7 +433,7 @@ def test_health_and_readiness(portal: Portal, instance: Path) -> None:
     )
     answer = app.test_client().get("/readyz", base_url=ADDRESS)
     assert answer.status_code == 503
-    assert answer.json["checks"] == {"database": True, "queue": False, "migrations": True}
+    assert answer.get_json()["checks"] == {"database": True, "queue": False, "migrations": True}
 
 
 def test_the_outbox_page_shows_codes_outside_production(portal: Portal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -135,7 +136,7 @@ def test_the_same_way_without_scripts(portal: Portal, browser: Browser) -> None:
     page.select_option("#occupation", "01")
     page.fill("#mobile", "13800990078")
     page.click("text=保存，下一步")
-    photo = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": jpeg(size=1)}
+    photo: Any = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": jpeg(size=1)}
     page.set_input_files("#photo", photo)
     page.click(".action-bar >> text=上传照片")
     expect(page.locator(".note.bad")).to_contain_text("20–200KB")
@@ -177,7 +178,7 @@ def test_a_file_that_is_no_picture_is_told_at_once(portal: Portal, phone_page: P
     candidate.register([])
     enter(page, portal, candidate)
     page.goto(f"{portal.address}/registration/photo")
-    file = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+    file: Any = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     page.set_input_files("#photo", file)
     expect(page.locator("#photo-message")).to_contain_text("无法读取这个文件")
     expect(page.locator("[data-pick]")).to_be_visible()

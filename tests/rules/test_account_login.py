@@ -264,7 +264,7 @@ def test_no_transaction_is_open_while_the_password_is_hashed(
     open_now, seen = [0], []
     event.listen(engine, "checkout", lambda *_: open_now.__setitem__(0, open_now[0] + 1))
     event.listen(engine, "checkin", lambda *_: open_now.__setitem__(0, open_now[0] - 1))
-    verify = login.verify_password
+    verify = verify_password
 
     def watched(stored: str | None, password: str) -> bool:
         seen.append(open_now[0])

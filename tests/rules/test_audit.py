@@ -65,7 +65,7 @@ def test_personal_values_are_masked_with_a_digest(session: KaowuSession) -> None
     assert told["masked"].startswith(row.id_number[:6] + "****")
     assert len(told["digest"]) == 32
     assert row.id_number not in str(entry.changes)
-    assert row.mobile not in str(entry.changes)
+    assert str(row.mobile) not in str(entry.changes)
 
 
 # ---------------------------------------------------------------- final

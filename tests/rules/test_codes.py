@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.metadata.text import Bad
@@ -27,20 +29,20 @@ from app.models.codes import (
     grade_of,
 )
 
-TABLES: list[CodeTable] = [
+TABLES: list[CodeTable[Any]] = [
     *(EDUCATIONS, ETHNIC_GROUPS, GRADES, ID_TYPES, OCCUPATIONS, PROVINCES, REJECTION_TYPES),
     *(SEXES, SUBJECTS, VIOLATION_TYPES),
 ]
 
 
-def refusal(table: CodeTable, value: object) -> Bad:
+def refusal(table: CodeTable[Any], value: object) -> Bad:
     with pytest.raises(Bad) as caught:
         table.resolve(value)
     return caught.value
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.label)
-def test_domain_4_every_row_is_found_by_code_name_and_both(table: CodeTable) -> None:
+def test_domain_4_every_row_is_found_by_code_name_and_both(table: CodeTable[Any]) -> None:
     for row in table:
         spellings = [row.code, row.label, f"{row.code}-{row.label}", f" {row.code} － {row.label}"]
         spellings += [table.display(row.code), f"{row.code} {row.label}", float(row.code)]

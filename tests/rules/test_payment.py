@@ -187,7 +187,7 @@ def test_what_cannot_be_paid(session: KaowuSession, tree: Tree) -> None:
         ({"state": EntryState.PAID}, NothingToPay),
         ({"photo": False}, Incomplete),
     ):
-        row = factories.make_registration(session, tree, **values)  # type: ignore[arg-type]
+        row = factories.make_registration(session, tree, **values)
         with pytest.raises(error):
             order_for(session, tree, row)
     row = factories.make_registration(session, tree)

@@ -30,7 +30,9 @@ READS = {"list", "show", "view", "export"}
 FILES = {"generate", "download"}
 ACTORS = [*Level, "super", "system"]
 #: a site may do everything but delete; the centre's superuser may delete
-VERBS = {level: frozenset(Verb) - {Verb.DELETE} for level in Level if level is not Level.CITY}
+VERBS: dict[Level, frozenset[Verb]] = {
+    level: frozenset(Verb) - {Verb.DELETE} for level in Level if level is not Level.CITY
+}
 
 
 def _actor(kind: Level | str) -> Actor:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.database.session import KaowuSession
 from app.metadata.declarations import GridCell, GridChange
 from app.metadata.vocabulary import Level, Window
+from app.models.capacity import CapacityPool
 from app.models.organisation import Organisation
 from app.rules import grid_filling, preference
 from app.rules.capacity import PreferenceQuotaTooLarge, refusals
@@ -201,7 +202,7 @@ def test_r14_2_no_saved_row_lacks_a_day(
     cells = {SWITCH: GridCell(allowed)} | {name: GridCell(stored) for name in DAYS}
     after = {name: value for name, value in typed.items() if value != stored}
     change = GridChange(Organisation(id=1), dict.fromkeys(after), after, cells)
-    pools = {"TOTAL": preference.CapacityPool(pool="TOTAL", capacity=99_999, used=0)}
+    pools = {"TOTAL": CapacityPool(pool="TOTAL", capacity=99_999, used=0)}
     if not preference._errors(change, pools) and after:
         assert allowed
         assert all(change.value(name) is not None for name in DAYS)

@@ -306,7 +306,7 @@ def test_r3_9_the_age_range_includes_both_ends(
 ) -> None:
     today = (tree.now + dt.timedelta(hours=8)).date()
     birth = today.replace(year=today.year - age, day=min(today.day, 28))
-    values = {
+    values: dict[str, Any] = {
         "birth": birth.isoformat(),
         "id_number": factories.id_number(birth=birth),
         "guardian_mobile": "13900000000",

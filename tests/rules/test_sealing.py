@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,7 +141,7 @@ def test_an_empty_log_is_sound(fresh_database: str) -> None:
     [
         {"actor_name": "他人"},
         {"changes": {"title": {"label": "名称", "old": None, "new": "改过"}}},
-        {"at": audit.dt.datetime(2020, 1, 1, tzinfo=audit.dt.UTC)},
+        {"at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)},
         {"exam_id": 2},
         {"reason": "补记"},
     ],

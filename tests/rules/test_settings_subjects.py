@@ -12,6 +12,7 @@ from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.declarations import Resource
 from app.metadata.errors import InvalidInput, NotFound
+from app.metadata.query import ListQuery
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Verb, Window
 from app.models.audit import AuditEntry
@@ -65,7 +66,7 @@ def offered(session: KaowuSession, code: str) -> ProvinceSubject:
 def test_r11_1_a_site_looks_always_and_changes_inside_w1(session: KaowuSession, tree: Tree) -> None:
     factories.set_window(session, tree.site, Window.SETUP, tree.now + DAY, tree.now + 2 * DAY)
     become(session, tree.actor())
-    assert listing.page(session, SUBJECT, listing.ListQuery("site_subject")).total == 3
+    assert listing.page(session, SUBJECT, ListQuery("site_subject")).total == 3
     with pytest.raises(WindowClosed):
         run(session, subject_setting.SITE_ADD, subjects=["35"])
 
@@ -231,7 +232,7 @@ def test_r0_6b_the_province_copies_the_subjects_of_the_last_session(
 def test_r0_6a_a_site_reads_what_its_province_offers(session: KaowuSession, tree: Tree) -> None:
     for level in (Level.CITY, Level.SITE):
         become(session, tree.actor(level))
-        page = listing.page(session, OFFERED, listing.ListQuery("province_subject"))
+        page = listing.page(session, OFFERED, ListQuery("province_subject"))
         assert page.total == 5
         with pytest.raises(NoVerb):
             crud.update(session, OFFERED, page.rows[0].id, {"last_day": str(FIRST)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -40,7 +41,7 @@ def tree(session: KaowuSession) -> Tree:
     return factories.make_tree(session)
 
 
-def paid(session: KaowuSession, tree: Tree, **values: object) -> Registration:
+def paid(session: KaowuSession, tree: Tree, **values: Any) -> Registration:
     return factories.make_registration(session, tree, state=EntryState.PAID, **values)
 
 

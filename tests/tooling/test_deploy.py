@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped] # it ships no types
 
 from config import Settings, SettingsError
 from config_values import fresh_secrets

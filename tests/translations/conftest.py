@@ -52,7 +52,8 @@ def _translated() -> set[str]:
 def texts_in(engine: Engine, metadata: MetaData) -> set[str]:
     """Every text with Chinese characters that the database holds: data, unless the catalogue
     has it. Names are data all the same: the centre is called 考试中心."""
-    names, others = set(), set()
+    names: set[str] = set()
+    others: set[str] = set()
     with engine.connect() as connection:
         for table in metadata.sorted_tables:
             for row in connection.execute(select(table)).mappings():

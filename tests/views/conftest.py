@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -58,7 +59,7 @@ def look(page: Page, world: World, address: str, person: tuple[Level, int], path
     """Open a page of the administration as that person; it must satisfy axe."""
     agent = page.evaluate("navigator.userAgent")
     value = world.cookie(world.people[person], agent)
-    cookie = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
+    cookie: Any = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
     page.context.add_cookies([cookie])
     page.goto(f"{address}/admin/58{path}")
     page.evaluate(AXE.read_text())

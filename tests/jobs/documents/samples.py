@@ -93,7 +93,7 @@ def boxes_of(document: Path) -> list[tuple[str, float, float, float, float]]:
         r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*?)</word>',
         text_of(document, "-bbox", "-l", "1"),
     )
-    return [(word, *(float(edge) for edge in edges)) for *edges, word in found]  # type: ignore[misc]
+    return [(word, *(float(edge) for edge in edges)) for *edges, word in found]
 
 
 def picture_of(document: Path, resolution: int = 100) -> Image.Image:

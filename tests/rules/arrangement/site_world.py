@@ -24,8 +24,8 @@ def paid_site(session: KaowuSession, *, candidates: int = 6) -> Tree:
         factories.make_registration(session, tree, subjects=subjects, state=EntryState.PAID)
     path = tree.path(tree.site)
     with factories.seeding(session):
-        for number in ("01", "02"):
-            room = Room(**path, number=number, address=f"实训楼 {number}")
+        for code in ("01", "02"):
+            room = Room(**path, number=code, address=f"实训楼 {code}")
             session.add(room)
             session.flush()
             for position, day in enumerate(EXAM_DAYS[:2]):
