@@ -162,3 +162,10 @@ def test_r0_6b_capacities_are_copied_without_the_days(session: KaowuSession, tre
 
 def test_lowered_limits_are_told(session: KaowuSession, tree: Tree) -> None:
     assert "1 项容量被调低" in effects(session, CAPACITY, tree, {0: {"S:14": "400"}})
+
+
+def test_r13_7_subjects_may_exceed_the_total(session: KaowuSession, tree: Tree) -> None:
+    """Both limits hold at registration; here neither bounds the other."""
+    cells = {"TOTAL": "150", "S:14": "149", "S:24": "150", "S:26": "9000"}
+    assert errors(session, CAPACITY, tree, {0: cells}) != {}  # quotas of 60 a day exceed 150
+    assert errors(session, CAPACITY, tree, {0: cells | {"TOTAL": "180"}}) == {}
