@@ -313,7 +313,7 @@ def compare(url: str, path: Path, rows: int, rounds: int, *, with_peer: bool) ->
         f"  {rows} rows x {WIDTH}: {ratio:.2f} x the floor (bar {BAR}; rounds {min(ratios):.2f}-"
         f"{max(ratios):.2f}), memory {memory} MB (bar {BAR_MEMORY}; its reader {apart} MB)"
     )
-    return ratio <= BAR and memory < BAR_MEMORY
+    return bool(ratio <= BAR and memory < BAR_MEMORY)
 
 
 def wrong_rows(url: str, path: Path, rows: int) -> bool:
