@@ -96,6 +96,7 @@ class GeneralSettings:
             N_("允许考生选择意向考试日期"),
             Personal.NONE,
             listed=True,
+            badges={"1": "ok", "0": "off"},
             editable_from=Level.PROVINCE,
             help=N_(
                 "由省管理员设置是否启用，启用的情况下，考点需要在“意向考试相关设置”页面，"

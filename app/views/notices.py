@@ -102,7 +102,7 @@ class SiteNoticeView(ResourceView):
         session = context.read_session()
         row = listing.row_by_id(session, self.declaration, row_id)
         above = notices.notice_of(session, row.province_id)
-        name = row.site.display if row.site is not None else ""
+        name = row.site.name if row.site is not None else ""
         return _preview(above.html if above else None, _typed(), name, self._index_url())
 
 

@@ -21,7 +21,7 @@ from app.rules.notices import NEW
 from app.rules.site import load_site, notices_of
 from tests import factories
 from tests.contract.world import World, text_of
-from tests.views.conftest import log_of, look, walk_phone
+from tests.views.conftest import RULES, log_of, look, walk_phone
 
 SENTENCES = (
     "是否启用考点管理员代考生集体报名",
@@ -228,6 +228,23 @@ def test_r17_3_the_preview_shows_what_a_candidate_sees(office: World) -> None:
     assert "省报名通告" in shown
 
 
+def test_r0_6b_the_notice_of_the_last_session_is_offered_for_copying(office: World) -> None:
+    row, history = row_of(office, 1), office.history
+    path = f"/site-notice/edit/{row.id}"
+    second = office.browser(Level.SITE, 1)
+    assert "复制上一考次" not in text_of(second.get("/site-notice/"))
+    with unit_of_work(office.runtime.factory, system("seed")) as session:
+        place = history.sites[1]
+        html = "<p>上次的通告</p>"
+        factories.plant(session, Notice(**history.path(place), organisation_id=place.id, html=html))
+    assert "复制上一考次" in text_of(second.get("/site-notice/"))
+    copied = second.get(f"{path}?copy=1").get_data(as_text=True)
+    assert re.search(r"<textarea[^>]*>&lt;p&gt;上次的通告", copied)
+    with office.looking() as session:
+        site = office.tree.sites[1].id
+        assert session.scalar(select(Notice.id).where(Notice.site_id == site)) is None
+
+
 def test_r16_1_the_province_sets_its_notice_and_others_read_it(office: World) -> None:
     province = office.browser(Level.PROVINCE)
     saved = province.post("/province-notice/", {NEW: "<p>全省通告</p>", "version": 0})
@@ -285,11 +302,32 @@ def test_r0_6b_defaults_are_shown_before_they_are_set(office: World) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("path", PAGES)
 def test_pages_satisfy_axe_and_fit_a_phone(
-    office: World, office_address: str, phone_page: Page, path: str
+    office: World, office_address: str, phone_page: Page
 ) -> None:
-    walk_phone(phone_page, office, office_address, (Level.SITE, 1), f"/{path}/")
+    for path in PAGES:
+        walk_phone(phone_page, office, office_address, (Level.SITE, 1), f"/{path}/")
+    for path in ("province-notice/", "default-settings/", f"site-notice/show/{row_of(office).id}"):
+        walk_phone(phone_page, office, office_address, (Level.PROVINCE, 0), f"/{path}")
+
+
+@pytest.mark.browser
+@pytest.mark.allow_console_errors("409")
+def test_r10_2_the_dialog_shows_the_effects_and_satisfies_axe(
+    office: World, office_address: str, phone_page: Page
+) -> None:
+    page = look(phone_page, office, office_address, (Level.SITE, 0), "/site-settings/")
+    page.locator("main").get_by_role("link", name="修改").click()
+    dialog = page.locator("#kw-dialog")
+    dialog.get_by_label("报名信息需要审核").check()
+    dialog.get_by_role("button", name="保存").click()
+    expect(dialog.locator(".kw-note.warn")).to_contain_text("不建议在报名期间修改")
+    expect(dialog.get_by_label("报名信息需要审核")).to_be_checked()
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    assert [item["id"] for item in found["violations"]] == []
+    dialog.get_by_role("button", name="确认并保存").click()
+    expect(page.locator(".kw-toast")).to_contain_text("保存成功")
+    assert row_of(office).review_required
 
 
 @pytest.mark.browser

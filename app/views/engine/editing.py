@@ -282,7 +282,7 @@ class RowForms:
 def effect_notice(sentences: Sequence[str]) -> dict[str, Any]:
     """The effects above a form that asks to confirm them."""
     return {
-        "text": gettext("保存后将产生下列影响，请核对后再次点击保存："),
+        "text": gettext("此操作将产生下列影响，请核对后再次确认："),
         "tone": "warn",
         "lines": list(sentences),
     }
