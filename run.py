@@ -62,9 +62,6 @@ def children(settings: Settings) -> list[Child]:
         *("--interface", "wsgi", "--workers", "1", "--no-ws"),
         *("--blocking-threads", str(settings.web_threads)),
         *("--host", settings.host, "--port", str(settings.port)),
-        # Without an expiry: files change while one develops.
-        *("--static-path-route", "/static", "--static-path-mount", str(ROOT / "app" / "static")),
-        *("--static-path-expires", "0"),
         "app.wsgi:application",
     ]
     names = [f"worker{number}" for number in range(1, settings.workers + 1)]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 
@@ -21,20 +22,31 @@ from config import Settings
 
 
 class _StaticFiles(SharedDataMiddleware):
-    """The files, each with the header that keeps a browser from guessing its kind."""
+    """The files, each with the header that keeps a browser from guessing its kind; granian, which
+    could serve them itself, sends none.
+
+    Pages name them with the digest of their content (?v=…): such an address may be kept for ever,
+    any other is asked for again.
+    """
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        is_file = environ.get("PATH_INFO", "").startswith("/static/")
+        asked_again = is_file and not environ.get("QUERY_STRING", "").startswith("v=")
+
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            if not any(name.lower() == "x-content-type-options" for name, _ in headers):
-                headers = [*headers, ("X-Content-Type-Options", "nosniff")]
-            return start_response(status, headers, *rest)
+            found = Headers(headers)
+            found.setdefault("X-Content-Type-Options", "nosniff")
+            if asked_again:
+                found["Cache-Control"] = "no-cache"
+                found.pop("Expires", None)
+            return start_response(status, found.to_wsgi_list(), *rest)
 
         return super().__call__(environ, start)
 
 
 def create_application(runtime: Runtime) -> Any:
     """WSGI callable of the whole product. `/static` is served by the web server in front where
-    there is one; this fallback serves development and tests."""
+    there is one; what is here serves development, tests, and a server that stands alone."""
     portal = create_portal_app(
         runtime.settings, runtime.factory, readiness=partial(readiness, runtime)
     )
