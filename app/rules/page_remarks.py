@@ -1,5 +1,5 @@
 """What a page must say beside its data: settings of a site that is not open have no effect
-(R13.2, R15.2, R18.2)."""
+(R15.2, R18.3; the grid of R13.2 says so itself)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def remarks_on(session: Session, declaration: str, site_id: int | None) -> list[
     return [sentence for sentence in found if sentence]
 
 
-@remark_on("online_time", "class_option", "capacity", "preference", "site_subject", "site_notice")
+@remark_on("online_time", "class_option", "site_notice")
 def _without_effect(session: Session, site_id: int | None) -> str | None:
     row = settings_of(session, site_id)
     if row is None or row.open:

@@ -122,7 +122,7 @@ def test_r10_4_each_switch_tells_whom_it_touches(
     assert sentence in told
 
 
-def test_r13_2_r15_2_r18_2_not_open_makes_other_settings_void(
+def test_r15_2_r18_3_not_open_makes_other_settings_void(
     session: KaowuSession, tree: Tree
 ) -> None:
     quiet(session, tree)
@@ -131,7 +131,7 @@ def test_r13_2_r15_2_r18_2_not_open_makes_other_settings_void(
     assert remarks.remarks_on(session, "online_time", tree.site.id) == []
     assert "设置无效" in told_by(session, row, open="0")[0]
     crud.update(session, GENERAL, row_of(session, tree).id, {"open": "0"})
-    for page in ("online_time", "class_option", "capacity"):
+    for page in ("online_time", "class_option", "site_notice"):
         (remark,) = remarks.remarks_on(session, page, tree.site.id)
         assert "未开考，本页的设置无效" in remark
 
