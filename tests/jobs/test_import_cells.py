@@ -166,6 +166,13 @@ def test_s4_error_cells_are_errors_also_where_the_column_may_be_empty() -> None:
     assert [one[:3] for one in found(parse(in_openpyxl(write_alone)))] == [(2, "大考场", "#VALUE!")]
 
 
+@pytest.mark.parametrize("text", ["#N/A", "#REF!", "#NAME?", "#N/A =3+4"])
+def test_s4_an_error_that_was_pasted_as_text_is_an_error(text: str) -> None:
+    ((row, column, value, _),) = found(parse(workbook([[1, "01", text]])))
+    assert (row, column, value) == (2, "考场地址", text)
+    assert found(parse(workbook([[1, "01", "#3 楼"]]))) == []
+
+
 def test_s4_merged_cells_have_one_value_only_and_are_told() -> None:
     def write(_book: Any, page: Any) -> None:
         page.write_row(1, 0, [1, "01"])

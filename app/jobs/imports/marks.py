@@ -47,6 +47,10 @@ _MINIMUM = re.compile(rb"""\bmin\s*=\s*["']([0-9]{1,5})["']""")
 _MAXIMUM = re.compile(rb"""\bmax\s*=\s*["']([0-9]{1,5})["']""")
 
 
+#: an error as text, as it is after “paste values”; a report writes them so, with the formula
+ERROR_VALUE = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)(?: =.*)?", re.DOTALL)
+
+
 class Flaw(StrEnum):
     """Why a cell has no value that could be read."""
 

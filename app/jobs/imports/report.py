@@ -15,6 +15,7 @@ from typing import Any
 import xlsxwriter
 
 from app.adapters.sheets import as_text
+from app.jobs.imports.marks import BadCell, Flaw
 from app.jobs.imports.rows import ERROR_COLUMN, Parsed, Problem, shown_cell
 from app.jobs.imports.sheets import MAXIMUM_COLUMNS
 from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
@@ -124,7 +125,7 @@ class _Rows:
             bad = label in wrong
             style = self._bad if bad else self._head if is_heading else self._plain
             if cell is not None:
-                self._page.write_string(line, column, _cut(shown_cell(cell)), style)
+                self._page.write_string(line, column, _cut(_as_uploaded(cell)), style)
             elif bad:
                 self._page.write_blank(line, column, None, style)
 
@@ -146,6 +147,14 @@ def _write_list(book: Any, problems: Iterable[Problem]) -> None:
         page.write_string(index, 2, _cut(problem.column))
         page.write_string(index, 3, _cut(problem.value))
         page.write_string(index, 4, _cut(problem.message))
+
+
+def _as_uploaded(cell: Any) -> str:
+    """The cell as text. A formula without a value is none until it is replaced: uploaded as it
+    stands, it is an error again."""
+    if isinstance(cell, BadCell) and cell.flaw is Flaw.UNCOMPUTED:
+        return f"#N/A {cell.shown}"
+    return shown_cell(cell)
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from app.jobs.imports.container import refuse
-from app.jobs.imports.marks import FLAWS, BadCell
+from app.jobs.imports.marks import ERROR_VALUE, FLAWS, BadCell, Flaw
 from app.jobs.imports.sheets import HEADING_ROWS, TOO_MANY_ROWS, Sheet, is_empty
 from app.metadata.cleaning import cleaner
 from app.metadata.declarations import Import
@@ -269,6 +269,8 @@ class _Column:
     def _read(self, cell: Any) -> tuple[Any, Any, str | None]:
         if isinstance(cell, BadCell):
             return cell, None, FLAWS[cell.flaw]
+        if type(cell) is str and cell.startswith("#") and ERROR_VALUE.fullmatch(cell):
+            return cell, None, FLAWS[Flaw.ERROR]
         try:
             # numbers as the text that people see: 14.0 is “14”; of one with more than 15 digits
             # Excel has lost the end
