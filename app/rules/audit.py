@@ -248,21 +248,22 @@ def _site_of_code(session: Session, code: str) -> tuple[int | None, ...] | None:
     return known[code]
 
 
-def behalf_of(session: Session, permit: Permit | None, row: Any) -> str | None:
+def behalf_of(session: Session, permit: Permit | None, row: Any, changes: Changes) -> str | None:
     """Code of the site for which a superior does what the site itself could do (P3, P4): the
     declaration grants the site the verb. What only superiors may set is their own business."""
+    model: Any = type(row)
     actor = actor_of(session)
     if permit is None or actor.is_system or not isinstance(row, (SiteScoped, SiteCodeScoped)):
         return None
     if actor.site_id is not None or actor.level is Level.CANDIDATE:
         return None
-    if isinstance(row, SiteCodeScoped):
-        own = permit.verb in permit.declaration.default_verbs(Level.SITE.value)
-        return row.site_code if own else None
-    if row.site_id is None:
-        return None
     if permit.verb not in permit.declaration.default_verbs(Level.SITE.value):
         return None
+    changed = [column.field for column in _logged(model) if column.field and column.name in changes]
+    if changed and all(field.editable_from is not Level.SITE for field in changed):
+        return None
+    if isinstance(row, SiteCodeScoped) or row.site_id is None:
+        return getattr(row, "site_code", None)
     known: dict[int, str | None] = session.info.setdefault("kaowu_site_codes", {})
     if row.site_id not in known:
         with session.no_autoflush:
@@ -291,7 +292,7 @@ def _record_flush(
             common
             | _about(session, row)
             | {
-                "on_behalf_of": common["on_behalf_of"] or behalf_of(session, permit, row),
+                "on_behalf_of": common["on_behalf_of"] or behalf_of(session, permit, row, found),
                 "action": f"{area_of(model)}.{model.__name__.lower()}.{verb.value}",
                 "object_type": model.__name__,
                 "object_id": row.id,

@@ -115,6 +115,8 @@ def test_r14_the_province_sets_switch_and_quotas_in_one_go(
     assert save(session, PREFERENCE, tree, {1: {SWITCH: "是"} | quotas(1, 1, 1)}) == 4
     behalf = {entry.on_behalf_of for entry in logged(session, "CapacityPool")}
     assert behalf == {"990702"}
+    (switched,) = logged(session, "SiteSettings")
+    assert switched.on_behalf_of is None  # the switch is the province's own
 
 
 def test_p4_a_closed_w1_of_the_site_closes_its_quotas(session: KaowuSession, tree: Tree) -> None:
