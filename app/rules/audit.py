@@ -148,11 +148,9 @@ def record(
     passport_id: int | None = None,
     exam_id: int | None = None,
 ) -> AuditEntry:
-    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none, of
-    the session `exam_id` where the actor is in none.
-
-    `passport_id` names the person where a system task finds out only on the way who he is.
-    """
+    """Write one entry now. `place` is (province_id, city_id, site_id) where `row` has none, in
+    `exam_id` where the actor is in no session. `passport_id` names the person where a system task
+    finds out only on the way who he is."""
     values = _common(session, _who(session, passport_id)) | _about(session, row)
     values |= {
         "action": action,
