@@ -187,20 +187,17 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
 
     @property
     def class_version(self) -> int:
-        """Changes with the options."""
         return crc32(self.class_text.encode())
 
     @property
     def notice_version(self) -> int:
-        """Changes with the notice; 0 before the first."""
         return self.notice.version if self.notice is not None else 0
 
 
 class DefaultSettings(
     Base, OrganisationPath, AdministratorsOnly, GeneralSettings, Stamped, Versioned
 ):
-    """综合设置 that new sites of a province begin with (R0.6b); the centre's row serves provinces
-    that have none. One row per organisation that has set them."""
+    """综合设置 that new sites begin with (R0.6b); the centre's row serves provinces without one."""
 
     __tablename__ = "default_settings"
     __table_args__ = (

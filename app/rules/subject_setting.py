@@ -33,6 +33,14 @@ from app.rules.former import of_province, of_site
 from app.rules.operations import OperationContext
 from app.rules.settings import NotOfferedByProvince
 
+
+class NothingToCopy(KaowuError):
+    """The last session had no subject that is not here already."""
+
+    code = "settings.nothing_to_copy"
+    template = N_("上一考次没有可复制的科目：没有设置过，或都已添加。")
+
+
 _SITE_SUBJECT: Resource = SiteSubject.__admin__
 _PROVINCE_SUBJECT: Resource = ProvinceSubject.__admin__
 
@@ -190,6 +198,8 @@ def _copy_site(
         session.scalars(select(SiteSubject.subject_code).where(SiteSubject.site_id == site.id))
     )
     codes = sorted({row.subject_code for row in of_site(session, SiteSubject, site.id)} - present)
+    if not codes:
+        raise NothingToCopy()
     return _each(
         codes,
         national_subjects(session, actor_of(session)),
@@ -284,6 +294,8 @@ def _copy_province(
     refused = N_("本考次没有该科目")
     outcomes = [RowOutcome(0, code, False, refused) for code in gone]
     codes = sorted(former & set(not_in_province(session, actor)))
+    if not codes:
+        raise NothingToCopy()
     return outcomes + _each(codes, names, lambda code: _add_to_province(session, code, values))
 
 

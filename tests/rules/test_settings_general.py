@@ -122,9 +122,7 @@ def test_r10_4_each_switch_tells_whom_it_touches(
     assert sentence in told
 
 
-def test_r15_2_r18_3_not_open_makes_other_settings_void(
-    session: KaowuSession, tree: Tree
-) -> None:
+def test_r15_2_r18_3_not_open_makes_other_settings_void(session: KaowuSession, tree: Tree) -> None:
     quiet(session, tree)
     become(session, tree.actor())
     row = row_of(session, tree)

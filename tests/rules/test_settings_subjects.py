@@ -144,6 +144,20 @@ def test_r0_6b_a_site_copies_the_subjects_of_the_last_session_that_are_offered(
     assert (report.done, report.skipped) == (1, 1)
     assert codes_of(session, tree) == {"14", "24", "26", "35"}
     assert "省未开考科目42" in str(report.outcomes[-1].reason)
+    become(session, tree.actor(number=1))
+    run(session, subject_setting.SITE_ADD, subjects=["35"])
+    become(session, tree.actor(Level.PROVINCE))
+    copied: dict[str, Any] = {SITE: "990702"}
+    assert run(session, subject_setting.SITE_COPY, **copied).skipped == 1  # 42 alone is left
+
+
+def test_r0_6b_nothing_to_copy_is_said(session: KaowuSession, tree: Tree) -> None:
+    for level in (Level.SITE, Level.PROVINCE):
+        become(session, tree.actor(level))
+        operation = subject_setting.SITE_COPY
+        values: dict[str, Any] = {} if level is Level.SITE else {SITE: "990701"}
+        with pytest.raises(subject_setting.NothingToCopy):
+            run(session, operation, **values)
 
 
 def test_p3_the_province_adds_for_a_site_that_it_names(session: KaowuSession, tree: Tree) -> None:
