@@ -252,7 +252,10 @@ class Settings:
 
     # --- limits
     import_max_rows: int = _setting(
-        "IMPORT_MAX_ROWS", "20000", parse_whole(1, 1_000_000), "rows of one import sheet"
+        "IMPORT_MAX_ROWS",
+        "20000",
+        parse_whole(1, 50_000),
+        "rows of one import sheet, at most 50,000",
     )
     import_max_bytes: int = _setting(
         "IMPORT_MAX_BYTES",
