@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import io
 import json
@@ -13,9 +14,12 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.metadata.vocabulary import Level
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
+from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
 from app.models.settings import Fee
+from tests import factories
 from tests.contract.world import Browser, World, text_of
 
 CODE = "990702"
@@ -130,6 +134,29 @@ def test_a_site_only_reads_fees(world: World) -> None:
     page = world.browser().get("/fee/").get_data(as_text=True)
     assert "data-kw-grid" not in page
     assert "<input" not in page.split('class="kw-table')[1]
+
+
+def test_r0_2_a_closed_window_leaves_looking_and_says_who_extends_it(world: World) -> None:
+    site, tree = world.tree.sites[1], world.tree
+    half = dt.timedelta(days=30)
+
+    def set_window(*edges: dt.datetime | None) -> None:
+        with unit_of_work(world.runtime.factory, system("seed")) as session:
+            factories.set_window(session, site, Window.SETUP, *edges)
+
+    set_window(tree.now - 2 * half, tree.now - half)
+    try:
+        browser = world.browser(Level.SITE, 1)
+        answer = browser.get("/capacity/")
+        assert "data-kw-grid" not in answer.get_data(as_text=True)
+        assert "当前不在报名前设置时间内" in text_of(answer)
+        assert "请联系上级管理员" in text_of(answer)
+        typed = browser.post("/capacity/preview", {f"v:{CODE}:S:14": "77"})
+        assert typed.status_code == 422
+        assert "当前不在报名前设置时间内" in text_of(typed)
+        assert browser.get(f"/capacity/edit/{CODE}").status_code == 403
+    finally:
+        set_window(tree.now - half, tree.now + half)
 
 
 # ---------------------------------------------------------------- workbooks

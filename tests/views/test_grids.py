@@ -160,3 +160,19 @@ def test_a_grid_fits_a_phone_and_keeps_its_first_column(
     assert before is not None
     assert after is not None
     assert abs(before["x"] - after["x"]) < 2
+
+
+def test_what_is_typed_survives_another_page_and_is_not_left_unasked(
+    office: World, office_address: str, desktop_page: Page
+) -> None:
+    page = look(desktop_page, office, office_address, PROVINCE, "/fee/")
+    cell(page, "990702", "26").fill("99")
+    page.locator(".kw-search button", has_text="查询").click()
+    question = page.locator("#kw-confirm")
+    expect(question).to_contain_text("内容尚未保存")
+    question.locator("button", has_text="取消").click()
+    expect(cell(page, "990702", "26")).to_have_value("99")
+    page.goto(f"{office_address}/admin/58/capacity/")
+    page.goto(f"{office_address}/admin/58/fee/")
+    expect(cell(page, "990702", "26")).to_have_value("99")
+    expect(page.locator("[data-kw-changed]")).to_have_text("已改动 1 处")

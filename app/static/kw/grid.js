@@ -10,8 +10,12 @@
   const before = (cell) => JSON.parse(one('[name^="seen:"]', cell.closest('tr')).value)[cell.dataset.kwCell] ?? '';
   const at = (row, column) => one(`[data-kw-cell="${CSS.escape(column)}"]`, row);
 
+  // A draft keeps changed cells alone: what others save meanwhile must not be taken for typed here.
   function mark(cell) {
-    cell.closest('td').classList.toggle('changed', cell.value.trim() !== before(cell));
+    const changed = cell.value.trim() !== before(cell);
+    cell.closest('td').classList.toggle('changed', changed);
+    if (changed) delete cell.dataset.kwNoDraft;
+    else cell.dataset.kwNoDraft = '';
   }
   function count() {
     const changed = all('td.changed', form).length;
@@ -114,6 +118,27 @@
     cell.focus();
     cell.scrollIntoView({ block: 'center', inline: 'center' });
   });
+  // Another page of rows, or another choice of sites, would lose what is typed here.
+  async function mayLeave(event, go) {
+    if (!one('td.changed', form)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!(await window.kw.confirm(texts.unsaved))) return;
+    window.kw.leave();
+    go();
+  }
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('.kw-foot a, .kw-search a');
+    if (link && !event.ctrlKey && !event.metaKey) mayLeave(event, () => { location.href = link.href; });
+  }, true);
+  document.addEventListener('change', (event) => {
+    const select = event.target;
+    if (select.dataset.kw === 'goto') mayLeave(event, () => { location.href = select.value; });
+  }, true);
+  document.addEventListener('submit', (event) => {
+    const other = event.target;
+    if (other.matches('.kw-search, .kw-grid-bar form')) mayLeave(event, () => other.submit());
+  }, true);
   form.addEventListener('input', (event) => {
     if (event.target.dataset.kwCell === undefined) return;
     mark(event.target);

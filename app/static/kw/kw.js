@@ -74,8 +74,8 @@
     delete sessionStorage[draftKey];
     const items = draftable(form);
     JSON.parse(kept).forEach(([name, value, checked], index) => {
-      const item = items[index];
-      if (!item || item.name !== name) return;
+      const item = items[index]?.name === name ? items[index] : items.find((other) => other.name === name);
+      if (!item) return;
       if (/checkbox|radio/.test(item.type)) item.checked = checked;
       else item.value = value;
     });
