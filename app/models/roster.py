@@ -100,6 +100,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             "own_site_only",
             "allowed_names",
         ),
+        shown=("roster_enabled", "own_province_only", "own_site_only", "allowed_names"),
         form=("roster_enabled", "own_province_only", "own_site_only"),
         virtual=(ALLOWED_SITES,),
         single=frozenset({Level.SITE}),

@@ -74,9 +74,12 @@ def apply(session: Session, rows: Sequence[ImportRow], context: ImportContext) -
     counts = {
         N_("新增"): len(writer.new),
         N_("覆盖"): writer.overwritten,
+    }
+    rarer = {
         N_("由其他考点转入"): len(writer.moves),
         N_("15 位证件号码已转为 18 位"): upgraded,
     }
+    counts |= {label: number for label, number in rarer.items() if number}
     writer.record(counts)
     return counts
 
