@@ -242,14 +242,7 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
 
     ethnic: Mapped[str] = mapped_column(
         String(2),
-        info=col(
-            N_("民族"),
-            Personal.PERSONAL,
-            choices=ETHNIC_GROUPS.choices,
-            listed=True,
-            search=Search.CHOICE,
-            more=True,
-        ),
+        info=col(N_("民族"), Personal.PERSONAL, choices=ETHNIC_GROUPS.choices, listed=True),
     )
     education: Mapped[str] = mapped_column(
         String(2),

@@ -146,11 +146,12 @@ def _offered(
     field: Field, text: Any, choices: Mapping[str, str], search_url: str | None
 ) -> Context:
     chosen = [str(item) for item in text] if isinstance(text, (list, tuple)) else [str(text)]
-    if search_url is not None and len(choices) > SELECT_UP_TO:
+    several = field.kind is Kind.CHOICES  # all of them are in the page: several are ticked
+    if search_url is not None and not several and len(choices) > SELECT_UP_TO:
         kept = [(key, label) for key, label in choices.items() if str(key) in chosen]
         return {"choices": kept, "search_url": search_url}
     pairs = [(key, gettext(label)) for key, label in choices.items()]
-    if field.kind is Kind.CHOICES and len(choices) > 24:
+    if several and len(choices) > 24:
         return {"kind": "select", "multiple": True, "choices": pairs}
     return {"choices": pairs}
 
