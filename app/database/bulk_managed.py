@@ -7,8 +7,9 @@ Statements in Core bypass the session's listeners, so permit and scope are check
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -35,7 +36,7 @@ from app.metadata.vocabulary import Level, Verb
 
 Row = Mapping[str, Any]
 #: rows of one message to the server
-CHUNK = 5_000
+CHUNK = 2_000
 #: scope columns that must be the actor's, by level
 _CODES = {
     Level.PROVINCE: ("province_code",),
@@ -55,21 +56,21 @@ def insert_managed(session: Session, model: Any, rows: Sequence[Row]) -> list[in
     common = {"version": 1, "created_at": now, "updated_at": now}
     columns = [column.key for column in model.__table__.columns]
     common = {name: value for name, value in common.items() if name in columns}
-    full = [{"id": new_id(), **common, **row} for row in rows]
-    if full:
-        _write(session.connection(), model.__table__, full)
-    return [row["id"] for row in full]
+    ids = [new_id() for _ in rows]
+    full = ({"id": row_id, **common, **row} for row_id, row in zip(ids, rows, strict=True))
+    _write(session.connection(), model.__table__, full)
+    return ids
 
 
-def insert_unguarded(session: Session, model: Any, rows: Sequence[Row]) -> None:
-    """Insert full rows (with their ids) of a table that needs no permit; as fast as it goes.
+def insert_unguarded(session: Session, model: Any, rows: Iterable[Row]) -> None:
+    """Insert full rows (with their ids) of a table that needs no permit; as fast as it goes, and
+    never all of them in memory at once.
 
     Raises NoPermit for a managed table.
     """
     if not model.__unguarded__:
         raise NoPermit()
-    if rows:
-        _write(session.connection(), model.__table__, rows)
+    _write(session.connection(), model.__table__, rows)
 
 
 def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequence[Row]) -> int:
@@ -130,22 +131,32 @@ def _check(actor: Actor, row: Row) -> None:
 # ---------------------------------------------------------------- writing
 
 
-def _write(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    parts = _parts(rows)
+    first = next(parts, None)
+    if first is None:
+        return
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, rows)
-    else:
-        connection.execute(insert(table), list(rows))
+        _copy(connection, table, chain([first], parts))
+        return
+    for part in chain([first], parts):
+        connection.execute(insert(table), part)
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    source = iter(rows)
+    while part := list(islice(source, CHUNK)):
+        yield part
+
+
+def _copy(connection: Connection, table: Table, parts: Iterable[Sequence[Row]]) -> None:
     """COPY: several times as fast as statements, and in the same transaction."""
     columns = [(column.key, _as_text(connection, column)) for column in table.columns]
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     cursor = connection.connection.cursor()
     with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-        for start in range(0, len(rows), CHUNK):
-            lines = [_line(columns, row) for row in rows[start : start + CHUNK]]
-            copy.write("".join(lines))
+        for part in parts:
+            copy.write("".join([_line(columns, row) for row in part]))
     cursor.close()
 
 
@@ -171,7 +182,9 @@ def _line(columns: Sequence[tuple[str, Callable[[Any], Any] | None]], row: Row) 
         if value is None:
             cells.append("\\N")
         elif isinstance(value, str):
-            cells.append(value.translate(_ESCAPES))
+            # what is printable needs no look at each of its characters
+            plain = value.isprintable() and "\\" not in value
+            cells.append(value if plain else value.translate(_ESCAPES))
         else:
             cells.append(str(value))  # numbers, days, moments, true and false
     return "\t".join(cells) + "\n"

@@ -341,7 +341,7 @@ def record_rows(
     insert_unguarded(
         session,
         AuditEntry,
-        [
+        (
             same
             | {
                 "id": new_id(),
@@ -349,7 +349,7 @@ def record_rows(
                 "changes": _differences(columns, old, new, known) | told,
             }
             for row_id, old, new in rows
-        ],
+        ),
     )
 
 

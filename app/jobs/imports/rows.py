@@ -243,7 +243,7 @@ def _headings(
 class _Column:
     """One column of the file, with its cleaner and what it has cleaned already."""
 
-    __slots__ = ("_clean", "_known", "field", "index", "place")
+    __slots__ = ("_clean", "field", "index", "known", "place")
 
     def __init__(
         self, field_: Field, index: int, place: int, choices: Mapping[str, str] | None
@@ -252,18 +252,14 @@ class _Column:
         self.index = index
         self.place = place
         self._clean = cleaner(field_, choices)
-        self._known: dict[str, tuple[Any, Any, str | None]] = {}
+        self.known: dict[str, tuple[Any, Any, str | None]] = {}
 
     def read(self, cell: Any) -> tuple[Any, Any, str | None]:
         """(cell, value, error). Texts that come again – classes, dates, codes – are cleaned once,
-        and their cell is held once."""
-        if type(cell) is not str:
-            return self._read(cell)
-        found = self._known.get(cell)
-        if found is None:
-            found = self._read(cell)
-            if len(self._known) < _REMEMBERED:
-                self._known[cell] = found
+        and their cell is held once: `known`, which is asked before."""
+        found = self._read(cell)
+        if type(cell) is str and len(self.known) < _REMEMBERED:
+            self.known[cell] = found
         return found
 
     def _read(self, cell: Any) -> tuple[Any, Any, str | None]:
@@ -317,7 +313,8 @@ class _Reader:
         width = len(cells)
         for column in self._columns:
             given = cells[column.place] if column.place < width else None
-            cell, value, error = column.read(given)
+            found = column.known.get(given) if type(given) is str else None
+            cell, value, error = found or column.read(given)
             values.append(value)
             if cell is not value:
                 kept_cells[column.index] = cell
