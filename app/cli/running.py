@@ -48,8 +48,9 @@ def machine_here(shell: Shell) -> Machine:
 
 
 def declared(kind: type[Declaration], name: str) -> Any:
-    """The declaration of a kind by name. Raises UnknownKind naming all there are."""
-    found = registry.find(name, kind)
+    """The declaration of a kind by name; an import also by the name of what it imports
+    (student_record for student_record_import). Raises UnknownKind naming all there are."""
+    found = registry.find(name, kind) or registry.find(f"{name}_import", kind)
     if found is None:
         known = "、".join(f"{item.name}（{_(item.label)}）" for item in registry.declared(kind))
         raise UnknownKind(name=name, known=known or _("无"))

@@ -16,6 +16,7 @@ from app.metadata.actor import system
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
 from tests.cli.conftest import Kaowu
+from tests.jobs.test_student_import import book, line
 
 KIND = "organisation_import"
 GOOD = ("990705", "地市七考点五", "9907", "赵六", "zhaoliu@kaowu.test", "13900000055")
@@ -139,3 +140,18 @@ def test_an_unknown_kind_names_those_there_are(on_demo: Kaowu, sheet: Path) -> N
     assert said.code == 1
     assert KIND in said.err
     assert KIND in on_demo("import", "--list").out
+
+
+@SQLITE
+def test_r20_a_province_imports_student_records_for_a_site(on_demo: Kaowu, tmp_path: Path) -> None:
+    """By the name of what is imported, on behalf of the site that --site names."""
+    path = tmp_path / "学籍.xlsx"
+    path.write_bytes(book([line(), line(education="博学")]))
+    command = ("import", "student_record", path, "--exam", "58", "--site", "990701")
+    said = on_demo(*command, "--as", "province99@kaowu.test")
+    assert said.code == 1
+    assert "文化程度" in said.out + said.err
+    path.write_bytes(book([line()]))
+    said = on_demo(*command, "--as", "province99@kaowu.test", "--overwrite")
+    assert (said.code, said.err) == (0, "")
+    assert "新增 1" in said.out
