@@ -34,7 +34,7 @@ _NAME = re.compile(
 )
 _NAME_CHARACTER = re.compile(f"[{_HAN}{_LATIN}{MIDDLE_DOT} ]")
 
-_SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{1,3}")
+_SCIENTIFIC = re.compile(r"-?[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{1,3}")
 _ARMOUR = re.compile(r'="([^"]*)"')
 _MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
 _LANDLINE = re.compile(r"\(?(010|02[0-9]|0[3-9][0-9]{2})\)?-?([2-9][0-9]{6,7})(-[0-9]{1,6})?")

@@ -228,6 +228,17 @@ def test_a_report_that_is_still_wrong_gets_one_column_of_errors_only(ground: Gro
     assert page.max_column == 8
 
 
+@pytest.mark.parametrize("number", [990101200101010038.0, 1e15, -1e15])
+def test_a_number_that_has_lost_its_end_does_not_come_back_as_text(
+    ground: Ground, number: float
+) -> None:
+    run = submit(ground, workbook([[1, "01", number]]))
+    again = submit(ground, stored_report(ground, run))
+    assert again.state == "rejected"
+    assert "E+" in report(ground, run)["考场"]["C2"].value
+    assert messages(again)[0][:2] == (2, "考场地址")
+
+
 def test_errors_of_headings_are_marked_in_the_report(ground: Ground) -> None:
     run = submit(ground, workbook([[1, "01", "甲"]], headings=["序号", "考场号", "楼层"]))
     page = report(ground, run)["考场"]

@@ -120,13 +120,14 @@ def label_of(text: Any) -> str:
 
 
 def shown_cell(value: Any) -> str:
-    """A cell as text, whatever it is: what the reader of the sheet saw."""
+    """A cell as text, whatever it is: what the reader of the sheet saw. A number that is too long
+    keeps its exponent, so that it is refused again where it comes back as text."""
     if isinstance(value, BadCell):
         return value.shown
     try:
         return cell_text(value)
     except Bad:
-        return str(value)
+        return f"{value:.14E}" if isinstance(value, (int, float)) else str(value)
 
 
 def masked(column: Field, value: Any) -> str:
