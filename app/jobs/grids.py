@@ -20,7 +20,7 @@ from app.metadata.errors import N_, Message, say
 from app.metadata.fields import Kind
 from app.metadata.presenting import Translate
 from app.metadata.text import Bad, cell_text, normalise
-from app.rules.grids import NO_CELL, Row, Table, text_of, title_of
+from app.rules.grids import NO_CELL, Row, Table, shown, title_of
 
 #: refused before anything is parsed
 MAX_BYTES = 5 * 1024 * 1024
@@ -88,7 +88,7 @@ def _value(row: Row, column: GridColumn, translate: Translate) -> Any:
         return None
     if column.cell.kind is Kind.MONEY:
         return Decimal(cell.value) / 100
-    return cell.value if _is_number(column) else translate(text_of(column, cell.value))
+    return cell.value if _is_number(column) else translate(shown(column, cell.value))
 
 
 # ---------------------------------------------------------------- reading

@@ -203,7 +203,7 @@ def text_of(column: GridColumn, value: Any) -> str:
     if column.cell.kind is Kind.MONEY:
         return fen_to_yuan(value)
     if column.cell.kind is Kind.BOOLEAN:
-        return N_("是") if value else N_("否")
+        return "1" if value else "0"
     return str(value)
 
 
@@ -211,6 +211,8 @@ def shown(column: GridColumn, value: Any) -> Any:
     """A value as people read it, a msgid where it is a word: 未设置, 不限, 是."""
     if value is None:
         return column.unset or None
+    if column.cell.kind is Kind.BOOLEAN:
+        return N_("是") if value else N_("否")
     return column.words[value] if value in column.words else text_of(column, value)
 
 

@@ -90,7 +90,7 @@ def test_a_cell_that_somebody_else_changed_shows_both_values(
     typed = {f"v:{CODE}:24": "90", f"seen:{CODE}": json.dumps({"24": "60.00"})}
     answer = province.post("/fee/preview", typed)
     assert answer.status_code == 409
-    assert "他人已改为 72.00，您填写的是 90" in text_of(answer)
+    assert "他人已改为 72.00，您填写的是 90.00" in text_of(answer)
     # the page shows what is stored now: the same value sent again is meant
     again = {f"v:{CODE}:24": "90", f"seen:{CODE}": hidden(answer, f"seen:{CODE}")}
     assert province.post("/fee/preview", again).status_code == 200

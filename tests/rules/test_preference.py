@@ -148,7 +148,7 @@ def test_r0_6b_days_are_copied_in_their_order(session: KaowuSession, tree: Tree)
     factories.make_tree(session, number=57, state="history", day_quota=7)
     act(session, tree, Level.PROVINCE)
     found = grid_filling.copied(session, PREFERENCE)
-    assert found["990702"] == {SWITCH: "是"} | quotas(7, 7, 7)
+    assert found["990702"] == {SWITCH: "1"} | quotas(7, 7, 7)
 
 
 def test_a_province_with_days_of_its_own_has_these_columns(

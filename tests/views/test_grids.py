@@ -124,7 +124,7 @@ def test_r14_one_switch_for_all_sites_then_quotas(
     office: World, office_address: str, desktop_page: Page
 ) -> None:
     page = look(desktop_page, office, office_address, PROVINCE, "/preference/")
-    page.select_option("[data-kw-fill-column=switch]", "是")
+    page.select_option("[data-kw-fill-column=switch]", label="是")
     with page.expect_navigation():
         page.locator("button", has_text="应用到全部 2 个考点").click()
     expect(page.locator("main")).to_contain_text("2 个考点允许后还没有意向名额")

@@ -63,10 +63,10 @@ def save(browser: Browser, role: str, cells: set[str]) -> TestResponse:
 def test_the_grid_shows_pages_by_area_with_their_verbs(superuser: Browser) -> None:
     answer = superuser.get(f"{PATH}?role=site")
     page, cells = text_of(answer), grid(answer)
-    assert cells["capacity:list"] == (True, False)
+    assert cells["capacity:view"] == (True, False)
     assert cells["capacity_statistics:export"] == (True, False)
     assert "capacity:download" not in cells
-    assert page.index("报名前设置") < page.index("考点容量设置 · 修改人数")
+    assert page.index("报名前设置") < page.index("考生管理 · ")
     assert "考点管理员 · 功能权限" in page
 
 
@@ -87,15 +87,15 @@ def test_others_are_refused(office: World, level: Level, path: str) -> None:
 
 def test_preview_names_the_difference_and_saves_nothing(office: World, superuser: Browser) -> None:
     opened = superuser.get(f"{PATH}?role=city")
-    cells = (ticked(opened) - {"capacity:list"}) | {"exam:list"}
+    cells = (ticked(opened) - {"capacity:view"}) | {"exam:list"}
     sent = {"token": token(opened), "cell": sorted(cells), "step": "preview"}
     shown = superuser.post(f"{PATH}?role=city", sent)
     page = text_of(shown)
     assert "确认保存 2 处改动" in page
-    assert re.search(r"考点容量设置\s+查询\s+有\s+→\s+无", page)
-    assert grid(shown)["capacity:list"] == (False, False)
+    assert re.search(r"考点容量设置\s+浏览\s+有\s+→\s+无", page)
+    assert grid(shown)["capacity:view"] == (False, False)
     with office.looking() as session:
-        assert ("capacity", Verb.LIST) in permissions.grants_of(session, "city")
+        assert ("capacity", Verb.VIEW) in permissions.grants_of(session, "city")
 
 
 def test_a_save_takes_effect_at_once_and_is_logged(office: World, superuser: Browser) -> None:
@@ -117,7 +117,7 @@ def test_a_save_takes_effect_at_once_and_is_logged(office: World, superuser: Bro
 def test_somebody_elses_save_meanwhile_is_409(office: World, superuser: Browser) -> None:
     opened = superuser.get(f"{PATH}?role=province")
     before = ticked(opened)
-    stale = {"token": token(opened), "cell": sorted(before - {"fee:list"}), "step": "preview"}
+    stale = {"token": token(opened), "cell": sorted(before - {"fee:view"}), "step": "preview"}
     previewed = preview_of(superuser.post(f"{PATH}?role=province", stale))
     save(superuser, "province", before - {"fee:export"})
     for path, values in (
@@ -127,7 +127,7 @@ def test_somebody_elses_save_meanwhile_is_409(office: World, superuser: Browser)
         answer = superuser.post(path, values)
         assert answer.status_code == 409
         assert "权限已被他人修改" in text_of(answer)
-        assert grid(answer)["fee:list"] == (True, False)
+        assert grid(answer)["fee:view"] == (True, False)
         assert grid(answer)["fee:export"] == (False, False)
     save(superuser, "province", before)
 

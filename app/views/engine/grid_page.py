@@ -31,7 +31,7 @@ SHOWN_ERRORS = 1_000
 CELL, SEEN, FILL = "v:", "seen:", "fill:"
 #: a wrong cell of a workbook
 WRONG_CELL = N_("第 {row} 行 {column}“{value}”：{message}")
-YES_OR_NO = (N_("是"), N_("否"))
+YES_OR_NO = {"1": N_("是"), "0": N_("否")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ class Rows:
         theirs = None
         if conflict is not None:
             word = _shown(column, conflict.stored) or gettext("空")
-            theirs = gettext("他人已改为 %(value)s，您填写的是 %(mine)s", value=word, mine=value)
+            mine = _shown(column, conflict.typed) or gettext("空")
+            theirs = gettext("他人已改为 %(value)s，您填写的是 %(mine)s", value=word, mine=mine)
         return {"seen": seen, "value": value, "changed": value != seen, "theirs": theirs}
 
 
@@ -190,7 +191,10 @@ def field_of(column: GridColumn, cell: Context) -> Context:
         "errors": [part for part in (cell["error"], cell["theirs"]) if part],
     }
     if cell["kind"] == "select":
-        found |= {"choices": [(word, gettext(word)) for word in YES_OR_NO], "blank": False}
+        found |= {
+            "choices": [(key, gettext(word)) for key, word in YES_OR_NO.items()],
+            "blank": False,
+        }
     return found | ({"kind": "money"} if column.cell.kind is Kind.MONEY else {})
 
 
