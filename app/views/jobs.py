@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from flask import Response, request, send_file, url_for
@@ -29,6 +28,7 @@ from app.views import request as context
 from app.views.engine import answers
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
+from app.views.pace import pace_of
 from app.views.texts import text, texts
 
 #: as the templates call the states
@@ -68,7 +68,7 @@ def run_context(run: JobRun) -> dict[str, Any]:
         "unit": gettext(_UNITS.get(run.kind, N_("条"))),
         "poll_url": url_for(f"{JOBS.name}.show", row_id=run.id),
         "message": " ".join(texts(remarks_of(result, run.error))),
-        "pace": _pace(run),
+        "pace": pace_of(run, gettext(_UNITS.get(run.kind, N_("条")))),
         "counts": [
             {"label": gettext(item["label"]), "n": item["n"]} for item in result.get("counts", [])
         ],
@@ -87,28 +87,6 @@ def _title(run: JobRun) -> str | None:
         stage = (run.result or {}).get("stage")
         return f"{gettext(stage)}…" if stage and run.state == JobState.RUNNING.value else None
     return str(gettext("导入结果") if run.kind == "import" else gettext("处理结果"))
-
-
-def _pace(run: JobRun) -> str | None:
-    """How fast the present part of the work goes, and how long it will take; None while there is
-    nothing to tell."""
-    begun, beat = (run.result or {}).get("begun"), run.heartbeat_at
-    if run.state != JobState.RUNNING.value or not begun or beat is None or not run.progress:
-        return None
-    seconds = (beat - dt.datetime.fromisoformat(begun)).total_seconds()
-    if seconds < 1:
-        return None
-    rate = run.progress / seconds
-    unit = gettext(_UNITS.get(run.kind, N_("条")))
-    pace: str = gettext("约 %(rate)s %(unit)s/秒", rate=f"{max(1, round(rate)):,}", unit=unit)
-    if not run.total or run.total <= run.progress:
-        return pace
-    left = round((run.total - run.progress) / rate)
-    if left < 90:
-        pace += gettext("，预计还需 %(n)s 秒", n=max(1, left))
-    else:
-        pace += gettext("，预计还需 %(n)s 分钟", n=round(left / 60))
-    return pace
 
 
 def _submission(run: JobRun) -> list[dict[str, Any]]:
