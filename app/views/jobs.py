@@ -112,7 +112,7 @@ def _problem(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "sheet": item["sheet"],
         "row": item["row"] if item["row"] is not None else "",
-        "column": gettext(item["column"]) if item["column"] else "",
+        "column": text(item["column"]),
         "text": item["value"],
         "message": text(message_of(item)),
     }
