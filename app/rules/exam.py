@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.database.identifiers import new_id
 from app.database.policy import elevated
 from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
-from app.metadata.errors import N_, InvalidInput, KaowuError, Message, NotFound
+from app.metadata.errors import N_, InvalidInput, KaowuError, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import ExamState, Level, Personal, Verb
@@ -288,15 +288,6 @@ SET_PROVINCES = register(
         },
     )
 )
-
-
-@before("exam_day", Verb.ADD, Verb.EDIT, Verb.DELETE)
-def _own_day(row: ExamDay, context: Context) -> None:
-    """A province has days of its own; the national ones belong to the centre."""
-    if context.verb is Verb.ADD:
-        row.province_id = context.actor.province_id
-    elif row.province_id != context.actor.province_id:
-        raise NotFound()
 
 
 def days_of(session: Session, exam_id: int, province_id: int | None) -> list[dt.date]:

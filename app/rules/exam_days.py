@@ -1,0 +1,102 @@
+"""Exam days (考试日期): who keeps which, and what hangs on a day that goes or moves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import func, inspect, select
+from sqlalchemy.orm import Session
+
+from app.metadata.errors import N_, KaowuError, NotFound
+from app.metadata.vocabulary import Verb
+from app.models.arrangement import Sitting
+from app.models.capacity import CapacityPool
+from app.models.exam import ExamDay
+from app.rules.capacity import day_pool
+from app.rules.crud import Context, before
+from app.rules.policy import widened
+
+
+class DayChosen(KaowuError):
+    """Candidates have chosen the day as their preference (R14)."""
+
+    code = "exam_day.chosen"
+    template = N_("已有 {count} 科次选择 {day} 为意向日期，不能删除或修改这个考试日期。")
+    status = 409
+
+
+class DayHasSittings(KaowuError):
+    """Sittings are held on the day (R30.3)."""
+
+    code = "exam_day.has_sittings"
+    template = N_("已有 {count} 个考场批次安排在 {day}，请先由考点调整批次，再删除或修改考试日期。")
+    status = 409
+
+
+@before("exam_day", Verb.ADD, Verb.EDIT, Verb.DELETE)
+def _own_day(row: ExamDay, context: Context) -> None:
+    """A province has days of its own; the national ones belong to the centre."""
+    if context.verb is Verb.ADD:
+        row.province_id = context.actor.province_id
+        return
+    if row.province_id != context.actor.province_id:
+        raise NotFound()
+    former = _former_day(row, context.verb)
+    if former is None:
+        return
+    _require_unused(context.session, row, former)
+    _move_quotas(context.session, row, former, None if context.verb is Verb.DELETE else row.day)
+
+
+def _former_day(row: ExamDay, verb: Verb) -> dt.date | None:
+    """The day that goes: the row's own, or the one before the edit; None where it stays."""
+    if verb is Verb.DELETE:
+        return row.day
+    history = inspect(row).attrs.day.history
+    return history.deleted[0] if history.deleted else None
+
+
+def _concerned(model: Any, row: ExamDay) -> list[Any]:
+    """Rows of the sites that hold the exam on this day: those of the province, or of all that
+    have no days of their own."""
+    if row.province_id is not None:
+        return [model.exam_id == row.exam_id, model.province_id == row.province_id]
+    own = select(ExamDay.province_id).where(
+        ExamDay.exam_id == row.exam_id, ExamDay.province_id.is_not(None)
+    )
+    return [model.exam_id == row.exam_id, model.province_id.not_in(own)]
+
+
+def _require_unused(session: Session, row: ExamDay, day: dt.date) -> None:
+    """Raises DayChosen, DayHasSittings."""
+    chosen = session.scalar(
+        select(func.sum(CapacityPool.used)).where(
+            CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row)
+        )
+    )
+    if chosen:
+        raise DayChosen(count=chosen, day=day)
+    held = session.scalar(
+        select(func.count())
+        .select_from(Sitting)
+        .where(Sitting.day == day, *_concerned(Sitting, row))
+    )
+    if held:
+        raise DayHasSittings(count=held, day=day)
+
+
+def _move_quotas(session: Session, row: ExamDay, day: dt.date, to: dt.date | None) -> None:
+    """Quotas go with their day: else they would count in R14.4 without a column to mend them."""
+    pools = session.scalars(
+        select(CapacityPool)
+        .where(CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row))
+        .with_for_update()
+    ).all()
+    with widened(session, ExamDay, CapacityPool):
+        for pool in pools:
+            if to is None:
+                session.delete(pool)
+            else:
+                pool.pool = day_pool(to)
+        session.flush()

@@ -1,0 +1,109 @@
+"""考试日期: what hangs on a day that goes or moves (R14, R30.3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+
+import pytest
+from sqlalchemy import select
+
+from app.database.policy import become
+from app.database.session import KaowuSession
+from app.metadata.declarations import Resource
+from app.metadata.registry import find
+from app.metadata.vocabulary import Level
+from app.models.arrangement import Room, Sitting
+from app.models.capacity import CapacityPool
+from app.models.exam import ExamDay
+from app.rules import crud, exam_days
+from app.rules.capacity import day_pool
+from app.runtime import load_declarations
+from tests import factories
+from tests.factories import EXAM_DAYS, Tree
+
+load_declarations()
+DAY: Resource = find("exam_day", Resource)  # type: ignore[assignment]
+MOVED = EXAM_DAYS[-1] + dt.timedelta(days=7)
+
+
+@pytest.fixture
+def tree(session: KaowuSession) -> Tree:
+    return factories.make_tree(session, day_quota=40)
+
+
+def national(session: KaowuSession, tree: Tree) -> ExamDay:
+    become(session, tree.actor(Level.CENTER))
+    return session.scalars(select(ExamDay).where(ExamDay.day == EXAM_DAYS[0])).one()
+
+
+def quotas(session: KaowuSession, day: dt.date) -> list[int]:
+    rows = select(CapacityPool.capacity).where(CapacityPool.pool == day_pool(day))
+    return list(session.scalars(rows))
+
+
+def test_r14_quotas_go_with_their_day(session: KaowuSession, tree: Tree) -> None:
+    crud.remove(session, DAY, national(session, tree).id)
+    assert quotas(session, EXAM_DAYS[0]) == []
+    assert quotas(session, EXAM_DAYS[1]) == [40, 40]
+
+
+def test_r14_quotas_move_with_their_day(session: KaowuSession, tree: Tree) -> None:
+    crud.update(session, DAY, national(session, tree).id, {"day": MOVED.isoformat()})
+    assert quotas(session, EXAM_DAYS[0]) == []
+    assert quotas(session, MOVED) == [40, 40]
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_r14_a_day_that_candidates_chose_stays(
+    session: KaowuSession, tree: Tree, deleted: bool
+) -> None:
+    row = national(session, tree)
+    with factories.seeding(session):
+        pool = session.scalars(
+            select(CapacityPool).where(
+                CapacityPool.pool == day_pool(row.day), CapacityPool.site_id == tree.site.id
+            )
+        ).one()
+        pool.used = 3
+    become(session, tree.actor(Level.CENTER))
+    change = crud.remove if deleted else partial(crud.update, values={"day": f"{MOVED}"})
+    with pytest.raises(exam_days.DayChosen, match="已有 3 科次"):
+        change(session, DAY, row.id)
+
+
+def test_r30_3_a_day_with_sittings_stays(session: KaowuSession, tree: Tree) -> None:
+    row = national(session, tree)
+    with factories.seeding(session):
+        room = Room(**tree.path(tree.site), number="01", address="一号楼")
+        session.add(room)
+        session.flush()
+        session.add(
+            Sitting(
+                **tree.path(tree.site),
+                room_id=room.id,
+                number=1,
+                day=row.day,
+                start=dt.time(9),
+                end=dt.time(11),
+                capacity=60,
+            )
+        )
+    become(session, tree.actor(Level.CENTER))
+    with pytest.raises(exam_days.DayHasSittings, match="1 个考场批次"):
+        crud.remove(session, DAY, row.id)
+
+
+def test_r0_6_provinces_with_days_of_their_own_are_not_concerned(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    crud.create(session, DAY, {"day": EXAM_DAYS[0].isoformat()})
+    crud.remove(session, DAY, national_of_the_centre(session, tree).id)
+    assert quotas(session, EXAM_DAYS[0]) == [40, 40]
+
+
+def national_of_the_centre(session: KaowuSession, tree: Tree) -> ExamDay:
+    become(session, tree.actor(Level.CENTER))
+    statement = select(ExamDay).where(ExamDay.day == EXAM_DAYS[0], ExamDay.province_id.is_(None))
+    return session.scalars(statement).one()
