@@ -25,5 +25,14 @@ def register(builder: Any) -> None:
         windows,
     )
 
-    for module in (entry, account, checklist, health, organisations, user_access, windows, resources):
+    for module in (
+        entry,
+        account,
+        checklist,
+        health,
+        organisations,
+        user_access,
+        windows,
+        resources,
+    ):
         module.register(builder)
