@@ -67,7 +67,13 @@ def _general(row: SiteSettings, context: Context) -> None:
         return
     if row.suspension_reason is not None:
         raise Suspended(reason=row.suspension_reason)
-    count = 0 if row.open else affected.registrations(context.session, row.site_id)
+    if row.open:
+        return
+    # candidates who are registering hold the row (`site.hold_open`); they are counted as well
+    context.session.scalar(
+        select(SiteSettings.id).where(SiteSettings.id == row.id).with_for_update()
+    )
+    count = affected.registrations(context.session, row.site_id)
     if count:
         raise SiteInUse(count=count)
 

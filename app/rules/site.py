@@ -117,6 +117,14 @@ class Site:
             raise OutsideOnlineTime(name=self.display, interval=self.online.show())
 
 
+def hold_open(session: Session, site: Site) -> None:
+    """Keep the site from being closed until this transaction ends: whoever closes it waits, and
+    then counts this candidate too (R10.4a). Raises SiteClosed where that has just been done."""
+    statement = select(SiteSettings.open).where(SiteSettings.site_id == site.site_id)
+    if not session.scalar(statement.with_for_update(read=True)):
+        raise SiteClosed(name=site.display)
+
+
 _province = aliased(Organisation)
 _takes_part = exists().where(
     _province.id == Organisation.province_id,

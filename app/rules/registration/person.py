@@ -43,7 +43,7 @@ from app.rules.identity import (
 from app.rules.policy import permit
 from app.rules.registration import eligibility, permits
 from app.rules.registration.states import Held, change_saved, hold
-from app.rules.site import Site, class_options_of, load_site
+from app.rules.site import Site, class_options_of, hold_open, load_site
 
 
 class PersonTaken(KaowuError):
@@ -228,6 +228,7 @@ def register(
         cleaned = clean_person(session, site, values, now)
         id_digest = str(digest(cleaned["id_number"]))
         eligibility.admits(session, site, id_digest)
+        hold_open(session, site)
         row = Registration(
             exam_id=site.exam_id,
             province_id=site.province_id,
