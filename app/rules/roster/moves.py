@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,7 +14,8 @@ from app.metadata.errors import N_
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level
 from app.models.roster import RosterMove
-from app.rules.operations import OperationContext
+from app.rules.operations import Chosen, OperationContext
+from app.rules.roster.records import require_current
 
 NOT_YOURS = N_("只有原考点可以标为已阅")
 
@@ -27,6 +29,11 @@ def unread(session: Session) -> int:
         .where(RosterMove.from_site_code == actor.site_code, RosterMove.acknowledged_at.is_(None))
     )
     return session.scalar(statement) or 0
+
+
+def _prepare(session: Session, _chosen: Chosen, _values: Mapping[str, Any]) -> None:
+    """A move belongs to no session, so nothing else asks which one is selected (R0.4 (3))."""
+    require_current(session)
 
 
 def _read(row: RosterMove) -> str | None:
@@ -52,6 +59,7 @@ ACKNOWLEDGE = register(
         resource="roster_move",
         on=frozenset({On.ROW, On.SELECTION, On.QUERY}),
         apply=_apply,
+        prepare=_prepare,
         allowed=_read,
         verbs={Level.SITE: ONLY_RUN},
         per_exam=False,

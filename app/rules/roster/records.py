@@ -152,7 +152,9 @@ def _prepare(session: Session, chosen: Chosen, values: Mapping[str, Any]) -> Non
     if typed not in (str(query.expected), DELETE_WORD):
         text = N_("确认输入：请输入要删除的条数 {count}，或输入“删除”")
         raise InvalidInput({"typed": [Message(text, count=query.expected)]})
-    filtered = any(text.strip() for text in query.filters.values()) or bool(query.organisation)
+    # an organisation is no condition: a site's own code, or its superior's choice of it, leaves
+    # the whole library chosen
+    filtered = any(text.strip() for text in query.filters.values())
     if not filtered and not values.get("everything"):
         text = N_("没有查询条件：将删除全部学籍，请勾选确认，或取消后先输入查询条件")
         raise InvalidInput({"everything": [text]})

@@ -244,9 +244,13 @@ def test_8_1_full_numbers_are_shown_on_request_and_logged(
 
 
 def delete_all(
-    session: KaowuSession, filters: dict[str, str] | None = None, **values: Any
+    session: KaowuSession,
+    filters: dict[str, str] | None = None,
+    organisation: str = "",
+    **values: Any,
 ) -> operations.Report:
-    query = listing.seen(session, RESOURCE, ListQuery(RESOURCE.name, filters or {}))
+    asked = ListQuery(RESOURCE.name, filters or {}, organisation=organisation)
+    query = listing.seen(session, RESOURCE, asked)
     return operations.run(session, DELETE_ALL, Chosen(query=query), values)
 
 
@@ -285,6 +289,20 @@ def test_r21_2_without_a_condition_it_is_confirmed_twice(session: KaowuSession, 
         delete_all(session, typed="删除")
     assert list(refused.value.errors) == ["everything"]
     assert delete_all(session, typed="删除", everything="1").done == 1
+
+
+@pytest.mark.parametrize("level", [Level.SITE, Level.PROVINCE])
+def test_r21_2_an_organisation_alone_is_no_condition(
+    session: KaowuSession, tree: Tree, level: Level
+) -> None:
+    """A site that names itself would delete all it has after one confirmation."""
+    add_record(session, tree)
+    become(session, tree.actor(level))
+    with pytest.raises(InvalidInput) as refused:
+        delete_all(session, organisation=tree.site.code, typed="删除")
+    assert list(refused.value.errors) == ["everything"]
+    report = delete_all(session, organisation=tree.site.code, typed="删除", everything="1")
+    assert report.done == 1
 
 
 def test_r21_2_it_is_always_a_job_and_asks_for_the_password() -> None:
@@ -399,3 +417,13 @@ def test_r20_5_the_losing_site_is_told_until_it_has_read_of_it(
     assert come.acknowledged_at is None
     again = operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id,)), {})
     assert again.outcomes[0].reason == "已标为已阅"
+
+
+def test_r0_4_a_move_is_marked_as_read_in_the_current_session_only(session: KaowuSession) -> None:
+    past = factories.make_tree(session, number=57, state="history")
+    set_policy(session, past, past.site)
+    row = move(session)
+    become(session, past.actor())
+    with pytest.raises(OnlyInCurrentExam):
+        operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id,)), {})
+    assert session.get_one(RosterMove, row.id).acknowledged_at is None
