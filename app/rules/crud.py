@@ -295,10 +295,12 @@ def remove(
     availability.require(session, resource.name, actor)
     row = listing.row_by_id(session, resource, row_id)
     with permit(session, resource, Verb.DELETE, clock=clock, reason=reason):
-        with session.no_autoflush:
-            _run_rules(resource, row, Context(session, actor, clock, Verb.DELETE, {}))
+        context = Context(session, actor, clock, Verb.DELETE, {})
         try:
+            # what the rules take away with the row stays where the row stays
             with session.begin_nested():
+                with session.no_autoflush:
+                    _run_rules(resource, row, context)
                 session.delete(row)
         except IntegrityError:
             raise InUse() from None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
+from app.database.policy import elevated
 from app.metadata.errors import N_, KaowuError, NotFound
 from app.metadata.vocabulary import Verb
 from app.models.arrangement import Sitting
@@ -39,14 +40,15 @@ def _own_day(row: ExamDay, context: Context) -> None:
     """A province has days of its own; the national ones belong to the centre."""
     if context.verb is Verb.ADD:
         row.province_id = context.actor.province_id
+        for day in _replaced(context.session, row):
+            _take_away(context.session, row, day, None)
         return
     if row.province_id != context.actor.province_id:
         raise NotFound()
     former = _former_day(row, context.verb)
-    if former is None:
-        return
-    _require_unused(context.session, row, former)
-    _move_quotas(context.session, row, former, None if context.verb is Verb.DELETE else row.day)
+    if former is not None:
+        to = None if context.verb is Verb.DELETE else row.day
+        _take_away(context.session, row, former, to)
 
 
 def _former_day(row: ExamDay, verb: Verb) -> dt.date | None:
@@ -55,6 +57,54 @@ def _former_day(row: ExamDay, verb: Verb) -> dt.date | None:
         return row.day
     history = inspect(row).attrs.day.history
     return history.deleted[0] if history.deleted else None
+
+
+def _replaced(session: Session, row: ExamDay) -> list[dt.date]:
+    """National days that a province gives up with its first day of its own."""
+    if row.province_id is None:
+        return []
+    with elevated(session, "read exam days", ExamDay):
+        known = session.execute(
+            select(ExamDay.province_id, ExamDay.day).where(
+                ExamDay.exam_id == row.exam_id,
+                ExamDay.province_id.is_(None) | (ExamDay.province_id == row.province_id),
+            )
+        ).all()
+    if any(owner is not None for owner, _ in known):
+        return []
+    return [day for _, day in known if day != row.day]
+
+
+def _take_away(session: Session, row: ExamDay, day: dt.date, to: dt.date | None) -> None:
+    """The day goes, or becomes `to`. Quotas go with it: else they would count in R14.4 without a
+    column to mend them, and candidates could still choose the day.
+
+    Raises DayChosen, DayHasSittings.
+    """
+    held = session.scalar(
+        select(func.count())
+        .select_from(Sitting)
+        .where(Sitting.day == day, *_concerned(Sitting, row))
+    )
+    if held:
+        raise DayHasSittings(count=held, day=day)
+    # locked before they are looked at, so that nobody takes a seat on the day meanwhile
+    pools = session.scalars(
+        select(CapacityPool)
+        .where(CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row))
+        .order_by(CapacityPool.site_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    if chosen := sum(pool.used for pool in pools):
+        raise DayChosen(count=chosen, day=day)
+    with widened(session, ExamDay, CapacityPool):
+        for pool in pools:
+            if to is None:
+                session.delete(pool)
+            else:
+                pool.pool = day_pool(to)
+        session.flush()
 
 
 def _concerned(model: Any, row: ExamDay) -> list[Any]:
@@ -66,37 +116,3 @@ def _concerned(model: Any, row: ExamDay) -> list[Any]:
         ExamDay.exam_id == row.exam_id, ExamDay.province_id.is_not(None)
     )
     return [model.exam_id == row.exam_id, model.province_id.not_in(own)]
-
-
-def _require_unused(session: Session, row: ExamDay, day: dt.date) -> None:
-    """Raises DayChosen, DayHasSittings."""
-    chosen = session.scalar(
-        select(func.sum(CapacityPool.used)).where(
-            CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row)
-        )
-    )
-    if chosen:
-        raise DayChosen(count=chosen, day=day)
-    held = session.scalar(
-        select(func.count())
-        .select_from(Sitting)
-        .where(Sitting.day == day, *_concerned(Sitting, row))
-    )
-    if held:
-        raise DayHasSittings(count=held, day=day)
-
-
-def _move_quotas(session: Session, row: ExamDay, day: dt.date, to: dt.date | None) -> None:
-    """Quotas go with their day: else they would count in R14.4 without a column to mend them."""
-    pools = session.scalars(
-        select(CapacityPool)
-        .where(CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row))
-        .with_for_update()
-    ).all()
-    with widened(session, ExamDay, CapacityPool):
-        for pool in pools:
-            if to is None:
-                session.delete(pool)
-            else:
-                pool.pool = day_pool(to)
-        session.flush()

@@ -14,6 +14,7 @@ from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFoun
 from app.metadata.fields import fields_of
 from app.metadata.registry import register
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
+from app.models.exam import OperationWindow
 from app.models.organisation import Organisation, ReviewedState, below
 from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.models.settings import SiteSettings
@@ -169,6 +170,26 @@ def _edit(row: Organisation, context: Context) -> None:
 def _delete(row: Organisation, context: Context) -> None:
     if row.id == context.actor.organisation_id:
         raise OwnOrganisation()
+    _drop_defaults(context.session, row)
+
+
+#: what an organisation has from the first day; it is no data that keeps it from being deleted
+_OWN_ROWS: tuple[tuple[type[Any], str], ...] = (
+    (SiteSettings, "site_id"),
+    (RosterAllowedSite, "site_id"),
+    (RosterPolicy, "site_id"),
+    (OperationWindow, "organisation_id"),
+)
+
+
+def _drop_defaults(session: Session, row: Organisation) -> None:
+    """Settings and windows go with their organisation; anything else keeps it (InUse)."""
+    models = tuple(model for model, _ in _OWN_ROWS)
+    with widened(session, Organisation, *models):
+        for model, column in _OWN_ROWS:
+            for own in session.scalars(select(model).where(getattr(model, column) == row.id)).all():
+                session.delete(own)
+        session.flush()
 
 
 def empty_fields(row: Organisation) -> int:

@@ -94,6 +94,31 @@ def test_r30_3_a_day_with_sittings_stays(session: KaowuSession, tree: Tree) -> N
         crud.remove(session, DAY, row.id)
 
 
+def test_r14_a_province_gives_the_national_days_up_with_its_first_own(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    crud.create(session, DAY, {"day": MOVED.isoformat()})
+    assert [quotas(session, day) for day in EXAM_DAYS] == [[] for _ in EXAM_DAYS]
+    crud.create(session, DAY, {"day": EXAM_DAYS[0].isoformat()})  # a second one gives up nothing
+
+
+def test_r14_a_province_keeps_the_national_days_that_candidates_chose(
+    session: KaowuSession, tree: Tree
+) -> None:
+    with factories.seeding(session):
+        pool = session.scalars(
+            select(CapacityPool).where(
+                CapacityPool.pool == day_pool(EXAM_DAYS[1]),
+                CapacityPool.site_id == tree.site.id,
+            )
+        ).one()
+        pool.used = 1
+    become(session, tree.actor(Level.PROVINCE))
+    with pytest.raises(exam_days.DayChosen):
+        crud.create(session, DAY, {"day": MOVED.isoformat()})
+
+
 def test_r0_6_provinces_with_days_of_their_own_are_not_concerned(
     session: KaowuSession, tree: Tree
 ) -> None:

@@ -12,8 +12,9 @@ from app.metadata.errors import Duplicate, InUse, InvalidInput, NotFound
 from app.metadata.registry import find
 from app.metadata.vocabulary import ExamState, Level
 from app.models.audit import AuditEntry
-from app.models.exam import Exam
+from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
+from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.models.settings import SiteSettings
 from app.rules import crud, organisation
 from app.rules.policy import HistoricExam, NoVerb, PreparingExam
@@ -129,8 +130,23 @@ def test_r7_only_organisations_without_data_are_deleted(session: KaowuSession, t
     assert session.get(Organisation, empty.id) is None
     with pytest.raises(InUse):
         crud.remove(session, RESOURCE, tree.site.id)
+    assert session.scalar(select(SiteSettings).where(SiteSettings.site_id == tree.site.id))
     with pytest.raises(organisation.OwnOrganisation):
         crud.remove(session, RESOURCE, tree.province.id)
+
+
+def test_r7_a_site_without_data_is_deleted_with_its_settings_and_windows(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    site = add(session, tree.city, "990788")
+    with factories.seeding(session):
+        session.add(OperationWindow(**tree.path(site), organisation_id=site.id))
+    become(session, tree.actor(Level.PROVINCE))
+    crud.remove(session, RESOURCE, site.id)
+    assert session.get(Organisation, site.id) is None
+    for model in (SiteSettings, RosterPolicy, RosterAllowedSite, OperationWindow):
+        assert session.scalars(select(model).where(model.site_id == site.id)).all() == []
 
 
 @pytest.mark.parametrize(
