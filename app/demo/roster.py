@@ -12,9 +12,8 @@ from app.demo.ground import Ground
 from app.demo.people import People
 from app.demo.plan import CITIES, PROVINCE
 from app.demo.writing import writing
-from app.models.registration import Registration
+from app.models.registration import LIVE, Registration
 from app.models.roster import RosterPolicy, StudentRecord
-from app.rules.registration.states import LIVE
 
 #: sites with 启用学籍库, and how many students each has beside those who are registered
 STUDENTS = {"990701": 36, "990702": 24}

@@ -57,6 +57,10 @@ class Life(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: a registration that counts; expired, deleted and cancelled ones do not
+LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
+
+
 class Review(StrEnum):
     """报名信息审核; "none" where the site does not review."""
 
@@ -137,7 +141,7 @@ REJECTIONS = {
 def _live_rows(_actor: Actor) -> Any:
     """Drafts and active ones; expired, deleted and cancelled registrations have pages of their
     own."""
-    return Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value])
+    return Registration.life.in_(LIVE)
 
 
 class Registration(Base, SiteScoped, OwnedByPassport, PersonalData, Stamped, Versioned):

@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.metadata.errors import N_, Message
 from app.metadata.vocabulary import Window
-from app.models.registration import HOLDING, Entry, Life, Registration
+from app.models.registration import HOLDING, LIVE, Entry, Registration
 from app.models.settings import SiteSettings
 from app.rules import windows
 from app.rules.windows import Interval, intersect
 
-_LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
 _HELD = tuple(state.value for state in HOLDING)
 
 
@@ -26,7 +25,7 @@ def registrations(session: Session, site_id: int | None, *conditions: Any) -> in
     statement = (
         select(func.count())
         .select_from(Registration)
-        .where(Registration.site_id == site_id, Registration.life.in_(_LIVE), *conditions)
+        .where(Registration.site_id == site_id, Registration.life.in_(LIVE), *conditions)
     )
     return session.scalar(statement) or 0
 

@@ -14,7 +14,7 @@ from app.metadata.fields import Computed, Field, Kind
 from app.metadata.registry import register
 from app.metadata.text import normalise
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
-from app.models.registration import Life, Registration
+from app.models.registration import LIVE, Registration
 from app.models.settings import SETTERS, SITE_COLUMN, SITE_ORDER, ClassOption, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
@@ -160,7 +160,7 @@ def _used(session: Session, row: SiteSettings, names: set[str]) -> list[tuple[st
         .where(
             Registration.site_id == row.site_id,
             Registration.class_name.in_(names),
-            Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value]),
+            Registration.life.in_(LIVE),
         )
         .group_by(Registration.class_name)
         .order_by(Registration.class_name)

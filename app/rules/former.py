@@ -9,10 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
+from app.metadata.errors import N_, KaowuError
 from app.models.exam import Exam
 from app.models.organisation import Organisation
 
 T = TypeVar("T")
+
+
+class NothingToCopy(KaowuError):
+    """R0.6b: there is no earlier session, or it holds nothing that is not here already."""
+
+    code = "former.nothing_to_copy"
+    template = N_("上一考次没有可复制的“{label}”：没有设置过，或本考次已有。")
 
 
 def former_exam(session: Session) -> Exam | None:

@@ -9,17 +9,9 @@ from sqlalchemy.orm import Session
 from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.declarations import Grid
-from app.metadata.errors import N_, KaowuError
 from app.rules import grids
-from app.rules.former import former_exam
+from app.rules.former import NothingToCopy, former_exam
 from app.rules.grids import EVERY_SITE, Choice, Raw, Table, is_writable, text_of
-
-
-class NothingToCopy(KaowuError):
-    """R0.6b: there is no earlier session, or it holds nothing for these sites."""
-
-    code = "grid.nothing_to_copy"
-    template = N_("上一考次没有可复制的“{label}”数据。")
 
 
 def copied(session: Session, grid: Grid, choice: Choice = EVERY_SITE) -> dict[str, dict[str, str]]:

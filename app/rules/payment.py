@@ -23,7 +23,7 @@ from app.metadata.actor import Actor, system
 from app.metadata.errors import N_, KaowuError
 from app.metadata.vocabulary import Verb
 from app.models.payment import GatewayTransaction, OrderState, PaymentOrder
-from app.models.registration import Entry, EntryState, Life, PersonClaim
+from app.models.registration import LIVE, Entry, EntryState, Life, PersonClaim
 from app.rules import capacity
 from app.rules.capacity import CapacityExceeded, PoolMissing
 from app.rules.clock import Clock, system_clock
@@ -31,7 +31,6 @@ from app.rules.orders import close_order, mark_paid
 from app.rules.policy import permit
 from app.rules.registration import permits
 from app.rules.registration.states import (
-    LIVE,
     OWED,
     Held,
     entries_of,

@@ -26,20 +26,13 @@ from app.models.settings import (
     provincial_subjects,
 )
 from app.rules import affected, crud
+from app.rules.clock import Clock
 from app.rules.crud import SITE, SITE_FIELD, Context, site_below
 from app.rules.effects import effects
 from app.rules.exam import days_of
-from app.rules.former import of_province, of_site
+from app.rules.former import NothingToCopy, of_province, of_site
 from app.rules.operations import OperationContext
 from app.rules.settings import NotOfferedByProvince
-
-
-class NothingToCopy(KaowuError):
-    """The last session had no subject that is not here already."""
-
-    code = "settings.nothing_to_copy"
-    template = N_("上一考次没有可复制的科目：没有设置过，或都已添加。")
-
 
 _SITE_SUBJECT: Resource = SiteSubject.__admin__
 _PROVINCE_SUBJECT: Resource = ProvinceSubject.__admin__
@@ -164,6 +157,8 @@ def _add_to_site(
     code: str,
     days: tuple[dt.date | None, dt.date | None],
     offered: Mapping[str, ProvinceSubject],
+    *,
+    clock: Clock,
 ) -> None:
     """One subject; days that were not given are those of the province."""
     known = offered.get(code)
@@ -172,11 +167,11 @@ def _add_to_site(
     first, last = days[0] or known.first_day, days[1] or known.last_day
     values = {"subject_code": code, "first_day": first, "last_day": last}
     path = {name: getattr(site, name) for name in ("province_id", "city_id", "site_id")}
-    crud.create(session, _SITE_SUBJECT, values, preset=path)
+    crud.create(session, _SITE_SUBJECT, values, preset=path, clock=clock)
 
 
 def _apply_site(
-    session: Session, _rows: object, values: Mapping[str, Any], _context: OperationContext
+    session: Session, _rows: object, values: Mapping[str, Any], context: OperationContext
 ) -> list[RowOutcome]:
     site = _site_of(session, values)
     offered = _offered(session, site.province_id)
@@ -184,12 +179,12 @@ def _apply_site(
     return _each(
         values["subjects"],
         national_subjects(session, actor_of(session)),
-        lambda code: _add_to_site(session, site, code, days, offered),
+        lambda code: _add_to_site(session, site, code, days, offered, clock=context.clock),
     )
 
 
 def _copy_site(
-    session: Session, _rows: object, values: Mapping[str, Any], _context: OperationContext
+    session: Session, _rows: object, values: Mapping[str, Any], context: OperationContext
 ) -> list[RowOutcome]:
     """The subjects of the last session that the province offers now, with its days."""
     site = _site_of(session, values)
@@ -199,11 +194,11 @@ def _copy_site(
     )
     codes = sorted({row.subject_code for row in of_site(session, SiteSubject, site.id)} - present)
     if not codes:
-        raise NothingToCopy()
+        raise NothingToCopy(label=N_("科目"))
     return _each(
         codes,
         national_subjects(session, actor_of(session)),
-        lambda code: _add_to_site(session, site, code, (None, None), offered),
+        lambda code: _add_to_site(session, site, code, (None, None), offered, clock=context.clock),
     )
 
 
@@ -268,23 +263,23 @@ def _province_fields(session: Session, row: object) -> tuple[Field, ...]:
     return (_subjects(session, not_in_province), *_province_days(session, row))
 
 
-def _add_to_province(session: Session, code: str, values: Mapping[str, Any]) -> None:
+def _add_to_province(session: Session, code: str, values: Mapping[str, Any], clock: Clock) -> None:
     days = {name: values[name] for name in ("first_day", "last_day")}
-    crud.create(session, _PROVINCE_SUBJECT, {"subject_code": code} | days)
+    crud.create(session, _PROVINCE_SUBJECT, {"subject_code": code} | days, clock=clock)
 
 
 def _apply_province(
-    session: Session, _rows: object, values: Mapping[str, Any], _context: OperationContext
+    session: Session, _rows: object, values: Mapping[str, Any], context: OperationContext
 ) -> list[RowOutcome]:
     return _each(
         values["subjects"],
         national_subjects(session, actor_of(session)),
-        lambda code: _add_to_province(session, code, values),
+        lambda code: _add_to_province(session, code, values, context.clock),
     )
 
 
 def _copy_province(
-    session: Session, _rows: object, values: Mapping[str, Any], _context: OperationContext
+    session: Session, _rows: object, values: Mapping[str, Any], context: OperationContext
 ) -> list[RowOutcome]:
     """The province's subjects of the last session that this session has."""
     actor = actor_of(session)
@@ -295,8 +290,10 @@ def _copy_province(
     outcomes = [RowOutcome(0, code, False, refused) for code in gone]
     codes = sorted(former & set(not_in_province(session, actor)))
     if not codes:
-        raise NothingToCopy()
-    return outcomes + _each(codes, names, lambda code: _add_to_province(session, code, values))
+        raise NothingToCopy(label=N_("科目"))
+    return outcomes + _each(
+        codes, names, lambda code: _add_to_province(session, code, values, context.clock)
+    )
 
 
 def _province_operation(name: str, label: str, **more: Any) -> Operation:

@@ -10,6 +10,7 @@ from app.database.session import KaowuSession
 from app.metadata.vocabulary import Level, Window
 from app.rules import grid_filling, grids
 from app.rules.fee_grid import FEES
+from app.rules.former import NothingToCopy
 from app.rules.grids import Choice, GridRefused
 from app.rules.policy import NoVerb, WindowClosed
 from tests import factories
@@ -179,7 +180,7 @@ def test_r0_6b_the_last_session_is_copied_by_organisation_code(
 def test_r0_6b_without_an_earlier_session_there_is_nothing_to_copy(
     session: KaowuSession, tree: Tree
 ) -> None:
-    with pytest.raises(grid_filling.NothingToCopy, match="考点费用设置"):
+    with pytest.raises(NothingToCopy, match="考点费用设置"):
         grid_filling.copied(session, FEES)
 
 

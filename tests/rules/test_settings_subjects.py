@@ -20,6 +20,7 @@ from app.models.exam import ExamSubject
 from app.models.settings import ProvinceSubject, SiteSubject
 from app.rules import crud, effects, listing, operations, settings, subject_setting
 from app.rules.crud import SITE
+from app.rules.former import NothingToCopy
 from app.rules.operations import Chosen
 from app.rules.policy import NoVerb, WindowClosed
 from app.runtime import load_declarations
@@ -151,12 +152,25 @@ def test_r0_6b_a_site_copies_the_subjects_of_the_last_session_that_are_offered(
     assert run(session, subject_setting.SITE_COPY, **copied).skipped == 1  # 42 alone is left
 
 
+@pytest.mark.usefixtures("former")
+def test_r11_1_every_subject_of_a_run_is_added_at_the_moment_of_the_run(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.set_window(session, tree.site, Window.SETUP, tree.now + DAY, tree.now + 3 * DAY)
+    become(session, tree.actor())
+    report = operations.run(
+        session, subject_setting.SITE_COPY, Chosen(), {}, clock=lambda: tree.now + 2 * DAY
+    )
+    assert (report.done, report.skipped) == (2, 0)
+    assert codes_of(session, tree) == {"14", "24", "26", "35", "42"}
+
+
 def test_r0_6b_nothing_to_copy_is_said(session: KaowuSession, tree: Tree) -> None:
     for level in (Level.SITE, Level.PROVINCE):
         become(session, tree.actor(level))
         operation = subject_setting.SITE_COPY
         values: dict[str, Any] = {} if level is Level.SITE else {SITE: "990701"}
-        with pytest.raises(subject_setting.NothingToCopy):
+        with pytest.raises(NothingToCopy):
             run(session, operation, **values)
 
 

@@ -20,7 +20,7 @@ from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport, RateLimit
 from app.models.exam import Exam
 from app.models.organisation import Organisation
-from app.models.registration import Life, Registration
+from app.models.registration import LIVE, Registration
 from app.rules import audit, rate_limit
 from app.rules.account.access import Access, Rate
 from app.rules.account.codes import Purpose, check_code, owner_of, spend_code
@@ -91,7 +91,7 @@ def facts_of(session: Session, condition: Any) -> Facts | None:
     enrolled = (
         exists()
         .where(Registration.passport_id == Passport.id)
-        .where(Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value]))
+        .where(Registration.life.in_(LIVE))
         .where(Registration.exam_id == Exam.id, Exam.state == ExamState.CURRENT.value)
     )
     row = session.execute(

@@ -19,7 +19,7 @@ from app.metadata.text import Bad, normalise, normalise_email, normalise_mobile,
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.account import AdminBinding, Passport, PasswordHistory
 from app.models.exam import Exam
-from app.models.registration import Life, Registration
+from app.models.registration import LIVE, Registration
 from app.rules import policy
 from app.rules.account.access import Access
 from app.rules.account.codes import Purpose, check_code, owner_of, spend_code
@@ -43,7 +43,6 @@ from app.rules.password import hash_password, password_problems
 TERMS_VERSION = "2026-01"
 #: The hash of an account that has no password yet: nothing matches it.
 NO_PASSWORD = "!"  # noqa: S105 - the mark of a locked hash
-_LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +286,7 @@ def live_registration(session: Session, passport_id: int) -> int | None:
             .join(Exam, Exam.id == Registration.exam_id)
             .where(
                 Registration.passport_id == passport_id,
-                Registration.life.in_(_LIVE),
+                Registration.life.in_(LIVE),
                 Exam.state == ExamState.CURRENT.value,
             )
             .limit(1)

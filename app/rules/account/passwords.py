@@ -17,7 +17,7 @@ from app.metadata.text import normalise_code
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.account import AdminBinding, Passport, PasswordHistory
 from app.models.exam import Exam
-from app.models.registration import Life, Registration
+from app.models.registration import LIVE, Registration
 from app.rules import policy, rate_limit
 from app.rules.account.access import Access
 from app.rules.account.codes import (
@@ -277,7 +277,7 @@ def _id_tails(session: Session, passport_id: int) -> Sequence[str]:
         select(Registration.id_number)
         .join(Exam, Exam.id == Registration.exam_id)
         .where(Registration.passport_id == passport_id)
-        .where(Registration.life.in_([Life.DRAFT.value, Life.ACTIVE.value]))
+        .where(Registration.life.in_(LIVE))
         .where(Exam.state == ExamState.CURRENT.value)
     )
     return [number[-_TAIL_LENGTH:] for number in numbers if len(number) > _TAIL_LENGTH]

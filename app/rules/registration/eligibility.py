@@ -10,8 +10,7 @@ from app.metadata.actor import Actor
 from app.metadata.errors import N_, KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
-from app.models.registration import HOLDING, Entry, Life, Registration
-from app.rules.registration.states import LIVE
+from app.models.registration import HOLDING, LIVE, Entry, Life, Registration
 from app.rules.roster import admission
 from app.rules.roster.admission import NotAdmitted
 from app.rules.site import Site, notices_of

@@ -24,6 +24,7 @@ from app.models.exam import Exam
 from app.models.payment import OrderState, PaymentOrder
 from app.models.registration import (
     HOLDING,
+    LIVE,
     Entry,
     EntryState,
     Life,
@@ -38,7 +39,6 @@ from app.rules.orders import close_order
 from app.rules.policy import permit
 from app.rules.registration import permits
 from app.rules.registration.states import (
-    LIVE,
     OWED,
     Held,
     Timeouts,

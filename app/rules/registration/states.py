@@ -19,6 +19,7 @@ from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
 from app.models.registration import (
     HOLDING,
+    LIVE,
     PAID_STATES,
     Entry,
     EntryState,
@@ -33,7 +34,6 @@ from app.rules import capacity, policy, site, windows
 
 _HOLDING = tuple(state.value for state in HOLDING)
 _PAID = tuple(state.value for state in PAID_STATES)
-LIVE = (Life.DRAFT.value, Life.ACTIVE.value)
 #: Unpaid in the sense of the clocks: the seat is held, no money has come.
 OWED = (EntryState.UNPAID.value, EntryState.PAYING.value)
 

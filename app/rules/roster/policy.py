@@ -17,7 +17,7 @@ from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.organisation import Organisation, below
-from app.models.registration import Registration
+from app.models.registration import LIVE, Registration
 from app.models.roster import (
     ALLOWED_SITES,
     UNLIMITED_SITES,
@@ -30,7 +30,6 @@ from app.rules.availability import unused_when
 from app.rules.crud import Context, before
 from app.rules.effects import effects
 from app.rules.policy import widened
-from app.rules.registration.states import LIVE
 from app.rules.roster import admission
 
 #: columns of the flags, and what the truth table calls them
