@@ -1,5 +1,7 @@
 """《考点费用设置》 (R12): sites × 人次费 and the fee of each subject, set by the province.
 
+No window binds it: chapter 12 is not among those of W1 (R0.1), and fees are the province's own.
+
 An empty cell is 未设置: the subject can be neither registered for online nor paid (R12.5, N21).
 0 is a fee like any other, and has to be entered. Orders keep the fees they were made with.
 """
@@ -10,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.database.policy import elevated
 from app.metadata.actor import Actor
@@ -27,19 +29,21 @@ from app.metadata.errors import N_, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.text import Bad
-from app.metadata.vocabulary import Area, Level, Personal, Window
+from app.metadata.vocabulary import Area, Level, Personal
 from app.models.audit import AuditEntry
 from app.models.exam import Exam
 from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
-from app.models.registration import Entry, EntryState
-from app.models.settings import PERSON_FEE, SETTERS, Fee
+from app.models.registration import PAID_STATES, Entry, EntryState
+from app.models.settings import PERSON_FEE, Fee
 from app.rules.offered import subjects_in_scope, subjects_of
 
 UNSET = N_("未设置")
 SUBJECT_FEES = N_("科目费（元）")
 #: fen; a slip of the finger rather than a fee
 HIGHEST = 1_000_000
+#: states of entries that an order holds or has held to its payment
+_ORDERED = tuple(state.value for state in (EntryState.PAYING, *PAID_STATES))
 
 
 def _not_absurd(amount: int) -> int:
@@ -159,6 +163,26 @@ def entries_to_be_paid(session: Session, subjects: Mapping[int, Sequence[str]]) 
     return sum(number for site, code, number in rows if code in subjects.get(site or 0, ()))
 
 
+def candidates_to_be_charged(session: Session, site_ids: Sequence[int]) -> int:
+    """How many candidates of these sites have entries to pay and no order or payment yet: their
+    first order will hold the new 人次费."""
+    if not site_ids:
+        return 0
+    ordered = aliased(Entry)
+    has_order = (
+        select(ordered.id)
+        .where(
+            ordered.registration_id == Entry.registration_id,
+            ordered.state.in_(_ORDERED),
+        )
+        .exists()
+    )
+    statement = select(func.count(Entry.registration_id.distinct())).where(
+        Entry.site_id.in_(site_ids), Entry.state == EntryState.UNPAID.value, ~has_order
+    )
+    return session.scalar(statement) or 0
+
+
 def effects(session: Session, changes: Sequence[GridChange]) -> list[Message]:
     """What changed fees mean for orders, for entries without one, and for what becomes unset."""
     site_ids = [change.site.id for change in changes]
@@ -174,6 +198,12 @@ def effects(session: Session, changes: Sequence[GridChange]) -> list[Message]:
     if waiting:
         text = N_("尚未生成订单的 {count} 科次将按新费用支付。")
         found.append(Message(text, count=waiting))
+    charged = candidates_to_be_charged(
+        session, [change.site.id for change in changes if PERSON_FEE in change.after]
+    )
+    if charged:
+        text = N_("尚未生成订单的 {count} 名考生将按新的人次费支付。")
+        found.append(Message(text, count=charged))
     values = [value for change in changes for value in change.after.values()]
     if free := sum(value == 0 for value in values):
         found.append(Message(N_("{count} 项费用设为 0 元：考生无需付款。"), count=free))
@@ -224,8 +254,6 @@ FEES = register(
             Level.CITY: ONLY_VIEW,
             Level.SITE: ONLY_VIEW,
         },
-        window=Window.SETUP,
-        binds=SETTERS,
         writes=(Fee,),
         columns=columns,
         read=read,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from app.database.session import KaowuSession
-from app.metadata.vocabulary import Level, Verb
+from app.metadata.vocabulary import Level, Verb, Window
+from app.models.registration import EntryState
 from app.rules import fee_grid, fees, grids
 from app.rules.fee_grid import FEES
 from app.rules.fees import FeeUnset
@@ -13,6 +16,8 @@ from app.rules.policy import granted
 from tests import factories
 from tests.factories import Tree
 from tests.rules.grid_world import act, effects, examine, logged, rows, save
+
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -74,12 +79,34 @@ def test_r12_5_orders_keep_their_fees_and_the_preview_says_so(
 
 
 def test_r12_5_paid_orders_are_counted(session: KaowuSession, tree: Tree) -> None:
-    from app.models.registration import EntryState
-
     factories.make_registration(session, tree, subjects=("14",), state=EntryState.PAID)
     act(session, tree, Level.PROVINCE)
     assert "待支付 0 个，已支付 1 个" in effects(session, FEES, tree, {0: {"24": "1"}})
     assert fee_grid.orders_keeping_fees(session, [tree.sites[1].id]) == (0, 0)
+
+
+def test_r12_5_the_fee_of_the_person_alone_tells_who_will_pay_it(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.make_registration(session, tree, subjects=("14", "24"))
+    factories.make_registration(session, tree, subjects=("14",))
+    factories.make_registration(session, tree, subjects=("14",), state=EntryState.PAID)
+    factories.make_registration(session, tree, tree.sites[1], subjects=("14",))
+    act(session, tree, Level.PROVINCE)
+    told = effects(session, FEES, tree, {0: {"PERSON": "11"}})
+    assert "尚未生成订单的 2 名考生将按新的人次费支付" in told
+    assert "科次" not in told
+    assert "人次费" not in effects(session, FEES, tree, {0: {"14": "11"}})
+
+
+def test_r0_1_chapter_12_is_bound_by_no_window(session: KaowuSession, tree: Tree) -> None:
+    for organisation in (tree.province, tree.site):
+        factories.set_window(
+            session, organisation, Window.SETUP, tree.now - 2 * DAY, tree.now - DAY
+        )
+    act(session, tree, Level.PROVINCE)
+    assert grids.refusal(session, FEES) is None
+    assert save(session, FEES, tree, {0: {"14": "1"}}) == 1
 
 
 def test_p3_fees_are_the_provinces_own_business(session: KaowuSession, tree: Tree) -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.database.session import KaowuSession
 from app.metadata.vocabulary import Level, Window
 from app.rules import grid_filling, grids
+from app.rules.capacity_grid import CAPACITY
 from app.rules.fee_grid import FEES
 from app.rules.former import NothingToCopy
 from app.rules.grids import Choice, GridRefused
@@ -144,7 +145,7 @@ def test_r0_2_outside_the_own_w1_the_province_saves_nothing(
     factories.set_window(session, tree.province, Window.SETUP, tree.now - 2 * DAY, tree.now - DAY)
     act(session, tree, Level.PROVINCE)
     with pytest.raises(WindowClosed, match="请联系上级管理员"):
-        save(session, FEES, tree, {0: {"14": "1"}})
+        save(session, CAPACITY, tree, {0: {"S:14": "501"}})
 
 
 def test_a_column_is_filled_for_all_sites_or_where_nothing_is_set(
