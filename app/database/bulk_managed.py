@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -25,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import column as sql_column
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.database import base
@@ -153,11 +155,26 @@ def _copy(connection: Connection, table: Table, parts: Iterable[Sequence[Row]]) 
     """COPY: several times as fast as statements, and in the same transaction."""
     columns = [(column.key, _as_text(connection, column)) for column in table.columns]
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+    with _copying(connection, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
         for part in parts:
             copy.write("".join([_line(columns, row) for row in part]))
-    cursor.close()
+
+
+@contextmanager
+def _copying(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's own way of writing. It fails as statements fail: who retries a deadlock or
+    reports a constraint (`unit_of_work`) knows SQLAlchemy's errors and not the driver's."""
+    driver_error = connection.dialect.loaded_dbapi.Error
+    cursor = connection.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            yield copy
+    except driver_error as error:
+        raise DBAPIError.instance(
+            statement, None, error, driver_error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+    finally:
+        cursor.close()
 
 
 def _as_text(connection: Connection, column: Any) -> Callable[[Any], Any] | None:

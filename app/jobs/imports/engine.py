@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
-from app.database.unit_of_work import Busy
+from app.database.unit_of_work import Busy, Conflict
 from app.jobs import files
-from app.jobs.engine import Work, handles
+from app.jobs.engine import Effect, Work, handles
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.reader import read_apart
 from app.jobs.imports.report import MEDIA_TYPE, report_name, write_report
@@ -258,7 +258,7 @@ class _Import:
             return self._outcome(parsed, problems, report_id, listed)
 
         try:
-            self.work.finish(effect)
+            self._finish(effect)
         except RowsRefused as error:
             later = [self._problem(parsed, *row) for row in error.rows]
             self._refuse(parsed, sorted(problems + later, key=lambda one: one.row or 0))
@@ -267,6 +267,15 @@ class _Import:
         except KaowuError as error:
             # A window that closed meanwhile (N2), a counter that is full: all or nothing.
             self.work.refuse(self._outcome(parsed, problems, report_id, (), error.as_message()))
+
+    def _finish(self, effect: Effect) -> None:
+        """Another import has written the same row after this one had looked for it (R20.5): the
+        second look finds it, and says of it what is said of every row that exists."""
+        try:
+            self.work.finish(effect)
+        except Conflict:
+            self.work.checkpoint()
+            self.work.finish(effect)
 
     def _checked(self, parsed: Parsed, problems: list[Problem]) -> None:
         report_id = self._report(parsed, problems) if problems else None

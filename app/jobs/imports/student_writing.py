@@ -13,6 +13,7 @@ from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
 from app.jobs.imports.rows import ImportRow
 from app.jobs.imports.student_rows import File, Stored
+from app.metadata.errors import StaleRow
 from app.metadata.vocabulary import Verb
 from app.models.codes import OCCUPATION_STUDENT
 from app.models.organisation import Organisation
@@ -42,19 +43,22 @@ class Writer:
         return len(self.changed) - len(self.moves)
 
     def write(self, rows: Sequence[ImportRow]) -> None:
-        """All rows; the log has one entry per record (§4.7)."""
+        """All rows; the log has one entry per record (§4.7). Raises StaleRow when a record is not
+        what it was when it was looked at."""
         for row in rows:
             self._take(row)
         self.context.checkpoint()
         ids = insert_managed(self.session, StudentRecord, self.new)
         self.context.checkpoint()
         with elevated(self.session, "R20.5 take a record over", StudentRecord):
-            update_managed(
+            written = update_managed(
                 self.session,
                 StudentRecord,
                 [values | {"id": stored.row_id} for values, stored in self.changed],
                 [{"version": stored.version} for _values, stored in self.changed],
             )
+        if written != len(self.changed):  # the rows are held, so nobody should have changed them
+            raise StaleRow()
         insert_managed(self.session, RosterMove, self.moves)
         self.context.checkpoint()
         self._log(ids)
