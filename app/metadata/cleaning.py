@@ -7,6 +7,7 @@ command line and imports are thin adapters over it (`form_errors`, `schema_of`).
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.metadata.fields import Field, Kind
 from app.metadata.text import (
     Bad,
     cell_text,
+    in_utc,
     normalise,
     parse_bool,
     parse_date,
@@ -26,27 +28,51 @@ from app.metadata.text import (
     yuan_to_fen,
 )
 
+#: int() alone would take "1_0", digits of other scripts, and thousands of digits very slowly
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+#: what a database keeps: columns of 32 bits, keys of 64
+_LARGEST, _LARGEST_KEY = 2**31 - 1, 2**63 - 1
+
+
+def _whole(value: Any, largest: int) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise Bad("number.integer", N_("应为整数"))
+    if not isinstance(value, int | float):
+        text = normalise(cell_text(value))
+        if not _WHOLE.fullmatch(text):
+            raise Bad("number.integer", N_("应为整数"))
+        value = text
+    number = int(value)
+    if number > largest:
+        raise Bad("number.too_large", N_("不能大于 {maximum}"), maximum=largest)
+    if number < -largest:
+        raise Bad("number.too_small", N_("不能小于 {minimum}"), minimum=-largest)
+    return number
+
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool):
-        raise Bad("number.integer", N_("应为整数"))
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise Bad("number.integer", N_("应为整数"))
-        return int(value)
-    if isinstance(value, int):
-        return value
-    digits = normalise(str(value)).lstrip("+-")
-    # int() alone would take "1_0" and digits of other scripts
-    if not (digits.isascii() and digits.isdigit()):
-        raise Bad("number.integer", N_("应为整数"))
-    return int(normalise(str(value)))
+    return _whole(value, _LARGEST)
+
+
+def _fen(value: Any) -> int:
+    """Yuan -> fen, as many as a column of money keeps."""
+    fen: int = yuan_to_fen(value)
+    if abs(fen) > _LARGEST:
+        raise Bad("money.too_much", N_("不能大于 {yuan} 元"), yuan=_LARGEST // 100)
+    return fen
+
+
+def _password(value: Any) -> str:
+    """As it was typed: nothing is trimmed. Half a character has no bytes to be hashed."""
+    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise Bad("text.type", N_("应为文字"))
+    return value
 
 
 def _datetime(value: Any) -> dt.datetime:
     """Local date and time -> aware UTC."""
     moment: dt.datetime = parse_local_datetime(value)
-    return moment.astimezone(dt.UTC)
+    return in_utc(moment)
 
 
 def _text(value: Any, *, multiline: bool) -> str:
@@ -73,12 +99,12 @@ def _choice(value: Any, choices: Mapping[str, str], words: Mapping[str, str]) ->
 
 _PARSERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.INTEGER: _integer,
-    Kind.MONEY: yuan_to_fen,
+    Kind.MONEY: _fen,
     Kind.BOOLEAN: parse_bool,
     Kind.DATE: parse_date,
     Kind.DATETIME: _datetime,
     Kind.TIME: parse_time,
-    Kind.PASSWORD: lambda value: value,
+    Kind.PASSWORD: _password,
     Kind.FILE: lambda value: value,
 }
 
@@ -105,7 +131,9 @@ def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], 
     def one(value: Any) -> Any:
         if choices is not None:
             value = _choice(value, known, words)
-        return _integer(value) if field.stored_as_number else _text(value, multiline=False)
+        return (
+            _whole(value, _LARGEST_KEY) if field.stored_as_number else _text(value, multiline=False)
+        )
 
     return one
 

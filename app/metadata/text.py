@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ _EMAIL = re.compile(
     r"(?=.{1,64}@)[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
-_YUAN = re.compile(r"¥?(-?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.([0-9]{1,2}))?元?")
+_YUAN = re.compile(r"¥?(-?)([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,12})(?:\.([0-9]{1,2}))?元?")
 _DATE = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})(?:[T ]0{1,2}:00(?::00)?)?")
 _COMPACT_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _DATETIME = re.compile(r"([0-9/-]{8,10})(?:T| +)([0-9:]{4,8})")
@@ -306,12 +306,24 @@ def parse_local_datetime(value: object, zone: tzinfo = LOCAL_ZONE) -> datetime:
     Raises `Bad`: datetime.form, and those of `parse_date` and `parse_time`.
     """
     if isinstance(value, datetime):
-        return value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)
+        return value.replace(tzinfo=zone) if value.tzinfo is None else _shifted(value, zone)
     text = normalise(value if isinstance(value, str) else cell_text(value))
     match = _DATETIME.fullmatch(text)
     if not match:
         raise Bad("datetime.form", N_("时间格式不正确，请填写如 2020-08-31 21:00 的日期和时间"))
     return datetime.combine(parse_date(match[1]), parse_time(match[2]), tzinfo=zone)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return an aware datetime in UTC; raises `Bad` (date.missing) before year 1, after 9999."""
+    return _shifted(moment, UTC)
+
+
+def _shifted(moment: datetime, zone: tzinfo) -> datetime:
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        raise Bad("date.missing", N_("该日期不存在，请核对")) from None
 
 
 def parse_bool(value: object) -> bool:

@@ -22,7 +22,7 @@ from app.metadata.declarations import Resource
 from app.metadata.errors import LABELLED, N_, InvalidInput, Message, NotFound
 from app.metadata.fields import Field, Kind, Search, fields_of
 from app.metadata.query import COUNT_BOUND, ListQuery
-from app.metadata.text import LOCAL_ZONE, Bad, normalise, parse_date
+from app.metadata.text import LOCAL_ZONE, Bad, in_utc, normalise, parse_date
 from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation, below
 
@@ -112,7 +112,7 @@ def _range(field: Field, column: Any, text: str) -> Any:
                 edge = parse_date(part)
                 if field.kind is Kind.DATETIME:
                     clock = dt.time.max if is_end else dt.time.min
-                    edge = dt.datetime.combine(edge, clock, LOCAL_ZONE).astimezone(dt.UTC)
+                    edge = in_utc(dt.datetime.combine(edge, clock, LOCAL_ZONE))
             bounds.append(column <= edge if is_end else column >= edge)
     except Bad as error:
         raise _wrong(field, error.as_message()) from None

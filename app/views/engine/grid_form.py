@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
 from app.rules.grids import Raw
+from app.views.engine.bodies import decoded
 from app.views.engine.grid_page import CELL, FILL, SEEN
 
 #: changes of a preview; rows that were typed but are not shown
@@ -24,7 +24,7 @@ def typed(form: Form) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, st
             code, _, column = name.removeprefix(CELL).partition(":")
             sent.setdefault(code, {})[column] = value
         elif name.startswith(SEEN):
-            seen[name.removeprefix(SEEN)] = _texts(_json(value))
+            seen[name.removeprefix(SEEN)] = _texts(decoded(value))
     return sent, seen
 
 
@@ -41,7 +41,7 @@ def unpacked(value: str) -> tuple[dict[str, dict[str, str]], dict[str, dict[str,
     """(sent, seen) of a hidden value that `grid_page.pack` made. Raises BadRequest."""
     if not value:
         return {}, {}
-    found = _json(value)
+    found = decoded(value)
     if not isinstance(found, dict):
         raise BadRequest()
     return _rows(found.get("sent")), _rows(found.get("seen"))
@@ -57,13 +57,6 @@ def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise BadRequest()
     return {str(name): item for name, item in value.items()}
-
-
-def _json(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise BadRequest() from None
 
 
 def without(rows: Raw, shown: set[str]) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from flask import Response, jsonify, request, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
+from werkzeug.exceptions import UnsupportedMediaType
 
 from app.metadata.declarations import Resource
 from app.metadata.errors import N_, InvalidInput
@@ -25,6 +26,7 @@ from app.rules import availability, crud, effects, listing
 from app.views import request as context
 from app.views.engine.answers import verb
 from app.views.engine.asked import OWN, asked
+from app.views.engine.bodies import decoded
 from app.views.engine.forms import without_untouched
 from app.views.engine.resource import ROW
 
@@ -43,7 +45,9 @@ class BadBody(InvalidInput):
 
 def json_body() -> dict[str, Any]:
     """The JSON object of the request. Raises BadBody; 400 and 415 are the server's."""
-    body = request.get_json()
+    if not request.is_json:
+        raise UnsupportedMediaType()
+    body = decoded(request.get_data())
     if not isinstance(body, Mapping):
         raise BadBody({})
     return {str(name): value for name, value in body.items()}
