@@ -4,7 +4,7 @@ it is saved (`rules.effects`)."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -17,6 +17,8 @@ from app.models.settings import SiteSettings
 from app.rules import windows
 from app.rules.windows import Interval, intersect
 
+#: sites that one statement asks about
+_CHUNK = 500
 _HELD = tuple(state.value for state in HOLDING)
 
 
@@ -38,6 +40,33 @@ def entries(session: Session, site_id: int | None, *conditions: Any) -> int:
         .where(Entry.site_id == site_id, Entry.state.in_(_HELD), *conditions)
     )
     return session.scalar(statement) or 0
+
+
+def preferences(session: Session, site_ids: Sequence[int | None]) -> int:
+    """How many entries that hold a seat at these sites have chosen a day (R14.7): what the
+    intention switch leaves as it is, by whichever way it is switched off."""
+    count = 0
+    for start in range(0, len(site_ids), _CHUNK):
+        statement = (
+            select(func.count())
+            .select_from(Entry)
+            .where(
+                Entry.site_id.in_(site_ids[start : start + _CHUNK]),
+                Entry.state.in_(_HELD),
+                Entry.preference_day.is_not(None),
+            )
+        )
+        count += session.scalar(statement) or 0
+    return count
+
+
+def preferences_kept(session: Session, site_ids: Sequence[int | None]) -> Iterator[Message]:
+    """What switching 意向 off at these sites means to who has chosen a day; nothing for none."""
+    count = preferences(session, site_ids)
+    if count:
+        yield Message(
+            N_("已选择意向考试日期的 {count} 科次保留原来的日期，不能再选择或改选。"), count=count
+        )
 
 
 def settings_of(session: Session, site_id: int | None) -> SiteSettings | None:
@@ -74,4 +103,12 @@ def during_registration(
         )
 
 
-__all__ = ["during_registration", "entries", "registrations", "running", "settings_of"]
+__all__ = [
+    "during_registration",
+    "entries",
+    "preferences",
+    "preferences_kept",
+    "registrations",
+    "running",
+    "settings_of",
+]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
@@ -97,6 +97,9 @@ def _of_switch(session: Session, row: SiteSettings, name: str, new: Any) -> Iter
     if name == "open" and not new:
         yield Message(N_("不开考后，考点容量、意向考试、考生报名时间和班级选项的设置无效。"))
         return
+    if name == "preference_allowed" and not new:
+        yield from affected.preferences_kept(session, [row.site_id])
+        return
     rule = _COUNTED.get((name, bool(new)) if name != "max_subjects" else (name, True))
     if rule is None:
         return
@@ -137,14 +140,6 @@ def _everybody(_new: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _with_preference(_new: Any) -> tuple[Any, ...]:
-    return (
-        select(Entry.id)
-        .where(Entry.registration_id == Registration.id, Entry.preference_day.is_not(None))
-        .exists(),
-    )
-
-
 #: (item, switched on) -> (sentence, conditions of the registrations that it touches)
 _COUNTED: dict[tuple[str, bool], tuple[str, Any]] = {
     ("max_subjects", True): (
@@ -174,10 +169,6 @@ _COUNTED: dict[tuple[str, bool], tuple[str, Any]] = {
     ("self_printing", False): (
         N_("{count} 名考生将不能自己下载准考证，须由考点下发。"),
         _everybody,
-    ),
-    ("preference_allowed", False): (
-        N_("{count} 名考生已选择意向考试日期：保留，但不能再选择或修改。"),
-        _with_preference,
     ),
 }
 
@@ -325,17 +316,7 @@ def _effects_of_preference(rows: Sequence[SiteSettings], context: Context) -> It
     if context.values.get("allowed") != "0":
         return
     sites = [row.site_id for row in rows if row.preference_allowed]
-    count = 0
-    for start in range(0, len(sites), 500):
-        statement = (
-            select(func.count())
-            .select_from(Registration)
-            .where(Registration.site_id.in_(sites[start : start + 500]), *_with_preference(None))
-        )
-        count += context.session.scalar(statement) or 0
-    if count:
-        template, _ = _COUNTED["preference_allowed", False]
-        yield Message(template, count=count, number=0)
+    yield from affected.preferences_kept(context.session, sites)
 
 
 __all__ = [

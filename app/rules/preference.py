@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
@@ -33,9 +33,8 @@ from app.models.audit import AuditEntry
 from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import Exam, ExamDay
 from app.models.organisation import Organisation
-from app.models.registration import HOLDING, Entry
 from app.models.settings import SETTERS, SiteSettings
-from app.rules import capacity
+from app.rules import affected, capacity
 from app.rules.capacity import TOTAL, day_pool
 from app.rules.capacity_grid import former_limits, note_of, pools_of
 from app.rules.exam import days_of
@@ -178,31 +177,13 @@ def save(session: Session, change: GridChange) -> None:
 # ---------------------------------------------------------------- effects
 
 
-def live_preferences(session: Session, site_ids: Sequence[int]) -> int:
-    """How many entries with a seat at these sites have chosen a day."""
-    statement = (
-        select(func.count())
-        .select_from(Entry)
-        .where(
-            Entry.site_id.in_(site_ids),
-            Entry.preference_day.is_not(None),
-            Entry.state.in_([state.value for state in HOLDING]),
-        )
-    )
-    return session.scalar(statement) or 0
-
-
 def effects(session: Session, changes: Sequence[GridChange]) -> list[Message]:
     """What switching off does to preferences, and where the switch alone is not enough."""
     off = [change.site.id for change in changes if change.after.get(SWITCH) is False]
     found = []
     if off:
-        text = N_(
-            "{sites} 个考点将不再允许选择意向日期；已选择的 {count} 科次保留原来的意向日期，"
-            "不能再改选。"
-        )
-        count = live_preferences(session, off)
-        found.append(Message(text, sites=len(off), count=count))
+        found.append(Message(N_("{sites} 个考点将不再允许选择意向日期。"), sites=len(off)))
+        found += affected.preferences_kept(session, off)
     lacking = sum(
         change.after.get(SWITCH) is True
         and any(change.value(name) is None for name in change.cells if name != SWITCH)

@@ -11,8 +11,11 @@ from app.metadata.declarations import GridCell, GridChange
 from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
 from app.models.organisation import Organisation
-from app.rules import grid_filling, preference
+from app.models.registration import EntryState
+from app.models.settings import SiteSettings
+from app.rules import crud, general_settings, grid_filling, operations, preference
 from app.rules.capacity import PreferenceQuotaTooLarge, refusals
+from app.rules.effects import Unconfirmed
 from app.rules.policy import WindowClosed
 from app.rules.preference import PREFERENCE, SWITCH
 from tests import factories
@@ -140,8 +143,34 @@ def test_r14_switching_off_says_how_many_have_chosen(session: KaowuSession, tree
     factories.make_registration(session, tree, subjects=("14", "24"), preference_day=EXAM_DAYS[0])
     act(session, tree, Level.PROVINCE)
     told = effects(session, PREFERENCE, tree, {0: {SWITCH: "否"}, 1: {SWITCH: "是"}})
-    assert "1 个考点将不再允许选择意向日期；已选择的 2 科次保留" in told
+    assert "1 个考点将不再允许选择意向日期" in told
+    assert "已选择意向考试日期的 2 科次保留原来的日期" in told
     assert "1 个考点允许后还没有意向名额" in told
+
+
+def test_r14_7_every_way_of_switching_off_tells_the_same_count(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """Form, operation and grid: entries that hold a seat, neither people nor what has expired."""
+    save(session, PREFERENCE, tree, {0: quotas(5, 5, 5)})
+    factories.set_settings(session, tree.site, online_enabled=False)
+    factories.make_registration(session, tree, subjects=("14", "24"), preference_day=EXAM_DAYS[0])
+    factories.make_registration(
+        session, tree, state=EntryState.EXPIRED, life="expired", preference_day=EXAM_DAYS[0]
+    )
+    act(session, tree, Level.PROVINCE)
+    told = "已选择意向考试日期的 2 科次保留原来的日期，不能再选择或改选。"
+    assert told in effects(session, PREFERENCE, tree, {0: {SWITCH: "否"}})
+    row = preference.settings_of(session, [tree.site])[tree.site.id]
+    general = SiteSettings.__admin__
+    with pytest.raises(Unconfirmed) as by_form:
+        crud.update(session, general, row.id, {"preference_allowed": "0"}, confirmed="")
+    session.expire_all()
+    chosen = operations.Chosen(ids=(row.id,))
+    with pytest.raises(Unconfirmed) as by_operation:
+        operations.run(session, general_settings.PREFERENCE, chosen, {"allowed": "0"}, confirmed="")
+    for refused in (by_form, by_operation):
+        assert [str(sentence) for sentence in refused.value.effects] == [told]
 
 
 def test_r0_6b_days_are_copied_in_their_order(session: KaowuSession, tree: Tree) -> None:
