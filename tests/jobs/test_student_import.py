@@ -331,12 +331,34 @@ def test_r20_5_both_sides_of_a_move_find_it_in_their_logs(used: Ground) -> None:
     assert (lost.site_id, lost.province_id) == (used.tree.site.id, used.tree.province.id)
     assert lost.changes["site_code"]["old"] == "990701"
     assert lost.changes["site_code"]["new"] == "990702"
-    assert "name" not in lost.changes
     (taken,) = entries(used, "roster.studentrecord.edit")
     assert taken.site_id == used.tree.sites[1].id
     summary = entries(used, "roster.student_record_import.run")[-1]
     assert summary.object_id == made.id
     assert {c["label"]: c["new"] for c in summary.changes.values()}["由其他考点转入"] == 1
+
+
+def test_r20_5_neither_side_of_a_move_reads_what_the_other_wrote(used: Ground) -> None:
+    """The losing site's log keeps the record that was its own; the gaining site's has the level
+    that decided, and nothing else of it."""
+    number = id_number(birth=BIRTH)
+    run(used, line(id_number=number, department="旧系", remark="旧注", postcode="100001"))
+    changed = {"department": "新系", "remark": "新注", "education": "研究生"}
+    run(used, line(id_number=number, **changed), actor=second_site(used))
+    (lost,) = entries(used, "roster.studentrecord.moved")
+    (taken,) = entries(used, "roster.studentrecord.edit")
+    assert taken.changes.keys() - {"_declaration"} == {
+        "name",
+        "id_type",
+        "id_number",
+        "education",
+        "site_code",
+    }
+    assert not {"旧系", "旧注", "100001", "信息学院"} & set(str(taken.changes).split("'"))
+    assert taken.changes["site_code"] == {"label": "site_code", "old": "990701", "new": "990702"}
+    assert lost.changes["department"] == {"label": "院系", "old": "旧系", "new": None}
+    assert lost.changes["remark"]["old"] == "旧注"
+    assert "新" not in str(lost.changes)
 
 
 def test_r20_5_a_move_between_provinces_is_in_the_logs_of_both(used: Ground) -> None:

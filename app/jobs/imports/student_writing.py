@@ -21,8 +21,8 @@ from app.models.roster import RosterMove, StudentRecord
 from app.rules import audit, crud
 
 _PLACE = ("province_code", "city_code", "site_code")
-#: what the log keeps of a new record: who, where, and the level that decides on moves. All later
-#: changes are logged in full, so the first values follow from the record itself.
+#: what the log keeps of a record that is new to its site: who, where, and the level that decides
+#: on moves. All later changes there are logged in full, so the first values follow from the record.
 _LOGGED_FIRST = ("name", "id_type", "id_number", "education", "site_code")
 Entry = tuple[int, Mapping[str, Any], Mapping[str, Any]]
 
@@ -107,20 +107,29 @@ class Writer:
     def _log(self, new_ids: Sequence[int]) -> None:
         here = _place_of(self.file.site)
         added: Iterable[Entry] = (
-            (row_id, {}, {name: values[name] for name in _LOGGED_FIRST})
+            (row_id, {}, _named(values, _LOGGED_FIRST))
             for row_id, values in zip(new_ids, self.new, strict=True)
         )
         audit.record_rows(self.session, StudentRecord, Verb.ADD, added, place=here)
-        changed = [(stored.row_id, _old(stored), values) for values, stored in self.changed]
-        audit.record_rows(self.session, StudentRecord, Verb.EDIT, map(_public, changed), place=here)
+        own = self.file.site.code
+        changed = (
+            (stored.row_id, _old(stored), _public(values))
+            if stored.site_code == own
+            else (stored.row_id, _seen(_old(stored)), _named(values, _LOGGED_FIRST))
+            for values, stored in self.changed
+        )
+        audit.record_rows(self.session, StudentRecord, Verb.EDIT, changed, place=here)
         self._log_moves()
 
     def _log_moves(self) -> None:
-        """The losing sites, and their provinces, find in their logs what has left them."""
+        """The losing sites, and their provinces, find in their logs what has left them: the record
+        as it was theirs, and where it went. What the new site writes in it is not theirs to read.
+        """
         by_site: dict[str, list[Entry]] = {}
         for values, stored in self.changed:
             if stored.site_code != self.file.site.code:
-                entry = (stored.row_id, _lost(_old(stored)), _lost(values))
+                was = {**stored.values, "site_code": stored.site_code}
+                entry = (stored.row_id, was, _seen(values))
                 by_site.setdefault(stored.site_code, []).append(entry)
         for code, entries in by_site.items():
             losing = self.losing.get(code)
@@ -164,12 +173,15 @@ def _old(stored: Stored) -> dict[str, Any]:
     return {**stored.values, **dict(zip(_PLACE, place, strict=True))}
 
 
-def _public(entry: Entry) -> Entry:
+def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without the digest, which says nothing to a reader."""
-    row_id, old, new = entry
-    return row_id, old, {name: value for name, value in new.items() if name != "id_digest"}
+    return {name: value for name, value in values.items() if name != "id_digest"}
 
 
-def _lost(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the losing side is told: where it went, and the two levels that decided."""
-    return {name: values[name] for name in ("site_code", "education")}
+def _named(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names}
+
+
+def _seen(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What either side of a move is told of the other: the site, and the level that decided."""
+    return _named(values, ("site_code", "education"))
