@@ -24,12 +24,24 @@ _HELD = tuple(state.value for state in HOLDING)
 
 def registrations(session: Session, site_id: int | None, *conditions: Any) -> int:
     """How many registrations of a site hold seats or may still get one (drafts too)."""
-    statement = (
-        select(func.count())
-        .select_from(Registration)
-        .where(Registration.site_id == site_id, Registration.life.in_(LIVE), *conditions)
-    )
-    return session.scalar(statement) or 0
+    return registrations_at(session, [site_id], *conditions)
+
+
+def registrations_at(session: Session, site_ids: Sequence[int | None], *conditions: Any) -> int:
+    """The same at all of these sites together."""
+    count = 0
+    for start in range(0, len(site_ids), _CHUNK):
+        statement = (
+            select(func.count())
+            .select_from(Registration)
+            .where(
+                Registration.site_id.in_(site_ids[start : start + _CHUNK]),
+                Registration.life.in_(LIVE),
+                *conditions,
+            )
+        )
+        count += session.scalar(statement) or 0
+    return count
 
 
 def entries(session: Session, site_id: int | None, *conditions: Any) -> int:
@@ -109,6 +121,7 @@ __all__ = [
     "preferences",
     "preferences_kept",
     "registrations",
+    "registrations_at",
     "running",
     "settings_of",
 ]

@@ -28,7 +28,7 @@ from app.rules import affected, windows
 from app.rules.crud import Context, before
 from app.rules.effects import changed, effects
 from app.rules.operations import OperationContext
-from app.rules.windows import Interval, intersect
+from app.rules.windows import Interval, intersect, local
 
 
 class OutsideBounds(KaowuError):
@@ -142,25 +142,86 @@ def _online_time(row: SiteSettings, context: Context) -> None:
     check_bounds(context.session, row)
 
 
-@effects("online_time", Verb.EDIT)
-def _effects(row: SiteSettings, context: Context) -> Iterator[Message]:
-    """Who has not paid loses the time to do so when it ends earlier, or is switched off."""
-    if changed(row, "online_enabled") is None and changed(row, "online_end") is None:
-        return
-    earlier = changed(row, "online_end")
-    shortened = earlier is not None and None not in earlier and earlier[1] < earlier[0]
-    if row.online_enabled and not shortened:
-        return
-    unpaid = affected.registrations(
-        context.session,
-        row.site_id,
+# ---------------------------------------------------------------- effects (R10.2)
+
+
+def _ends_earlier(old: Interval, new: Interval) -> bool:
+    """Is the time switched off, or cut at its end?"""
+    if old.start is None or old.end is None:
+        return False
+    return new.start is None or (new.end is not None and new.end < old.end)
+
+
+def _begins_later(old: Interval, new: Interval, now: dt.datetime) -> bool:
+    """Is it put off? A start that has passed either way stops nobody."""
+    if old.start is None or new.start is None:
+        return False
+    return new.start > old.start and new.start > now
+
+
+def _told(
+    session: Session,
+    sites: Sequence[tuple[int | None, Interval]],
+    new: Interval,
+    now: dt.datetime,
+) -> Iterator[Message]:
+    """Who has not paid cannot do so after an earlier end, nor before a later start.
+
+    `sites` are (site id, its time so far); all get the time `new`.
+    """
+    ending = [site for site, old in sites if _ends_earlier(old, new)]
+    waiting = [site for site, old in sites if _begins_later(old, new, now)]
+    if count := _unpaid(session, ending):
+        yield Message(
+            N_("{count} 名个人报名考生尚未缴清，网报结束后不能再报考和支付。"), count=count
+        )
+    if new.start is not None and (count := _unpaid(session, waiting)):
+        yield Message(
+            N_("{count} 名个人报名考生尚未缴清，在 {start} 之前不能报考和支付。"),
+            count=count,
+            start=local(new.start),
+        )
+
+
+def _unpaid(session: Session, sites: Sequence[int | None]) -> int:
+    return affected.registrations_at(
+        session,
+        sites,
         Registration.mode == Mode.INDIVIDUAL.value,
         Registration.payment != "paid",
     )
-    if unpaid:
-        yield Message(
-            N_("{count} 名个人报名考生尚未缴清，网报结束后不能再报考和支付。"), count=unpaid
-        )
+
+
+def _former(row: SiteSettings) -> Interval:
+    """The time of the site before the pending change."""
+    enabled, start, end = (
+        change[0] if (change := changed(row, name)) is not None else getattr(row, name)
+        for name in ("online_enabled", "online_start", "online_end")
+    )
+    return Interval(start, end) if enabled else Interval()
+
+
+@effects("online_time", Verb.EDIT)
+def _effects(row: SiteSettings, context: Context) -> Iterator[Message]:
+    sites = [(row.site_id, _former(row))]
+    yield from _told(context.session, sites, online_interval(row), context.clock())
+
+
+@effects("online_time_set", Verb.RUN)
+def _effects_of_many(rows: Sequence[SiteSettings], context: Context) -> Iterator[Message]:
+    """The same for all sites that will take the time; the others are left alone."""
+    values = context.values
+    new = Interval()
+    if values.get("online_enabled"):
+        new = Interval(values.get("online_start"), values.get("online_end"))
+        if new.start is None or new.end is None:
+            return  # `_apply` refuses it
+    sites = [
+        (row.site_id, online_interval(row))
+        for row in rows
+        if new.start is None or intersect(new, _bounds_of(row)) == new
+    ]
+    yield from _told(context.session, sites, new, context.clock())
 
 
 # ---------------------------------------------------------------- many sites at once

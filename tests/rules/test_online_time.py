@@ -82,6 +82,46 @@ def test_r15_4_switching_off_tells_who_has_not_paid(session: KaowuSession, tree:
     assert crud.update(session, ONLINE_TIME, row.id, later, confirmed="").online_enabled
 
 
+def test_r15_5_a_later_start_tells_who_has_to_wait(session: KaowuSession, tree: Tree) -> None:
+    factories.make_registration(session, tree)
+    become(session, tree.actor())
+    row = row_of(session, tree)
+    start = text(tree.now + 2 * DAY)
+    with pytest.raises(effects.Unconfirmed) as refused:
+        crud.update(session, ONLINE_TIME, row.id, {"online_start": start}, confirmed="")
+    (sentence,) = refused.value.effects
+    assert f"1 名个人报名考生尚未缴清，在 {start} 之前不能报考和支付" in str(sentence)
+    session.expire_all()
+    passed = {"online_start": text(tree.now - DAY)}
+    assert crud.update(session, ONLINE_TIME, row.id, passed, confirmed="").online_enabled
+
+
+def told_of_many(session: KaowuSession, tree: Tree, **values: str) -> list[str]:
+    """The effects of setting the time of both sites."""
+    become(session, tree.actor(Level.PROVINCE))
+    chosen = Chosen(ids=tuple(row_of(session, tree, number).id for number in (0, 1)))
+    with pytest.raises(effects.Unconfirmed) as refused:
+        operations.run(session, SET_TIMES, chosen, values, confirmed="")
+    session.expire_all()
+    return [str(sentence) for sentence in refused.value.effects]
+
+
+def test_r15_4_many_sites_at_once_tell_the_same(session: KaowuSession, tree: Tree) -> None:
+    factories.make_registration(session, tree)
+    for _ in range(2):
+        factories.make_registration(session, tree, tree.sites[1])
+    (off,) = told_of_many(session, tree, online_enabled="0")
+    assert "3 名个人报名考生尚未缴清，网报结束后" in off
+    start, end = text(tree.now + DAY), text(tree.now + 2 * DAY)
+    values = {"online_enabled": "1", "online_start": start, "online_end": end}
+    earlier, later = told_of_many(session, tree, **values)
+    assert "3 名个人报名考生尚未缴清，网报结束后" in earlier
+    assert f"3 名个人报名考生尚未缴清，在 {start} 之前" in later
+    # a site whose W4 does not hold the new time keeps its own
+    factories.set_window(session, tree.sites[1], Window.ONLINE, tree.now - 2 * DAY, tree.now + DAY)
+    assert "1 名个人报名考生" in told_of_many(session, tree, **values)[0]
+
+
 def test_r15_3_the_province_sets_many_sites_and_w4_decides_for_each(
     session: KaowuSession, tree: Tree
 ) -> None:
