@@ -77,6 +77,8 @@ def waiting(
         found += _moved_records(session)
     elif level in (Level.PROVINCE, Level.CITY):
         found += _unset_windows(session, at)
+        if level is Level.PROVINCE:
+            found += _moves_between_provinces(session)
     return found
 
 
@@ -179,6 +181,16 @@ def _moved_records(session: Session) -> list[Waiting]:
         return []
     text = Message(N_("{count} 名学生的学籍已转到其他考点，请核对"), count=count)
     return [Waiting(text, "roster_move", {"from_site_code": actor_of(session).site_code})]
+
+
+def _moves_between_provinces(session: Session) -> list[Waiting]:
+    """Both provinces hear of it (R20.5), until the site that has lost the records has read of it;
+    the list has the newest first."""
+    count = moves.between_provinces(session)
+    if not count:
+        return []
+    text = Message(N_("{count} 名学生的学籍跨省变动，原考点尚未核对"), count=count)
+    return [Waiting(text, "roster_move")]
 
 
 def _unset_windows(session: Session, at: dt.datetime) -> list[Waiting]:

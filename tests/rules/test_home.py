@@ -17,10 +17,13 @@ from app.models.exam import OperationWindow
 from app.models.job import JobRun
 from app.models.registration import EntryState, Registration
 from app.models.settings import Notice, SiteSubject
-from app.rules import home, listing, window_setting
+from app.rules import home, listing, operations, window_setting
 from app.rules.clock import fixed
+from app.rules.operations import Chosen
+from app.rules.roster import moves
 from tests import factories
 from tests.factories import Tree
+from tests.rules.roster.roster_world import add_move
 
 LABELS = [
     "机构名称",
@@ -243,6 +246,27 @@ def test_r9_2a_superiors_are_told_of_organisations_without_windows(
     become(session, city)
     lacking = window_setting.unset_ids(session, window_setting.Unset.EXAM)
     assert lacking == {row.id for row in tree.sites}
+
+
+def test_r20_5_a_move_between_provinces_is_told_to_both(session: KaowuSession, tree: Tree) -> None:
+    """Until the losing site has read of it; moves inside the province are its sites' affair."""
+    out, inside = add_move(session, "990701", "980101"), add_move(session, "990701", "990702")
+    other = tree.actor(Level.PROVINCE, organisation_code="98", province_code="98")
+    sentence = "1 名学生的学籍跨省变动，原考点尚未核对"
+    for province in (tree.actor(Level.PROVINCE), other):
+        become(session, province)
+        assert moves.between_provinces(session) == 1
+    assert waits(welcome(session, tree, tree.actor(Level.PROVINCE)))[sentence] == (
+        "roster_move",
+        {},
+    )
+    for level in (Level.CENTER, Level.CITY):
+        assert sentence not in waits(welcome(session, tree, tree.actor(level)))
+    become(session, tree.actor())
+    operations.run(session, moves.ACKNOWLEDGE, Chosen((out.id, inside.id)), {})
+    for province in (tree.actor(Level.PROVINCE), other):
+        become(session, province)
+        assert moves.between_provinces(session) == 0
 
 
 @pytest.mark.parametrize("level", ADMINISTRATORS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of
@@ -27,6 +27,22 @@ def unread(session: Session) -> int:
         select(func.count())
         .select_from(RosterMove)
         .where(RosterMove.from_site_code == actor.site_code, RosterMove.acknowledged_at.is_(None))
+    )
+    return session.scalar(statement) or 0
+
+
+def between_provinces(session: Session) -> int:
+    """How many records have come into the actor's province from another one or have left it for
+    one, and the site that has lost them has not read of it: both provinces are told (R20.5)."""
+    code = actor_of(session).province_code
+    statement = (
+        select(func.count())
+        .select_from(RosterMove)
+        .where(
+            or_(RosterMove.from_province_code == code, RosterMove.to_province_code == code),
+            RosterMove.from_province_code != RosterMove.to_province_code,
+            RosterMove.acknowledged_at.is_(None),
+        )
     )
     return session.scalar(statement) or 0
 
@@ -68,4 +84,4 @@ ACKNOWLEDGE = register(
 )
 
 
-__all__ = ["ACKNOWLEDGE", "unread"]
+__all__ = ["ACKNOWLEDGE", "between_provinces", "unread"]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database.keys import digest
 from app.models.organisation import Organisation
-from app.models.roster import RosterAllowedSite, RosterPolicy, StudentRecord
+from app.models.roster import RosterAllowedSite, RosterMove, RosterPolicy, StudentRecord
 from tests.factories import Tree, id_number, seeding
 
 
@@ -66,6 +66,30 @@ def add_record(
             "student_number": "2026000001",
         }
         | values,
+    )
+    with seeding(session):
+        session.add(row)
+    return row
+
+
+def add_move(session: Session, from_site: str, to_site: str, **values: Any) -> RosterMove:
+    """A record that `to_site` has taken over; both are codes of sites."""
+    number = id_number()
+    row = RosterMove(
+        **{
+            "name": "王二",
+            "id_number": number,
+            "id_digest": str(digest(number)),
+            "from_province_code": from_site[:2],
+            "from_city_code": from_site[:4],
+            "from_site_code": from_site,
+            "to_province_code": to_site[:2],
+            "to_city_code": to_site[:4],
+            "to_site_code": to_site,
+            "from_education": "20",
+            "to_education": "10",
+        }
+        | values
     )
     with seeding(session):
         session.add(row)

@@ -26,8 +26,8 @@ from app.rules.policy import HistoricExam, NoVerb, WindowClosed
 from app.rules.roster import moves, records
 from app.rules.roster.records import DELETE_ALL, OnlyInCurrentExam
 from tests import factories
-from tests.factories import Tree, id_number, plant, set_window
-from tests.rules.roster.roster_world import add_record, set_policy
+from tests.factories import Tree, id_number, set_window
+from tests.rules.roster.roster_world import add_move, add_record, set_policy
 
 RESOURCE = StudentRecord.__admin__
 
@@ -357,34 +357,10 @@ def test_n23_deleting_all_waits_for_an_import_and_counts_what_is_there(
 # ---------------------------------------------------------------- moves
 
 
-def move(session: KaowuSession, **values: Any) -> RosterMove:
-    number = id_number()
-    row = RosterMove(
-        **{
-            "name": "王二",
-            "id_number": number,
-            "id_digest": str(digest(number)),
-            "from_province_code": "99",
-            "from_city_code": "9907",
-            "from_site_code": "990701",
-            "from_site_name": "地市七考点1",
-            "to_province_code": "98",
-            "to_city_code": None,
-            "to_site_code": "980101",
-            "to_site_name": "外省考点",
-            "from_education": "20",
-            "to_education": "10",
-        }
-        | values
-    )
-    plant(session, row)
-    return row
-
-
 def test_r20_5_both_sites_and_provinces_see_the_move_and_nobody_else(
     session: KaowuSession, tree: Tree
 ) -> None:
-    row = move(session)
+    row = add_move(session, "990701", "980101")
     resource = RosterMove.__admin__
     seen = {
         tree.actor(): True,
@@ -405,8 +381,8 @@ def test_r20_5_both_sites_and_provinces_see_the_move_and_nobody_else(
 def test_r20_5_the_losing_site_is_told_until_it_has_read_of_it(
     session: KaowuSession, tree: Tree
 ) -> None:
-    row = move(session)
-    come = move(session, from_site_code="980101", to_site_code="990701")
+    row = add_move(session, "990701", "980101")
+    come = add_move(session, "980101", "990701")
     become(session, tree.actor())
     assert moves.unread(session) == 1
     report = operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id, come.id)), {})
@@ -422,7 +398,7 @@ def test_r20_5_the_losing_site_is_told_until_it_has_read_of_it(
 def test_r0_4_a_move_is_marked_as_read_in_the_current_session_only(session: KaowuSession) -> None:
     past = factories.make_tree(session, number=57, state="history")
     set_policy(session, past, past.site)
-    row = move(session)
+    row = add_move(session, "990701", "980101")
     become(session, past.actor())
     with pytest.raises(OnlyInCurrentExam):
         operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id,)), {})
