@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.metadata.declarations import CHANGE, LOOK, Place, Resource
-from app.metadata.errors import N_, InvalidInput, Message
+from app.metadata.errors import N_, InvalidInput, Message, StaleRow
 from app.metadata.fields import Computed, Field, Kind
 from app.metadata.registry import register
 from app.metadata.text import normalise
@@ -131,8 +131,24 @@ def set_options(session: Session, row: SiteSettings, names: Iterable[str]) -> No
 @before("class_option", Verb.EDIT)
 def _store(row: SiteSettings, context: Context) -> None:
     if "class_text" in context.values:
+        _hold(context.session, row)
         set_options(context.session, row, options_in(context.values["class_text"]))
         context.session.expire(row, ["class_options"])
+
+
+def _hold(session: Session, row: SiteSettings) -> None:
+    """Keep others from saving options of the site until this transaction ends.
+
+    The row of settings is not written, so its own version does not notice them. Raises StaleRow
+    where the options are no longer those that the form's version was compared with.
+    """
+    compared = {option.name: option.position for option in row.class_options}
+    session.scalar(select(SiteSettings.id).where(SiteSettings.id == row.id).with_for_update())
+    present = session.execute(
+        select(ClassOption.name, ClassOption.position).where(ClassOption.site_id == row.site_id)
+    )
+    if compared != {name: position for name, position in present}:  # noqa: C416 - as in `fee_grid`
+        raise StaleRow()
 
 
 @effects("class_option", Verb.EDIT)

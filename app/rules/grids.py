@@ -156,10 +156,15 @@ def rows_of(
     *,
     lock: bool = False,
 ) -> list[Row]:
-    """The rows of these sites, in their order."""
+    """The rows of these sites, in their order.
+
+    What is locked is read in one statement per table: each table has one order for its locks,
+    which need not be that of the sites.
+    """
     found: list[Row] = []
-    for start in range(0, len(sites), CHUNK):
-        part = sites[start : start + CHUNK]
+    size = max(1, len(sites)) if lock else CHUNK
+    for start in range(0, len(sites), size):
+        part = sites[start : start + size]
         cells = grid.read(session, part, columns, lock)
         found += [Row(site, cells.get(site.id, {})) for site in part]
     return found

@@ -94,11 +94,11 @@ def _days_in_scope(session: Session, actor: Actor) -> list[dt.date]:
 def settings_of(
     session: Session, sites: Sequence[Organisation], *, lock: bool = False
 ) -> dict[int, SiteSettings]:
-    """{site id: settings row}, locked in the order of the sites."""
+    """{site id: settings row}, locked in the order of their ids, as `listing.rows_by_id` does."""
     statement = (
         select(SiteSettings)
         .where(SiteSettings.site_id.in_([site.id for site in sites]))
-        .order_by(SiteSettings.site_id)
+        .order_by(SiteSettings.id)
     )
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from app.models.capacity import CapacityPool
 from app.models.organisation import Organisation
 from app.models.registration import EntryState
 from app.models.settings import SiteSettings
-from app.rules import crud, general_settings, grid_filling, operations, preference
+from app.rules import crud, general_settings, grid_filling, grids, operations, preference
 from app.rules.capacity import PreferenceQuotaTooLarge, refusals
 from app.rules.effects import Unconfirmed
 from app.rules.policy import WindowClosed
@@ -171,6 +173,33 @@ def test_r14_7_every_way_of_switching_off_tells_the_same_count(
         operations.run(session, general_settings.PREFERENCE, chosen, {"allowed": "0"}, confirmed="")
     for refused in (by_form, by_operation):
         assert [str(sentence) for sentence in refused.value.effects] == [told]
+
+
+def test_rows_of_settings_are_locked_in_the_order_of_their_ids(
+    session: KaowuSession, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grid and the operation lock the same rows; two orders would be a deadlock."""
+    with factories.seeding(session):
+        first = preference.settings_of(session, [tree.site])[tree.site.id]
+        values = {name: getattr(first, name) for name in tree.path(tree.site)}
+        session.delete(first)
+        session.flush()
+        session.add(SiteSettings(**values, preference_allowed=True))
+    monkeypatch.setattr(grids, "CHUNK", 1)
+    act(session, tree, Level.PROVINCE)
+    locked: list[list[int]] = []
+
+    def read(session: KaowuSession, sites: Any, lock: bool = False) -> Any:
+        found = reading(session, sites, lock=lock)
+        if lock:
+            locked.append([row.id for row in found.values()])
+        return found
+
+    reading = preference.settings_of
+    monkeypatch.setattr(preference, "settings_of", read)
+    assert save(session, PREFERENCE, tree, {0: {SWITCH: "否"}, 1: {SWITCH: "是"}}) == 2
+    assert [len(rows) for rows in locked] == [2]
+    assert locked[0] == sorted(locked[0])
 
 
 def test_r0_6b_days_are_copied_in_their_order(session: KaowuSession, tree: Tree) -> None:
