@@ -253,19 +253,21 @@ def _read_as(acting: Actor) -> KaowuSession:
 def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
     """Run a write in one unit of work as the candidate (or as `acting`); counted per passport.
 
-    The read session is ended first, so that it does not show what was before. Raises
+    It is counted in a unit of its own, before: what is refused is rolled back, and counts all the
+    same. The read session is ended first, so that it does not show what was before. Raises
     `rate_limit.TooMany`, and what `work` raises.
     """
     who = acting or actor()
     close_read_session()
+    if who.passport_id is not None:
+        bucket, limit = f"write:{who.passport_id}", portal().settings.rate_write
+        now = portal().clock()
+        _unit(who, lambda database: rate_limit.require(database, bucket, limit, now))
+    return _unit(who, work)
 
-    def counted(database: KaowuSession) -> T:
-        if who.passport_id is not None:
-            limit, now = portal().settings.rate_write, portal().clock()
-            rate_limit.require(database, f"write:{who.passport_id}", limit, now)
-        return work(database)
 
-    return run_unit(portal().factory, who, counted, request_id=request_id(), address=address())
+def _unit(who: Actor, work: Callable[[KaowuSession], T]) -> T:
+    return run_unit(portal().factory, who, work, request_id=request_id(), address=address())
 
 
 def close_read_session(_error: BaseException | None = None) -> None:

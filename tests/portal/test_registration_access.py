@@ -127,3 +127,14 @@ def test_choosing_subjects_costs_at_most_ten_statements(portal: Portal) -> None:
     asked = [text for text in statements if not text.startswith("BEGIN")]
     assert len(asked) <= 10, asked
     assert candidate.entries() == {"14": "deleted", "24": "unpaid"}
+
+
+def test_what_is_refused_counts_among_a_candidates_writes(
+    fresh_database: str, instance: Path
+) -> None:
+    """The refusal is rolled back, its count is not."""
+    with open_portal(fresh_database, instance, RATE_WRITE="3/60") as portal:
+        candidate = Candidate(portal)
+        candidate.accept()
+        answers = [candidate.fill_in(mobile="1").status_code for _ in range(5)]
+    assert answers == [422, 422, 422, 429, 429]
