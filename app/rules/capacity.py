@@ -276,11 +276,13 @@ def _in_scope(actor: Actor, site: AtSite) -> bool:
 def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> None:
     """Set capacities ({pool: limit}) under the caller's permit; the log names every change.
 
-    All pools of the site are locked in the global order, so that no claim slips in between.
+    The subjects are held first, so that none is deleted below its seats (R11.5); then all pools
+    of the site are locked in the global order, so that no claim slips in between.
     Raises the first of `refusals`, or SubjectNotOffered.
     """
     _require_permit(session)
     _site(session, site)
+    missing = _not_offered(session, site, limits)
     rows = session.scalars(
         select(CapacityPool)
         .where(CapacityPool.exam_id == site.exam_id, CapacityPool.site_id == site.site_id)
@@ -289,7 +291,10 @@ def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> Non
         .execution_options(populate_existing=True)
     )
     pools = {row.pool: row for row in rows}
-    _check_offered(session, site, [pool for pool in limits if pool not in pools])
+    for pool in missing:
+        # what is left of a subject may still be set to 0
+        if limits[pool] or pool not in pools:
+            raise SubjectNotOffered(what=pool_label(pool))
     present = {pool: (row.capacity, row.used) for pool, row in pools.items()}
     for error in refusals(present, limits).values():
         raise error
@@ -335,15 +340,23 @@ def _new_pool(site: AtSite, pool: str, limit: int) -> CapacityPool:
     )
 
 
-def _check_offered(session: Session, site: AtSite, new_pools: list[str]) -> None:
-    subjects = {pool[2:] for pool in new_pools if pool.startswith("S:")}
+def _not_offered(session: Session, site: AtSite, pools: Iterable[str]) -> list[str]:
+    """The pools of subjects that the site does not offer; the others' subjects stay until the
+    transaction ends."""
+    subjects = {pool[2:] for pool in pools if pool.startswith("S:")}
     if not subjects:
-        return
-    offered = select(SiteSubject.subject_code).where(
-        SiteSubject.exam_id == site.exam_id, SiteSubject.site_id == site.site_id
+        return []
+    offered = (
+        select(SiteSubject.subject_code)
+        .where(
+            SiteSubject.exam_id == site.exam_id,
+            SiteSubject.site_id == site.site_id,
+            SiteSubject.subject_code.in_(subjects),
+        )
+        .order_by(SiteSubject.id)
+        .with_for_update(read=True)
     )
-    for code in sorted(subjects - set(session.scalars(offered))):
-        raise SubjectNotOffered(what=pool_label(subject_pool(code)))
+    return [subject_pool(code) for code in sorted(subjects - set(session.scalars(offered)))]
 
 
 def _limit_refusal(pool: str, limit: int, used: int) -> KaowuError | None:

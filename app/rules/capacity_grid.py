@@ -107,7 +107,7 @@ def read(
 ) -> dict[int, dict[str, GridCell]]:
     """The limits; a subject that the site offers without a limit counts as 0 (R13.3a)."""
     found: dict[int, dict[str, GridCell]] = {}
-    offered = subjects_of(session, sites)
+    offered = subjects_of(session, sites, lock=lock)
     for site_id, pools in pools_of(session, sites, lock=lock).items():
         names = [TOTAL, *(subject_pool(code) for code in sorted(offered[site_id]))]
         found[site_id] = {name: _cell(pools.get(name)) for name in names}

@@ -24,12 +24,19 @@ def subjects_in_scope(session: Session, actor: Actor) -> dict[str, str]:
     return {code: names.get(code, code) for code in codes}
 
 
-def subjects_of(session: Session, sites: Sequence[Organisation]) -> dict[int, set[str]]:
-    """{site id: codes of the subjects it offers}; every site is there."""
+def subjects_of(
+    session: Session, sites: Sequence[Organisation], *, lock: bool = False
+) -> dict[int, set[str]]:
+    """{site id: codes of the subjects it offers}; every site is there. With `lock` none of them
+    is deleted until the transaction ends; subjects are locked before the pools of seats."""
     found: dict[int, set[str]] = {site.id: set() for site in sites}
-    rows = session.execute(
-        select(SiteSubject.site_id, SiteSubject.subject_code).where(SiteSubject.site_id.in_(found))
+    statement = (
+        select(SiteSubject.site_id, SiteSubject.subject_code)
+        .where(SiteSubject.site_id.in_(found))
+        .order_by(SiteSubject.id)
     )
-    for site_id, code in rows:
+    if lock:
+        statement = statement.with_for_update(read=True)
+    for site_id, code in session.execute(statement):
         found[site_id or 0].add(code)
     return found

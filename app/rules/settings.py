@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
-from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError
+from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.vocabulary import Verb
 from app.models.capacity import CapacityPool
 from app.models.exam import ExamSubject
@@ -124,6 +124,7 @@ def _site_subject(row: SiteSubject, context: Context) -> None:
 @before("site_subject", Verb.DELETE)
 def _drop_site_subject(row: SiteSubject, context: Context) -> None:
     session = context.session
+    limit = _locked_limit(session, row)
     count = session.scalar(
         select(func.count())
         .select_from(Entry)
@@ -135,14 +136,24 @@ def _drop_site_subject(row: SiteSubject, context: Context) -> None:
     )
     if count:
         raise SubjectInUse(subject=row.subject_code, count=count)
-    limit = session.scalar(
-        select(CapacityPool.capacity).where(
-            CapacityPool.site_id == row.site_id,
-            CapacityPool.pool == capacity.subject_pool(row.subject_code),
-        )
-    )
     if limit:
         raise CapacitySet(subject=row.subject_code, capacity=limit)
+
+
+def _locked_limit(session: Session, row: SiteSubject) -> int | None:
+    """The seats of the subject, which stay as they are until it is gone.
+
+    The subject is locked first, as by who sets limits (`capacity.set_limits`): he sees it gone,
+    or the delete sees what he has set. Raises NotFound where somebody else has deleted it.
+    """
+    subject = select(SiteSubject.id).where(SiteSubject.id == row.id).with_for_update()
+    if session.scalar(subject) is None:
+        raise NotFound()
+    pool = select(CapacityPool.capacity).where(
+        CapacityPool.site_id == row.site_id,
+        CapacityPool.pool == capacity.subject_pool(row.subject_code),
+    )
+    return session.scalar(pool.with_for_update())
 
 
 # ---------------------------------------------------------------- what is refused by how much

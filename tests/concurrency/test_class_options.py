@@ -37,7 +37,11 @@ def test_r18_1_classes_of_two_people_are_never_merged(
         with reading(clients.factory(), system("look")) as session:
             row = session.scalars(select(SiteSettings)).one()
             row_id, version = row.id, row.class_version
-        wide = ("SELECT class_option", "SELECT site_settings", "INSERT") if database_kind == "postgresql" else ()
+        wide = (
+            ("SELECT class_option", "SELECT site_settings", "INSERT")
+            if database_kind == "postgresql"
+            else ()
+        )
         with pauses(clients, *wide):
             results = together(
                 [partial(save, clients, row_id, version, client) for client in range(PEOPLE)]
