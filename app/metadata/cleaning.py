@@ -81,6 +81,14 @@ def _text(value: Any, *, multiline: bool) -> str:
     return normalise(text, lines=True, form="NFC") if multiline else normalise(text)
 
 
+def _rich(value: Any) -> str:
+    """Sanitised; what is far too long is refused before it costs anything."""
+    if isinstance(value, str) and len(value) > rich_text.LONGEST:
+        message = N_("内容连同格式超过 {length} 个字符，请清除多余的格式或缩短内容")
+        raise Bad("text.markup_too_long", message, length=rich_text.LONGEST)
+    return rich_text.sanitised(_text(value, multiline=True))
+
+
 def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
     """Every way to write a choice: name, “code-name”, code; code tables know further names."""
     words: dict[str, str] = dict(getattr(choices, "words", {}))
@@ -114,7 +122,7 @@ def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], 
     if kind in _PARSERS:
         return _PARSERS[kind]
     if kind is Kind.HTML:
-        return lambda value: rich_text.sanitised(_text(value, multiline=True))
+        return _rich
     if kind not in (Kind.CHOICE, Kind.CHOICES, Kind.REFERENCE):
         multiline = kind is Kind.MULTILINE
         return lambda value: _text(value, multiline=multiline)

@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from app.metadata.browsers import is_unsupported
 from app.metadata.errors import N_, KaowuError
 from app.metadata.masking import mask_email, mask_id, mask_mobile
-from app.metadata.rich_text import sanitised
+from app.metadata.rich_text import to_show
 from app.metadata.text import LOCAL_ZONE, fen_to_yuan
 from app.portal import addresses, context
 from config_values import ROOT
@@ -187,8 +187,8 @@ def static_url(name: str) -> str:
 
 
 def rich(html: str) -> Markup:
-    """A notice: sanitised again where it is shown, whatever was stored (N18)."""
-    return Markup(sanitised(html))  # noqa: S704 - harmless tags only are left
+    """A notice: harmless where it is shown, whatever was stored (N18)."""
+    return Markup(to_show(html))  # noqa: S704 - harmless tags only are left
 
 
 def _helpers() -> dict[str, object]:

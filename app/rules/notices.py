@@ -77,7 +77,7 @@ SITE_NOTICE = register(
             Computed(
                 "notice_state",
                 N_("当前通告"),
-                lambda row: _SET if _excerpt(row) else _UNSET,
+                lambda row: _SET if row.notice is not None and row.notice.html else _UNSET,
                 badges={_SET: "ok", _UNSET: "off"},
                 loads=("notice",),
             ),

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from app.metadata.fields import Computed, Field
 from app.metadata.presenting import column_of, present, raw
-from app.metadata.rich_text import sanitised
+from app.metadata.rich_text import to_show
 from app.metadata.text import LOCAL_ZONE
 from app.views.texts import joined
 
@@ -49,8 +49,8 @@ def _special(value: Mapping[str, Any]) -> Any:
 
 
 def rich(html: str | None) -> Markup:
-    """A rich text: sanitised again where it is shown, whatever was stored (N18)."""
-    return Markup(sanitised(html or ""))  # noqa: S704 - harmless tags only are left
+    """A rich text: harmless where it is shown, whatever was stored (N18)."""
+    return Markup(to_show(html or ""))  # noqa: S704 - harmless tags only are left
 
 
 def plain(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from app.metadata.rich_text import to_show
 from app.metadata.vocabulary import Level
 from app.models.registration import Review
 from app.rules.identity import check_digit
@@ -150,6 +151,16 @@ def test_n18_r16_1_r17_3_both_pages_show_both_notices_without_scripts(
         assert "考点说<b>重要</b>" in text
         for trace in ("alert(", "onerror", "onclick", "<img src=x"):
             assert trace not in text
+
+
+def test_n18_a_notice_is_sanitised_once_for_all_who_read_it(
+    portal: Portal, candidate: Candidate
+) -> None:
+    put_notices(portal, "<p>全省一次</p>", "<p>考点一次</p>")
+    path = f"/registration/notice/{portal.tree.site.id}"
+    before = to_show.cache_info().misses
+    assert all("全省一次" in candidate.get(path).text for _ in range(3))
+    assert to_show.cache_info().misses == before + 2
 
 
 def test_a_notice_of_plain_text_keeps_its_lines(portal: Portal, candidate: Candidate) -> None:
