@@ -14,11 +14,40 @@
   ];
   const make = (tag, values) => Object.assign(document.createElement(tag), values);
 
+  // A refused form echoes what was typed or sent as it is. It is parsed where nothing is loaded and
+  // nothing runs, and only what a notice may hold (app/metadata/rich_text.py) gets into the page.
+  const TAGS = new Set(('p br b strong i em u s sub sup span blockquote hr h2 h3 h4 ul ol li a '
+    + 'table caption thead tbody tr th td').split(' '));
+  const BLOCKS = new Set(['div', 'h1', 'h5', 'h6']);
+  const DROPPED = new Set(['script', 'style', 'template', 'iframe', 'object', 'svg', 'math', 'title']);
+  const KEPT = { a: ['href'], th: ['colspan', 'rowspan'], td: ['colspan', 'rowspan'] };
+  const ADDRESS = /^(https?:|mailto:|tel:)/i;
+
+  function harmless(node, target) {
+    for (const child of node.childNodes) {
+      if (child.nodeType === Node.TEXT_NODE) target.append(child.data);
+      if (child.nodeType !== Node.ELEMENT_NODE) continue;
+      const tag = child.localName, name = BLOCKS.has(tag) ? 'p' : tag;
+      if (DROPPED.has(tag)) continue;
+      if (!TAGS.has(name)) { harmless(child, target); continue; }
+      const copy = make(name, {});
+      for (const attribute of KEPT[name] || []) {
+        const value = child.getAttribute(attribute);
+        if (value !== null && (attribute !== 'href' || ADDRESS.test(value.trim()))) copy.setAttribute(attribute, value.trim());
+      }
+      harmless(child, copy);
+      target.append(copy);
+    }
+    return target;
+  }
+  const parsed = (text) => harmless(make('template', { innerHTML: text }).content, document.createDocumentFragment());
+
   function edit(source) {
     const name = source.id, label = document.querySelector(`label[for="${CSS.escape(name)}"]`);
     const box = make('div', { className: 'kw-editor' });
     const bar = make('div', { className: 'kw-editor-bar' });
-    const area = make('div', { className: 'kw-editor-area kw-prose', id: `${name}-area`, innerHTML: source.value });
+    const area = make('div', { className: 'kw-editor-area kw-prose', id: `${name}-area` });
+    area.append(parsed(source.value));
     const limit = Number(source.dataset.kwLimit || 0), line = make('span', { className: 'kw-count' });
     bar.setAttribute('role', 'toolbar');
     bar.setAttribute('aria-label', texts.editor_toolbar);
