@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 from app.database.base import utc_now
@@ -17,28 +16,20 @@ from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.organisation import Organisation, below
-from app.models.registration import LIVE, Registration
 from app.models.roster import (
     ALLOWED_SITES,
     UNLIMITED_SITES,
     RosterAllowedSite,
     RosterPolicy,
-    StudentRecord,
 )
 from app.rules import audit
 from app.rules.availability import unused_when
 from app.rules.crud import Context, before
 from app.rules.effects import effects
 from app.rules.policy import widened
-from app.rules.roster import admission
+from app.rules.roster.policy_effects import DOOR, NewSettings, site_codes, touched
 
-#: columns of the flags, and what the truth table calls them
-_DOOR = {
-    "roster_enabled": "enabled",
-    "own_province_only": "own_province_only",
-    "own_site_only": "own_site_only",
-}
-FLAGS = tuple(_DOOR)
+FLAGS = tuple(DOOR)
 NOT_ENABLED = N_(
     "本考点未启用学籍库，不使用此功能。如需启用，请向省申请修改《报名前设置》→《学籍报考设置》。"
 )
@@ -186,59 +177,6 @@ def _effects(row: RosterPolicy, context: Context) -> list[str]:
     return touched(context.session, [row])
 
 
-def touched(
-    session: Session, policies: Sequence[RosterPolicy], flags: Mapping[str, bool] | None = None
-) -> list[str]:
-    """Sentences on the policies as they are, with these flags changed: records, registrations,
-    and how many of these would not be admitted now. Registrations that exist stay."""
-    codes = _site_codes(session, [policy.site_id for policy in policies])
-    records = _count(session, StudentRecord, StudentRecord.site_code.in_(codes.values()))
-    live = session.execute(
-        select(Registration.site_id, Registration.id_digest).where(
-            Registration.site_id.in_(codes), Registration.life.in_(LIVE)
-        )
-    ).all()
-    sentences: list[str] = []
-    if records:
-        sentences.append(Message(N_("涉及学籍库中的 {count} 条学籍信息。"), count=records))
-    if live:
-        refused = _refused(session, policies, flags or {}, live)
-        text = N_(
-            "涉及已报名的 {count} 名考生，其中 {refused} 名按新设置不能报考该考点；"
-            "已有报名不受影响。"
-        )
-        sentences.append(Message(text, count=len(live), refused=refused))
-    return sentences
-
-
-def _site_codes(session: Session, site_ids: Sequence[int | None]) -> dict[int, str]:
-    rows = session.execute(
-        select(Organisation.id, Organisation.code).where(Organisation.id.in_(site_ids))
-    )
-    return {site_id: code for site_id, code in rows}  # noqa: C416
-
-
-def _count(session: Session, model: type, condition: Any) -> int:
-    return session.scalar(select(func.count()).select_from(model).where(condition)) or 0
-
-
-def _refused(
-    session: Session, policies: Sequence[RosterPolicy], flags: Mapping[str, bool], people: Any
-) -> int:
-    changes = {_DOOR[name]: value for name, value in flags.items()}
-    doors = {row.site_id or 0: replace(admission.door_of(row), **changes) for row in policies}
-    students = admission.roster_sites(
-        session,
-        policies[0].exam_id,
-        {person.id_digest for person in people},
-        enabled={site_id: door.enabled for site_id, door in doors.items()},
-    )
-    return sum(
-        admission.refusal(doors[person.site_id], students.get(person.id_digest)) is not None
-        for person in people
-    )
-
-
 # ---------------------------------------------------------------- many sites at once
 
 _UNCHANGED = N_("不更改")
@@ -263,7 +201,7 @@ def _codes_for(
 ) -> Collection[str] | None:
     wanted = values.get("allowed")
     if wanted == OWN:
-        return _site_codes(session, [policy.site_id]).values()
+        return site_codes(session, [policy.site_id]).values()
     if wanted == ANY:
         return ()
     return values.get(ALLOWED_SITES.name) or () if wanted == LISTED else None
@@ -277,7 +215,25 @@ def _flags(values: Mapping[str, Any]) -> dict[str, bool]:
 @effects("roster_policies", Verb.RUN)
 def _batch_effects(rows: Sequence[RosterPolicy], context: Any) -> list[str]:
     session = object_session(rows[0]) if rows else None
-    return touched(session, rows, _flags(context.values)) if session is not None else []
+    if session is None:
+        return []
+    values = context.values
+    return touched(session, rows, NewSettings(_flags(values), _lists(session, rows, values)))
+
+
+def _lists(
+    session: Session, rows: Sequence[RosterPolicy], values: Mapping[str, Any]
+) -> dict[int, frozenset[int]]:
+    """The 可报考考点 that `_apply` will set, by site; nothing where they stay."""
+    wanted, sites = values.get("allowed"), [row.site_id or 0 for row in rows]
+    if wanted == OWN:
+        return {site_id: frozenset({site_id}) for site_id in sites}
+    if wanted == ANY:
+        return dict.fromkeys(sites, frozenset())
+    codes = values.get(ALLOWED_SITES.name)
+    if wanted != LISTED or not codes:
+        return {}
+    return dict.fromkeys(sites, frozenset(_sites(session, rows[0], set(codes))))
 
 
 def _require_list(values: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ def set_policy(
 def add_record(
     session: Session, tree: Tree, site: Organisation | None = None, **values: Any
 ) -> StudentRecord:
-    """A record of the site, with a valid number of its own."""
+    """A record of the site, with a valid number of its own and the name of all test candidates."""
     site = site or tree.site
     number = values.pop("id_number", None) or id_number()
     row = StudentRecord(
@@ -53,7 +53,7 @@ def add_record(
         id_number=number,
         id_digest=str(digest(number)),
         **{
-            "name": "测试学生",
+            "name": "测试考生",
             "sex": "1",
             "birth": dt.date(2001, 2, 3),
             "id_type": "1",

@@ -20,7 +20,7 @@ from app.rules import availability, crud, exam_copying, listing, operations, org
 from app.rules.effects import Unconfirmed
 from app.rules.operations import Chosen
 from app.rules.policy import HistoricExam, NoVerb, permit
-from app.rules.roster import policy
+from app.rules.roster import policy, policy_effects
 from app.rules.roster.policy import SET_POLICIES
 from tests import factories
 from tests.factories import Tree, make_registration
@@ -276,6 +276,51 @@ def test_r19_effects_are_told_before_they_are_saved(session: KaowuSession, tree:
     become(session, tree.actor(Level.PROVINCE))
     crud.update(session, RESOURCE, row.id, values, confirmed=asked.value.token)
     assert row_of(session, tree.site).own_site_only
+
+
+@pytest.mark.parametrize(
+    ("values", "refused"),
+    [
+        ({"allowed": policy.OWN}, 0),
+        ({"allowed": policy.LISTED, "allowed_sites": ["990702"]}, 1),
+        ({"allowed": policy.ANY}, 0),
+        ({"own_site_only": "1"}, 1),
+        ({"own_site_only": "1", "allowed": policy.LISTED, "allowed_sites": ["990702"]}, 2),
+        ({"roster_enabled": "0", "allowed": policy.LISTED, "allowed_sites": ["990702"]}, 0),
+    ],
+)
+def test_r19_effects_of_many_sites_know_the_new_list(
+    session: KaowuSession, tree: Tree, values: dict[str, Any], refused: int
+) -> None:
+    """One candidate is a student of the site, one has the number of another student and not his
+    name: he counts as 社会考生 (R19.3a). The list that will be written counts, not the old one."""
+    set_policy(session, tree, tree.site, allowed=() if values.get("allowed") else None)
+    student, other = add_record(session, tree), add_record(session, tree, name="陈丽")
+    for number in (student.id_number, other.id_number):
+        make_registration(session, tree, id_number=number)
+    become(session, tree.actor(Level.PROVINCE))
+    row = row_of(session, tree.site)
+    with pytest.raises(Unconfirmed) as asked:
+        run(session, tree.actor(Level.PROVINCE), [row.id], confirmed="", **values)
+    assert f"其中 {refused} 名按新设置不能报考" in str(asked.value.effects[1])
+    session.expire_all()
+    assert row_of(session, tree.site).allowed_sites == (
+        [] if values.get("allowed") else [tree.site.code]
+    )
+
+
+def test_r19_effects_load_no_registration(session: KaowuSession, tree: Tree) -> None:
+    """They are counted by the database: a province has a million."""
+    set_policy(session, tree, tree.sites[1], allowed=())
+    for number in range(3):
+        student = add_record(session, tree, tree.sites[number % 2])
+        make_registration(session, tree, id_number=student.id_number)
+    become(session, tree.actor(Level.PROVINCE))
+    rows = [row_of(session, site) for site in tree.sites]
+    groups = policy_effects._registered(session, [row.site_id or 0 for row in rows])
+    assert sorted((group.home_id, group.people) for group in groups) == sorted(
+        [(tree.sites[0].id, 2), (tree.sites[1].id, 1)]
+    )
 
 
 def test_r19_a_site_without_records_and_candidates_asks_nothing(
