@@ -102,7 +102,7 @@ def _refusals(
 ) -> dict[int, str]:
     """{site: why not} of the sites that do not admit the candidate (R19.4), where it is known who
     he is: from a registration of this session that has ended."""
-    known = eligibility.last_digest(database)
+    known = eligibility.last_person(database)
     if known is None or not choices:
         return {}
     offered = {choice.site.site_id: choice.site for choice in choices}

@@ -24,7 +24,7 @@ from app.rules.actors import current_exam
 from app.rules.identity import tells_birth_and_sex
 from app.rules.registration import eligibility, person
 from app.rules.registration.eligibility import NoticesChanged
-from app.rules.roster import autoload
+from app.rules.roster import attempts, autoload
 
 FIELDS = person.PERSON_FIELDS
 #: What most candidates would choose themselves.
@@ -114,9 +114,10 @@ def register() -> ResponseReturnValue:
         flash(context.message_of(error), "error")
         return redirect(url_for("registration.notice", site_id=site.site_id))
     except KaowuError as error:
-        form.take(error)
-        refused = isinstance(error, eligibility.NotAdmitted)
-        return _page(site, form, refused=refused), error.status
+        told = _noted(site, form, error)
+        form.take(told)
+        refused = isinstance(told, eligibility.NotAdmitted)
+        return _page(site, form, refused=refused), told.status
     session.pop(NOTICE_KEY, None)
     return redirect(url_for("registration.photo"))
 
@@ -124,10 +125,26 @@ def register() -> ResponseReturnValue:
 # ---------------------------------------------------------------- 学籍信息 (R19.3a)
 
 
+def _typed(form: Form) -> autoload.Typed:
+    return autoload.Typed(form["name"], form["id_type"], form["id_number"])
+
+
+def _noted(site: sites.Site, form: Form, error: KaowuError) -> KaowuError:
+    """What the candidate is told: that he was not admitted, once it is counted, or that he has
+    tried too often; any other refusal as it is."""
+    if not isinstance(error, eligibility.NotAdmitted):
+        return error
+    typed, clock = _typed(form), context.portal().clock
+    try:
+        context.run(lambda write: attempts.note_refused(write, typed, site.exam_id, clock=clock))
+    except KaowuError as refusal:
+        return refusal
+    return error
+
+
 def _load(site: sites.Site, form: Form) -> ResponseReturnValue:
     """Fill in what the school knows; the candidate may change it, or not use it."""
-    typed = autoload.Typed(form["name"], form["id_type"], form["id_number"])
-    clock = context.portal().clock
+    typed, clock = _typed(form), context.portal().clock
     try:
         found = context.run(lambda write: autoload.autoload(write, site, typed, clock=clock))
     except KaowuError as error:
@@ -175,8 +192,9 @@ def person_page() -> ResponseReturnValue:
     except StaleRow as error:
         return _stale(form), error.status
     except KaowuError as error:
-        form.take(error)
-        return _page(standing.site, form, standing), error.status
+        told = _noted(standing.site, form, error)
+        form.take(told)
+        return _page(standing.site, form, standing), told.status
     flash(_saved(standing), "success")
     return redirect(url_for("registration.status"))
 

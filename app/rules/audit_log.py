@@ -70,6 +70,7 @@ OBJECTS = {
 }
 #: verbs of the log beside those of the matrix
 WORDS = {
+    "admission": N_("核对报考资格"),
     "autoload": N_("载入学籍信息"),
     "cancel": N_("取消"),
     "hand_out": N_("发放激活码"),
@@ -103,6 +104,7 @@ FURTHER = (
     ("job.document.download", "DocumentFile"),
     ("job.document.generate", "DocumentFile"),
     ("roster.student_record_import.run", "StudentRecord"),
+    ("roster.studentrecord.admission", "StudentRecord"),
     ("roster.studentrecord.autoload", "StudentRecord"),
     ("roster.studentrecord.moved", "StudentRecord"),
 )

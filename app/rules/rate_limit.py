@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CursorResult, delete
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from app.database.bulk import count_up
@@ -52,6 +52,19 @@ def require(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None
     """Count one attempt; raise TooMany above `rate` = (attempts, seconds)."""
     attempts, seconds = rate
     if hit(session, bucket, seconds, now) > attempts:
+        raise TooMany(minutes=minutes_left(now, seconds))
+
+
+def require_left(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
+    """Raise TooMany where `rate` is used up; count nothing. For attempts that count only when
+    they are refused, and after that."""
+    attempts, seconds = rate
+    made = session.scalar(
+        select(RateLimit.count).where(
+            RateLimit.bucket == bucket, RateLimit.window_start == window_start(now, seconds)
+        )
+    )
+    if (made or 0) >= attempts:
         raise TooMany(minutes=minutes_left(now, seconds))
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from app.models.audit import AuditEntry
+from app.models.organisation import Organisation
 from app.models.registration import Life
 from app.models.roster import StudentRecord
 from app.models.settings import ClassOption
@@ -170,7 +171,7 @@ def test_r19_4_the_choice_of_sites_tells_which_do_not_admit(portal: Portal) -> N
     candidate = Candidate(portal, owner)
     page = candidate.get("/registration/start").text
     assert f"/registration/notice/{there.id}" not in page
-    assert "仅接受本考点学籍库中的考生报考" in page
+    assert "只接受符合其学籍报考设置的考生" in page
     assert "不可报考" in page
     assert f"/registration/notice/{here.id}" in page
     stranger = Candidate(portal).get("/registration/start").text
@@ -183,6 +184,63 @@ def test_r19_4_the_choice_of_sites_tells_which_do_not_admit(portal: Portal) -> N
     assert "选择其他考点" in answer.text
     with portal.writing() as session:
         set_policy(session, portal.tree, there, enabled=False, allowed=())
+
+
+@pytest.fixture
+def closed(portal: Portal) -> Iterator[Organisation]:
+    """The second site takes its own students alone."""
+    site = portal.tree.sites[1]
+    with portal.writing() as session:
+        set_policy(session, portal.tree, site, own_site_only=True, allowed=())
+    yield site
+    with portal.writing() as session:
+        set_policy(session, portal.tree, site, enabled=False, allowed=())
+
+
+def test_r19_3a_a_refused_registration_does_not_tell_whose_number_it_is(
+    portal: Portal, closed: Organisation
+) -> None:
+    """The page is the same for a number with a record as for one without; both are counted, and
+    the log of the site that holds the record tells of it."""
+    row = record(portal, site=closed, name="陈丽")
+    candidate = Candidate(portal)
+    candidate.accept(closed)
+    pages = []
+    for number in (row.id_number, id_number()):
+        answer = candidate.fill_in(name="王五", id_number=number)
+        assert answer.status_code == 422
+        pages.append(_plain(answer.text))
+    assert pages[0] == pages[1]
+    assert "请核对姓名和证件号码" in pages[0]
+    with portal.looking() as session:
+        found = session.scalars(
+            select(AuditEntry).where(
+                AuditEntry.action == "roster.studentrecord.admission",
+                AuditEntry.passport_id == candidate.passport.id,
+            )
+        ).all()
+        session.expunge_all()
+    assert [(e.object_id, e.site_id, e.outcome) for e in found] == [
+        (row.id, closed.id, "refused"),
+        (None, None, "refused"),
+    ]
+    assert row.id_number not in str(found[0].changes)
+    assert candidate.fill_in(name="陈丽", id_number=row.id_number).status_code == 302
+
+
+def test_r19_3a_refused_registrations_are_rate_limited(
+    portal: Portal, closed: Organisation
+) -> None:
+    """Then not even the right name gets in, for it would be the answer to a guess."""
+    row = record(portal, site=closed, name="陈丽")
+    candidate = Candidate(portal)
+    candidate.accept(closed)
+    for _ in range(autoload.RATE[0]):
+        assert candidate.fill_in(name="王五", id_number=row.id_number).status_code == 422
+    for name in ("王五", "陈丽"):
+        answer = candidate.fill_in(name=name, id_number=row.id_number)
+        assert answer.status_code == 429
+        assert "过于频繁" in answer.text
 
 
 # ---------------------------------------------------------------- in a browser

@@ -12,7 +12,7 @@ from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding
 from app.models.registration import HOLDING, LIVE, Entry, Life, Registration
 from app.rules.roster import admission
-from app.rules.roster.admission import NotAdmitted
+from app.rules.roster.admission import Named, NotAdmitted
 from app.rules.site import Site, notices_of
 
 
@@ -93,16 +93,17 @@ def last_expired(session: Session) -> Registration | None:
     return session.scalars(_EXPIRED, _owner(session)).one_or_none()
 
 
-def last_digest(session: Session) -> str | None:
-    """The document of the candidate's newest registration in this session, of whatever state:
-    whom the choice of a site is for, before he has typed anything; None where he had none."""
+def last_person(session: Session) -> Named | None:
+    """Who the candidate's newest registration in this session is for, of whatever state: whom the
+    choice of a site is for, before he has typed anything; None where he had none."""
     actor = actor_of(session)
-    return session.scalars(
-        select(Registration.id_digest)
+    row = session.execute(
+        select(Registration.id_digest, Registration.name)
         .where(Registration.passport_id == actor.passport_id)
         .order_by(Registration.id.desc())
         .limit(1)
     ).first()
+    return Named(row.id_digest, row.name) if row is not None else None
 
 
 def require_none_yet(session: Session) -> None:
@@ -117,12 +118,12 @@ def require_accepted(session: Session, site: Site, notice_version: str) -> None:
         raise NoticesChanged()
 
 
-def admits(session: Session, site: Site, id_digest: str) -> None:
+def admits(session: Session, site: Site, person: Named) -> None:
     """Do the 学籍报考设置 of the site, and of the person's own, admit him here? Raises NotAdmitted.
 
     The one place for R19.4 and R19.5, for whoever registers and for collective imports (R19.8).
     """
-    admission.require_admitted(session, site, id_digest, site.display)
+    admission.require_admitted(session, site, person, site.display)
 
 
 __all__ = [
@@ -131,8 +132,8 @@ __all__ = [
     "NotAdmitted",
     "NoticesChanged",
     "admits",
-    "last_digest",
     "last_expired",
+    "last_person",
     "live_registration",
     "live_registration_id",
     "require_accepted",

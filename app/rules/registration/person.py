@@ -43,6 +43,8 @@ from app.rules.identity import (
 from app.rules.policy import permit
 from app.rules.registration import eligibility, permits
 from app.rules.registration.states import Held, change_saved, hold
+from app.rules.roster import attempts
+from app.rules.roster.admission import Named
 from app.rules.site import Site, class_options_of, hold_open, load_site
 
 
@@ -215,19 +217,21 @@ def register(
 ) -> Registration:
     """The candidate chooses a site, accepts its notices and gives his personal data.
 
-    Raises AlreadyRegistered, CandidatesOnly, NoticesChanged, NotAdmitted, PersonTaken,
-    InvalidInput, and the causes of `Site.require_online`.
+    Raises AlreadyRegistered, CandidatesOnly, NoticesChanged, NotAdmitted, TooMany (of these,
+    R19.3a; who calls this counts them), PersonTaken, InvalidInput, and the causes of
+    `Site.require_online`.
     """
     now = clock()
     with permit(session, permits.SAVE_PERSON, Verb.RUN, clock=clock):
         actor = eligibility.require_candidate(session)
+        attempts.require_left(session, clock)
         site = load_site(session, site_id)
         site.require_online(now)
         eligibility.require_accepted(session, site, notice_version)
         eligibility.require_none_yet(session)
         cleaned = clean_person(session, site, values, now)
         id_digest = str(digest(cleaned["id_number"]))
-        eligibility.admits(session, site, id_digest)
+        eligibility.admits(session, site, Named(id_digest, cleaned["name"]))
         hold_open(session, site)
         row = Registration(
             exam_id=site.exam_id,
@@ -274,7 +278,8 @@ def update_person(
     """The candidate changes his data while they are not locked.
 
     `version` is what the form was made from (N3). Raises InformationLocked, OnlyThroughSite,
-    StaleRow, IdentityFixed, PersonTaken, InvalidInput, NotAdmitted, causes of `require_online`.
+    StaleRow, IdentityFixed, PersonTaken, InvalidInput, NotAdmitted, TooMany (as `register`), causes
+    of `require_online`.
     """
     now = clock()
     with permit(session, permits.SAVE_PERSON, Verb.RUN, clock=clock):
@@ -287,6 +292,8 @@ def update_person(
         merged = {name: getattr(row, name) for name in PERSON_FIELDS} | dict(values)
         cleaned = clean_person(session, site, merged, now)
         changed = {name: value for name, value in cleaned.items() if getattr(row, name) != value}
+        if {"name", "id_number"} & changed.keys():
+            attempts.require_left(session, clock)
         if row.version != version:
             raise StaleRow(difference=_difference(row, changed))
         if changed:
@@ -304,16 +311,17 @@ def _difference(row: Registration, changed: Mapping[str, Any]) -> dict[str, tupl
 
 
 def _change_identity(session: Session, held: Held, site: Site, changed: Mapping[str, Any]) -> None:
-    """A changed document moves the claim; the photo belonged to the former number (R23.6)."""
-    if not {"id_type", "id_number"} & changed.keys():
-        return
-    if held.paid:
+    """A changed document moves the claim; the photo belonged to the former number (R23.6). Who he
+    is by name and number decides where he may register (R19.3a)."""
+    if {"id_type", "id_number"} & changed.keys() and held.paid:
         raise IdentityFixed()
-    if "id_number" not in changed:
+    if not {"name", "id_number"} & changed.keys():
         return
     row = held.registration
-    id_digest = str(digest(changed["id_number"]))
-    eligibility.admits(session, site, id_digest)
+    id_digest = str(digest(changed.get("id_number", row.id_number)))
+    eligibility.admits(session, site, Named(id_digest, changed.get("name", row.name)))
+    if id_digest == row.id_digest:
+        return
     claim = session.scalars(select(PersonClaim).where(PersonClaim.registration_id == row.id)).one()
     try:
         with session.begin_nested():

@@ -3,12 +3,15 @@
 `refusal` is a pure function of three facts. The rest of the module finds those facts, for one
 person or for a whole file. Records and policies of other sites are read with `elevated`; what
 leaves this module is a verdict, never where somebody studies.
+
+A record counts only for who knows its name and its number (R19.3a): everybody else is 社会考生, as
+if there were none, so that trying numbers tells nobody who is a student.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import and_, select
@@ -28,12 +31,14 @@ CHUNK = 1_000
 class Student:
     """A candidate with a record at a site that has 启用学籍库 (C13: rosterSite).
 
-    `allowed` are the ids of 可报考考点 of that site; none means unlimited (R19.5).
+    `allowed` are the ids of 可报考考点 of that site; none means unlimited (R19.5). `name` is the
+    one of the record.
     """
 
     site_id: int
     province_id: int | None
     allowed: frozenset[int] = frozenset()
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,15 @@ class Door:
 
 
 class NotAdmitted(KaowuError):
-    """The site does not admit this person. One class per cause; each says what to do."""
+    """The site does not admit this person. As it is, for whoever has not named a record by name
+    and number: the same sentence whether there is one or not (R19.3a). Who has named his own is
+    told the cause, by one class per cause; each says what to do."""
 
     code = "registration.not_admitted"
-    template = N_("考点“{name}”不接受您的报考。请选择其他考点，或咨询考点。")
+    template = N_(
+        "考点“{name}”只接受符合其学籍报考设置的考生，您填写的信息不符合。"
+        "请核对姓名和证件号码，或选择其他考点、咨询考点。"
+    )
 
 
 class AllowedElsewhere(NotAdmitted):
@@ -127,32 +137,34 @@ class AtSite(Protocol):
     def site_id(self) -> int | None: ...
 
 
-def roster_sites(
-    session: Session,
-    exam_id: int,
-    id_digests: Collection[str],
-    enabled: Mapping[int, bool] | None = None,
-) -> dict[str, Student]:
+def roster_sites(session: Session, exam_id: int, id_digests: Collection[str]) -> dict[str, Student]:
     """{digest: Student} of those who have one; the others are 社会考生 (C13: rosterSite).
 
     For whole files too (R19.8): one statement per thousand people, and one for the lists.
-    `enabled` are sites whose 启用学籍库 is about to change.
     """
-    assumed = enabled or {}
-    places: dict[str, tuple[int, int | None]] = {}
+    places: dict[str, tuple[int, int | None, str]] = {}
     for chunk in _chunks(sorted(id_digests)):
-        for digest, site_id, province_id, stored in _records(session, exam_id, chunk):
-            if assumed.get(site_id, stored):
-                places[digest] = (site_id, province_id)
-    allowed = allowed_sites(session, {site_id for site_id, _ in places.values()})
+        for digest, *place in _records(session, exam_id, chunk):
+            places[digest] = tuple(place)
+    allowed = allowed_sites(session, {site_id for site_id, *_ in places.values()})
     return {
-        digest: Student(site_id, province_id, allowed.get(site_id, frozenset()))
-        for digest, (site_id, province_id) in places.items()
+        digest: Student(site_id, province_id, allowed.get(site_id, frozenset()), name)
+        for digest, (site_id, province_id, name) in places.items()
     }
 
 
+def recognised(session: Session, exam_id: int, people: Mapping[str, str]) -> dict[str, Student]:
+    """`roster_sites` of those whose name is that of their record too (R19.3a).
+
+    `people` are {digest: name as it is stored}.
+    """
+    found = roster_sites(session, exam_id, people)
+    return {digest: student for digest, student in found.items() if student.name == people[digest]}
+
+
 def _records(session: Session, exam_id: int, digests: list[str]) -> Any:
-    """(digest, site id, province id, 启用学籍库) of the records of these people."""
+    """(digest, site id, province id, name) of the records of these people at sites with
+    启用学籍库."""
     in_exam = and_(Organisation.code == StudentRecord.site_code, Organisation.exam_id == exam_id)
     with elevated(session, "R19.4 where is the record", StudentRecord, RosterPolicy):
         return session.execute(
@@ -160,11 +172,15 @@ def _records(session: Session, exam_id: int, digests: list[str]) -> Any:
                 StudentRecord.id_digest,
                 Organisation.id,
                 Organisation.province_id,
-                RosterPolicy.roster_enabled,
+                StudentRecord.name,
             )
             .join(Organisation, in_exam)
             .join(RosterPolicy, RosterPolicy.site_id == Organisation.id)
-            .where(StudentRecord.id_digest.in_(digests), RosterPolicy.exam_id == exam_id)
+            .where(
+                StudentRecord.id_digest.in_(digests),
+                RosterPolicy.exam_id == exam_id,
+                RosterPolicy.roster_enabled.is_(True),
+            )
         ).all()
 
 
@@ -213,20 +229,32 @@ def door_of(policy: RosterPolicy) -> Door:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Who wants to register: the digest of the number, and the name as it is stored."""
+
+    id_digest: str
+    name: str
+
+
 def refusals(
-    session: Session, exam_id: int, sites: Iterable[AtSite], id_digest: str
+    session: Session, exam_id: int, sites: Iterable[AtSite], person: Named
 ) -> Mapping[int, Refusal]:
     """{site id: why not} of the sites that do not admit this person."""
-    student = roster_site(session, exam_id, id_digest)
+    student = recognised(session, exam_id, {person.id_digest: person.name}).get(person.id_digest)
     verdicts = {site_id: refusal(door, student) for site_id, door in doors(session, sites).items()}
-    return {site_id: found for site_id, found in verdicts.items() if found is not None}
+    return {
+        site_id: NotAdmitted if student is None else found
+        for site_id, found in verdicts.items()
+        if found is not None
+    }
 
 
-def require_admitted(session: Session, site: AtSite, id_digest: str, name: str) -> None:
-    """Raises NotAdmitted; `name` is how the site is called in the sentence."""
-    found = refusals(session, site.exam_id, [site], id_digest).get(site.site_id or 0)
+def require_admitted(session: Session, site: AtSite, person: Named, site_name: str) -> None:
+    """Raises NotAdmitted; `site_name` is how the site is called in the sentence."""
+    found = refusals(session, site.exam_id, [site], person).get(site.site_id or 0)
     if found is not None:
-        raise found(name=name)
+        raise found(name=site_name)
 
 
 def _chunks(items: list[T]) -> Iterable[list[T]]:
@@ -237,6 +265,7 @@ __all__ = [
     "AllowedElsewhere",
     "AtSite",
     "Door",
+    "Named",
     "NotAdmitted",
     "OwnProvinceOnly",
     "OwnSiteOnly",
@@ -246,6 +275,7 @@ __all__ = [
     "door_of",
     "doors",
     "is_own_student",
+    "recognised",
     "refusal",
     "refusals",
     "require_admitted",

@@ -73,9 +73,9 @@ def autoload(
     key = digest(number) or ""
     if number is not None:
         rate_limit.require(session, f"autoload-person:{key[:32]}", RATE_PERSON, now)
-    row = _record(session, site.exam_id, key) if number is not None else None
+    row = record_of(session, site.exam_id, key) if number is not None else None
     matches = row is not None and row.name == _name(typed.name)
-    _log(session, row, number or typed.id_number, found=matches)
+    log_attempt(session, row, number or typed.id_number, found=matches)
     session.flush()
     return _values(session, site, row) if row is not None and matches else None
 
@@ -87,7 +87,7 @@ def _name(text: str) -> str:
         return ""
 
 
-def _record(session: Session, exam_id: int, key: str) -> StudentRecord | None:
+def record_of(session: Session, exam_id: int, key: str) -> StudentRecord | None:
     """The record, where its site has 启用学籍库 in this session (R19.3)."""
     if admission.roster_site(session, exam_id, key) is None:
         return None
@@ -105,7 +105,14 @@ def _values(session: Session, site: Site, row: StudentRecord) -> dict[str, str]:
     return found
 
 
-def _log(session: Session, row: StudentRecord | None, number: str, *, found: bool) -> None:
+def log_attempt(
+    session: Session,
+    row: StudentRecord | None,
+    number: str,
+    *,
+    found: bool,
+    word: str = "autoload",
+) -> None:
     """In the log of the site whose record was asked for, with the number masked and digested."""
     place: tuple[int | None, int | None, int | None] = (None, None, None)
     if row is not None:
@@ -120,7 +127,7 @@ def _log(session: Session, row: StudentRecord | None, number: str, *, found: boo
     told = audit.protect(_ID_NUMBER, number[:30])
     audit.record(
         session,
-        "roster.studentrecord.autoload",
+        f"roster.studentrecord.{word}",
         object_type=StudentRecord.__name__,
         object_id=row.id if row is not None else None,
         changes={_ID_NUMBER.name: {"label": _ID_NUMBER.label, "old": None, "new": told}},
@@ -129,4 +136,4 @@ def _log(session: Session, row: StudentRecord | None, number: str, *, found: boo
     )
 
 
-__all__ = ["LOADED", "RATE", "RATE_PERSON", "Typed", "autoload"]
+__all__ = ["LOADED", "RATE", "RATE_PERSON", "Typed", "autoload", "log_attempt", "record_of"]

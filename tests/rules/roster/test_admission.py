@@ -10,11 +10,13 @@ import pytest
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.models.organisation import Organisation
-from app.rules.registration import eligibility
+from app.rules.clock import fixed
+from app.rules.registration import eligibility, person
 from app.rules.roster import admission
 from app.rules.roster.admission import (
     AllowedElsewhere,
     Door,
+    Named,
     NotAdmitted,
     OwnProvinceOnly,
     OwnSiteOnly,
@@ -239,11 +241,55 @@ def test_r19_4_a_refusal_says_what_to_do(
     error: type[NotAdmitted],
     advice: str,
 ) -> None:
+    """Who has named his own record learns the cause; here a student of another province."""
+    far = tree.sites[3]
     set_policy(session, tree, tree.site, **policy)
+    set_policy(session, tree, far)
+    student = add_record(session, tree, far)
     with pytest.raises(error) as refused:
-        enter(session, tree, photo=False)
+        enter(session, tree, photo=False, id_number=student.id_number)
     assert tree.site.code in refused.value.message()
     assert advice in refused.value.message()
+
+
+@pytest.mark.parametrize("flags", [flags for flags in FLAGS if any(flags)])
+@pytest.mark.parametrize("who", ["own", "allowed", "not", "far"])
+def test_r19_3a_a_number_alone_tells_nothing(
+    session: KaowuSession, tree: Tree, flags: tuple[bool, bool], who: str
+) -> None:
+    """With another name, the same sentence and the same verdict as for a number without record."""
+    here, there, third, far = tree.sites
+    set_policy(session, tree, here, own_province_only=flags[0], own_site_only=flags[1])
+    set_policy(session, tree, there, allowed=[there, here])
+    set_policy(session, tree, third)
+    set_policy(session, tree, far)
+    site = {"own": here, "allowed": there, "not": third, "far": far}[who]
+    student = add_record(session, tree, site, name="陈丽")
+    told = []
+    for number in (student.id_number, id_number()):
+        with pytest.raises(NotAdmitted) as refused:
+            enter(session, tree, photo=False, id_number=number)
+        told.append((type(refused.value), refused.value.message()))
+    assert told[0] == told[1]
+    assert told[0][0] is NotAdmitted
+    assert "请核对姓名和证件号码" in told[0][1]
+    assert "咨询考点" in told[0][1]
+
+
+def test_r19_3a_a_site_that_takes_everybody_takes_a_foreign_number_like_any(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """Else its refusal would tell of the record (R19.5 binds who names himself)."""
+    third = tree.sites[2]
+    set_policy(session, tree, third)
+    student = add_record(session, tree, third, name="陈丽")
+    with pytest.raises(AllowedElsewhere):
+        enter(session, tree, photo=False, id_number=student.id_number, name="陈丽")
+    row = enter(session, tree, photo=False, id_number=student.id_number)
+    with pytest.raises(AllowedElsewhere):  # nor does he come in by the name of somebody else
+        person.update_person(
+            session, row.id, {"name": "陈丽"}, version=row.version, clock=fixed(tree.now)
+        )
 
 
 def test_n7_an_old_number_of_15_digits_is_the_same_student(
@@ -281,9 +327,10 @@ def test_r19_4_a_site_sees_the_verdict_and_no_foreign_record(
     set_policy(session, tree, here, own_site_only=True)
     set_policy(session, tree, there)
     theirs = add_record(session, tree, there)
+    named = Named(theirs.id_digest, theirs.name)
     become(session, tree.actor())
     with pytest.raises(NotAdmitted) as refused:
-        eligibility.admits(session, load_site(session, here.id), theirs.id_digest)
+        eligibility.admits(session, load_site(session, here.id), named)
     assert there.code not in refused.value.message()
-    verdicts = admission.refusals(session, tree.exam.id, [here, there], theirs.id_digest)
+    verdicts = admission.refusals(session, tree.exam.id, [here, there], named)
     assert verdicts == {here.id: AllowedElsewhere}
