@@ -137,6 +137,20 @@ def _quick_hashes() -> Iterator[None]:
 
 
 @pytest.fixture
+def product_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Menu, matrix and descriptions hold what the product declares, and nothing that the contract
+    tests have declared in the same process ("test_…")."""
+    from app.metadata import registry
+    from app.runtime import load_declarations
+
+    load_declarations()
+    own = {
+        name: item for name, item in registry._declarations.items() if not name.startswith("test_")
+    }
+    monkeypatch.setattr(registry, "_declarations", own)
+
+
+@pytest.fixture
 def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed as in production."""
     method = "scrypt:32768:8:1"

@@ -69,7 +69,7 @@ def test_permissions_sync_adds_once_and_a_dry_run_saves_nothing(kaowu: Kaowu) ->
     dry = kaowu("permissions", "sync", "--dry-run")
     assert dry.code == 0
     assert "没有保存。" in dry.out
-    assert "+ site  考点容量设置（capacity）  查看" in dry.out
+    assert "+ site  考点开考科目设置（site_subject）  查看" in dry.out
     real = kaowu("permissions", "sync")
     assert lines(dry.out)[0] == lines(real.out)[0]
     assert kaowu("permissions", "sync").out == "角色权限没有变化。\n"

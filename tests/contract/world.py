@@ -182,7 +182,8 @@ class Browser:
         headers = {"User-Agent": AGENT} | options.pop("headers", {})
         if htmx:
             headers |= {"HX-Request": "true", "HX-Target": "kw-dialog-body"}
-        return {"headers": headers, "environ_overrides": ADDRESS} | options
+        # buffered: the file behind an export is closed when it has been read, as a server does
+        return {"headers": headers, "environ_overrides": ADDRESS, "buffered": True} | options
 
     def get(self, path: str, *, htmx: bool = False, **options: Any) -> TestResponse:
         return self.client.get(self.prefix + path, **self._options(htmx, options))

@@ -377,4 +377,10 @@ def test_the_machine_catches_mutants(
 ) -> None:
     mutate(monkeypatch)
     with pytest.raises((AssertionError, KaowuError, ExceptionGroup)):
-        run(fresh_database, max_examples=40, phases=[Phase.generate], report_multiple_bugs=False)
+        run(
+            fresh_database,
+            max_examples=200,
+            derandomize=True,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+        )

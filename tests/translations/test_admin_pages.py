@@ -52,7 +52,8 @@ def test_errors_of_a_form_are_english(office: Office, name: str) -> None:
     """An empty form: everything that is required is missing. Nothing is saved."""
     browser = office.english(*SUPER)
     answer = browser.post(f"/{name.replace('_', '-')}/add", {})
-    assert answer.status_code in {200, 403, 404, 405, 422, 503}
+    # 302: a page with one row leads to it
+    assert answer.status_code in {200, 302, 403, 404, 405, 422, 503}
     assert chinese_in(answer.get_data(as_text=True), office.data) == []
 
 

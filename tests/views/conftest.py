@@ -76,6 +76,11 @@ def walk_phone(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.fixture(autouse=True)
+def _product_alone(product_alone: None) -> None:
+    """Pages are those of the product."""
+
+
 @pytest.fixture(scope="module")
 def office(
     database_kind: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory

@@ -80,7 +80,7 @@
 
     // the address of a link is asked for below the buttons, with the selection kept
     const ask = make('div', { className: 'kw-editor-link', hidden: true });
-    const address = make('input', { type: 'url', className: 'form-control', placeholder: 'https://' });
+    const address = make('input', { type: 'url', className: 'form-control' });
     const done = make('button', { type: 'button', className: 'btn btn-light', textContent: texts.editor_link });
     let kept = null;
     address.setAttribute('aria-label', texts.editor_address);

@@ -202,7 +202,7 @@ def _operation(session: Session, operation: Operation) -> dict[str, Any]:
     call = _call(
         operation,
         Verb.RUN,
-        f"{gettext(resource.label)}：{label}",
+        f"{gettext(resource.label)}{gettext('：')}{label}",
         ("200", {"$ref": "#/components/schemas/report"}),
         _WRITES,
         requestBody=_body(_order(session, operation, resource)),
