@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session, load_only
 
 from app.database.policy import actor_of, elevated
@@ -135,14 +135,10 @@ def hold(session: Session, registration_id: int) -> Held:
     return Held(registration, entries_of(session, [registration.id]))
 
 
-#: The registration, locked, with its site: made once, for it is asked in the rush. Only what the
-#: choice of subjects needs is read of the registration: no personal data is opened.
-_AT_SITE = (
-    select(Registration, *site.SITE_COLUMNS, Exam.state.label("exam_state"))
-    .join(Organisation, Organisation.id == Registration.site_id)
-    .join(SiteSettings, SiteSettings.site_id == Registration.site_id)
-    .join(Exam, Exam.id == Registration.exam_id)
-    .outerjoin(OperationWindow, OperationWindow.organisation_id == Registration.site_id)
+#: The registration, locked: made once, for it is asked in the rush. Only what the choice of
+#: subjects needs is read: no personal data is opened.
+_LOCKED = (
+    select(Registration)
     .options(
         load_only(
             *(Registration.exam_id, Registration.province_id, Registration.city_id),
@@ -152,14 +148,34 @@ _AT_SITE = (
             *(Registration.birth, Registration.subject_codes, Registration.subject_count),
         )
     )
-    .with_for_update(key_share=True, of=Registration)
+    .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
-
-
-_NUMBERED = _AT_SITE.where(Registration.id == bindparam("number"))
-_OWN_LIVE = _AT_SITE.where(
+_NUMBERED = _LOCKED.where(Registration.id == bindparam("number"))
+_OWN_LIVE = _LOCKED.where(
     Registration.passport_id == bindparam("passport"), Registration.life.in_(LIVE)
+)
+
+#: The site with the entries of one of its registrations: a statement of its own, so that it sees
+#: what was committed while the lock on the registration was waited for. The settings are held as
+#: `site.hold_open` does.
+_AT_SITE = (
+    select(*site.SITE_COLUMNS, Exam.state.label("exam_state"), Entry)
+    .select_from(SiteSettings)
+    .join(Organisation, Organisation.id == SiteSettings.site_id)
+    .join(Exam, Exam.id == SiteSettings.exam_id)
+    .outerjoin(OperationWindow, OperationWindow.organisation_id == SiteSettings.site_id)
+    .outerjoin(
+        Entry,
+        and_(
+            Entry.registration_id == bindparam("registration"),
+            Entry.state.in_([state.value for state in HOLDING]),
+        ),
+    )
+    .where(SiteSettings.site_id == bindparam("site"))
+    .order_by(Entry.subject_code)
+    .with_for_update(read=True, of=SiteSettings)
+    .execution_options(populate_existing=True)
 )
 
 
@@ -167,24 +183,28 @@ def hold_at_site(session: Session, registration_id: int | None) -> tuple[Held, s
     """As `hold`, with the site, for choosing subjects: two statements. None is the candidate's own
     live registration.
 
-    Site and windows are those of the moment when the lock was asked for; the entries are read
-    when it is held. The state of the exam session is remembered for the permit. Raises NotFound,
-    NotLive.
+    Site, windows, state of the exam session and entries are those of the moment when the lock is
+    held, and the site cannot be closed or stopped until the transaction ends (R10.4a). The state
+    is remembered for the permit. Raises NotFound, NotLive.
     """
     asked = (_NUMBERED, {"number": registration_id})
     if registration_id is None:
         asked = (_OWN_LIVE, {"passport": actor_of(session).passport_id})
-    with elevated(session, "read operation windows", OperationWindow):
-        row = session.execute(*asked).one_or_none()
-    if row is None:
+    registration = session.scalars(*asked).one_or_none()
+    if registration is None:
         raise NotFound()
-    registration: Registration = row.Registration
     if registration.life not in LIVE:
         raise NotLive()
+    place = {"registration": registration.id, "site": registration.site_id}
+    with elevated(session, "read operation windows", OperationWindow):
+        rows = session.execute(_AT_SITE, place).all()
+    if not rows:
+        raise NotFound()
+    row = rows[0]
     policy.remember_state(session, registration.exam_id, row.exam_state)
     intervals = windows.remember(session, row.site_id, row.OperationWindow)
-    held = Held(registration, entries_of(session, [registration.id]))
-    return held, site.site_of(row, intervals)
+    entries = [each.Entry for each in rows if each.Entry is not None]
+    return Held(registration, entries), site.site_of(row, intervals)
 
 
 def lock_registration(session: Session, registration_id: int) -> Registration:
