@@ -7,14 +7,15 @@ meanwhile is noticed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
 
 from app.adapters.sheets import Heading, Sheet, write_workbook
-from app.jobs.imports.container import UploadRefused, check_upload, refuse
-from app.jobs.imports.sheets import is_empty, read_sheet
+from app.jobs.imports.container import UploadRefused, check_upload, refuse, require_unpacked
+from app.jobs.imports.reader import Bounds, read_several_apart
+from app.jobs.imports.sheets import TOO_MANY_ROWS, given, is_empty
 from app.metadata.declarations import Grid, GridColumn
 from app.metadata.errors import N_, Message, say
 from app.metadata.fields import Kind
@@ -22,9 +23,12 @@ from app.metadata.presenting import Translate
 from app.metadata.text import Bad, cell_text, normalise
 from app.rules.grids import NO_CELL, Row, Table, shown, title_of
 
-#: refused before anything is parsed
+#: refused before anything is parsed: bytes of the file, and of what an xlsx unpacks to
 MAX_BYTES = 5 * 1024 * 1024
+MAX_UNPACKED = 64 * 1024 * 1024
 MAX_ROWS = 5_000
+#: what the reader of a workbook may use; somebody waits for it, and it is no job
+BOUNDS = Bounds(memory=512 * 1024 * 1024, output=16 * 1024 * 1024, processor_seconds=20, seconds=40)
 CODE, NAME = N_("考点代码"), N_("考点名称")
 #: the sheet with the values of the moment of the export
 BASE = N_("导出时的值")
@@ -104,21 +108,28 @@ def read_grid(
 ) -> Upload:
     """Read a workbook that `write_grid` has written and people have changed.
 
-    Columns may stand in any order or be left out. Raises UploadRefused for a file that is too
-    large, no workbook, or without the column of codes.
+    Columns may stand in any order or be left out. It is parsed by a process of its own, once,
+    within `BOUNDS`. Raises UploadRefused for a file that is too large, no workbook, or without
+    the column of codes.
     """
     suffix = check_upload(content, name, (".xlsx", ".xls"), MAX_BYTES)
-    found = Upload()
-    sheet = read_sheet(content, suffix, _sheet_name(grid, translate), MAX_ROWS, MAX_BYTES)
+    require_unpacked(content, suffix, MAX_UNPACKED)
     names = {_plain(say(title_of(column), translate)): column.name for column in columns}
     known = {_plain(translate(CODE)): CODE, _plain(translate(NAME)): NAME} | names
-    _take(found, [list(row) for row in sheet.rows], known)
-    try:
-        base = read_sheet(content, suffix, translate(BASE), MAX_ROWS, MAX_BYTES)
-    except UploadRefused:
-        return found  # somebody has removed it: what is stored counts as seen
-    seen = Upload()
-    _take(seen, [list(row) for row in base.rows], known)
+    found, seen = Upload(), Upload()
+    with read_several_apart(
+        content,
+        suffix,
+        [_sheet_name(grid, translate), translate(BASE)],
+        MAX_ROWS,
+        MAX_BYTES,
+        checkpoint=lambda: None,
+        bounds=BOUNDS,
+    ) as (sheet, base):
+        _take(found, given(sheet).rows, known)
+        # where somebody has removed it, what is stored counts as seen
+        if not isinstance(base, UploadRefused):
+            _take(seen, base.rows, known)
     found.seen = seen.sent
     return found
 
@@ -130,9 +141,10 @@ def _plain(text: Any) -> str:
         return ""
 
 
-def _take(found: Upload, rows: list[list[Any]], known: dict[str, str]) -> None:
+def _take(found: Upload, rows: Iterable[list[Any]], known: dict[str, str]) -> None:
     """Rows of a sheet into `sent`; the first row holds the headings."""
-    headings = [known.get(_plain(text), _plain(text)) for text in (rows[0] if rows else [])]
+    lines = iter(rows)
+    headings = [known.get(_plain(text), _plain(text)) for text in next(lines, [])]
     if CODE not in headings:
         raise refuse(N_("没有找到“考点代码”列，请使用本页导出的文件修改后导入。"))
     unknown = [text for text in headings if text and text not in known.values()]
@@ -142,8 +154,10 @@ def _take(found: Upload, rows: list[list[Any]], known: dict[str, str]) -> None:
     doubled = {text for text in headings if text and headings.count(text) > 1}
     if doubled:
         raise UploadRefused(reason=Message(N_("列重复：{columns}。"), columns=sorted(doubled)))
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in enumerate(lines, start=2):
         if not is_empty(row):
+            if len(found.lines) + len(found.errors) >= MAX_ROWS:
+                raise refuse(TOO_MANY_ROWS, limit=MAX_ROWS)
             _take_row(found, dict(zip(headings, row, strict=False)), number)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.database.unit_of_work import unit_of_work
+from app.jobs import grids as workbooks
 from app.metadata.actor import system
 from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
@@ -136,7 +137,9 @@ def test_a_site_only_reads_fees(world: World) -> None:
     assert "<input" not in page.split('class="kw-table')[1]
 
 
-def test_r0_2_a_closed_window_leaves_looking_and_says_who_extends_it(world: World) -> None:
+def test_r0_2_a_closed_window_leaves_looking_and_says_who_extends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site, tree = world.tree.sites[1], world.tree
     half = dt.timedelta(days=30)
 
@@ -155,6 +158,11 @@ def test_r0_2_a_closed_window_leaves_looking_and_says_who_extends_it(world: Worl
         assert typed.status_code == 422
         assert "当前不在报名前设置时间内" in text_of(typed)
         assert browser.get(f"/capacity/edit/{CODE}").status_code == 403
+        monkeypatch.setattr(workbooks, "read_grid", None)  # the window is asked first
+        sent = {"file": (io.BytesIO(b"PK"), "容量.xlsx")}
+        uploaded = browser.post("/capacity/import", sent)
+        assert uploaded.status_code == 422
+        assert "当前不在报名前设置时间内" in text_of(uploaded)
     finally:
         set_window(tree.now - half, tree.now + half)
 

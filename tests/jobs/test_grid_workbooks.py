@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import resource
+import subprocess
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import openpyxl
@@ -11,6 +15,7 @@ import pytest
 
 from app.database.policy import actor_of, become
 from app.database.session import KaowuSession
+from app.jobs import grids as grids_of_jobs
 from app.jobs.grids import BASE, MAX_BYTES, read_grid, write_grid
 from app.jobs.imports.container import UploadRefused
 from app.metadata.declarations import Grid
@@ -170,6 +175,64 @@ def test_what_is_too_large_or_no_workbook_is_refused_first(
         read(session, b"no workbook")
     with pytest.raises(UploadRefused):
         read(session, b"", "x.csv")
+
+
+PRIMES = (100_003, 99_991, 99_989, 99_971, 99_961)
+
+
+def large(book: bytes, rows: int, columns: int) -> bytes:
+    """The workbook with both sheets filled with cells that compress well, but not suspiciously."""
+    cells = b"<c><v>1</v></c>" * (columns - 5)
+    lines = b"".join(
+        b"<row>%s%s</row>" % (b"".join(b"<c><v>%d</v></c>" % (n * 7919 % p) for p in PRIMES), cells)
+        for n in range(1, rows)
+    )
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(book)) as source,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            part = source.read(name)
+            if "worksheets/sheet" in name:
+                head, tail = part.split(b"</row>", 1)[0], part.split(b"</sheetData>", 1)[1]
+                part = head + b"</row>" + lines + b"</sheetData>" + tail
+            target.writestr(name, part)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [(9_000, 100, "超过 5000 行"), (20_000, 200, "解压后过大"), (30_000, 10, "超过 5000 行")],
+)
+def test_n16_a_small_file_of_many_cells_fills_no_memory_here(
+    session: KaowuSession, tree: Tree, rows: int, columns: int, message: str
+) -> None:
+    content = large(written(session, FEES), rows, columns)
+    assert len(content) < MAX_BYTES
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UploadRefused, match=message):
+        read(session, content)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+
+
+def test_n16_a_workbook_is_parsed_by_one_process_of_its_own(
+    session: KaowuSession, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def start(arguments: list[str], **options: Any) -> Any:
+        started.append(arguments)
+        return popen(arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    content = written(session, FEES)
+    assert examined(session, FEES, content).is_good
+    assert [arguments[-2:] for arguments in started] == [["考点费用设置", BASE]]
+    monkeypatch.setattr(grids_of_jobs, "BOUNDS", replace(grids_of_jobs.BOUNDS, output=100))
+    with pytest.raises(UploadRefused, match="不能读取"):
+        read(session, content)
 
 
 def test_wrong_values_stay_as_they_were_typed(session: KaowuSession, tree: Tree) -> None:

@@ -11,6 +11,7 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,7 +188,7 @@ def test_a_damaged_file_never_breaks_the_check() -> None:
     content = BOOK
     for cut in range(0, len(content), 211):
         with pytest.raises(UploadRefused):
-            look_through(content[:cut], "考场", 1000)
+            look_through(content[:cut], ["考场"], 1000)
 
 
 def archive_of(entries: list[tuple[Any, bytes]]) -> bytes:
@@ -281,17 +282,18 @@ def test_the_reader_refuses_as_the_request_does() -> None:
 def test_a_reader_that_dies_or_takes_too_long_is_a_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refused() -> str:
+    def refused(bounds: reader.Bounds = reader.IMPORTS) -> str:
         with (
             pytest.raises(UploadRefused) as refusal,
-            reader.read_apart(BOOK, ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None),
+            reader.read_apart(
+                BOOK, ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None, bounds=bounds
+            ),
         ):
             pass
         return refusal.value.message()
 
-    with monkeypatch.context() as changed:
-        changed.setattr(reader, "SECONDS", 0)
-        assert "不能读取" in refused()
+    assert "不能读取" in refused(replace(reader.IMPORTS, seconds=0))
+    assert "不能读取" in refused(replace(reader.IMPORTS, output=60))
     with monkeypatch.context() as changed:
         changed.setattr(sys, "executable", "/bin/false")
         assert "不能读取" in refused()

@@ -137,6 +137,24 @@ def open_archive(content: bytes, maximum: int = MAXIMUM_ENTRIES) -> zipfile.ZipF
     return archive
 
 
+def require_unpacked(content: bytes, suffix: str, maximum: int) -> None:
+    """Refuse an xlsx that says of itself that it unpacks to more than `maximum` bytes, before
+    anything is unpacked. Whether it tells the truth is seen while it is read (`unpack`).
+
+    Raises UploadRefused.
+    """
+    if suffix != ".xlsx":
+        return
+    try:
+        with open_archive(content) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > maximum:
+                raise refuse(_GROWS)
+    except DAMAGES as error:
+        if isinstance(error, KaowuError):
+            raise
+        raise broken_workbook() from None
+
+
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):

@@ -7,7 +7,7 @@ macros, passwords, error cells and hidden rows are told by records of a few byte
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.jobs.imports.container import (
     DAMAGES,
@@ -43,12 +43,12 @@ _ERRORS = {
 }
 
 
-def look_through_legacy(content: bytes, sheet: str, max_rows: int) -> Marks:
-    """Look through an .xls before it is parsed; the marks of one sheet. Raises UploadRefused."""
+def look_through_legacy(content: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
+    """Look through an .xls before it is parsed; the marks of these sheets. Raises UploadRefused."""
     if "_VBA_PROJECT".encode("utf-16-le") in content:
         raise refuse_macros()
     try:
-        return _look(_stream(content), sheet, max_rows)
+        return _look(_stream(content), sheets, max_rows)
     except (*DAMAGES, IndexError) as error:
         if isinstance(error, KaowuError):
             raise
@@ -134,7 +134,7 @@ def _records(stream: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
         at += 4 + length
 
 
-def _look(stream: bytes, sheet: str, max_rows: int) -> Marks:
+def _look(stream: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
     if struct.unpack_from("<H", stream, 4)[0] != 0x0600:
         raise Unsafe  # older than Excel 97
     begins: dict[int, str] = {}
@@ -148,12 +148,10 @@ def _look(stream: bytes, sheet: str, max_rows: int) -> Marks:
             begins[begin] = _sheet_name(stream[at + 6 : at + length])
         if kind == _EOF:
             break
-    marks = Marks()
-    for begin, name in begins.items():
-        found = _look_at_sheet(stream, begin, max_rows)
-        if name.strip() == sheet:
-            marks = found
-    return marks
+    marks = {
+        name.strip(): _look_at_sheet(stream, begin, max_rows) for begin, name in begins.items()
+    }
+    return [marks.get(sheet, Marks()) for sheet in sheets]
 
 
 def _sheet_name(data: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from xml.etree import ElementTree
@@ -83,21 +83,23 @@ class Marks:
     hidden_columns: set[int] = field(default_factory=set)
 
 
-def look_through(content: bytes, sheet: str, max_rows: int) -> Marks:
-    """Look through a whole xlsx before it is parsed; the marks of one sheet.
+def look_through(content: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
+    """Look through a whole xlsx before it is parsed; the marks of these sheets.
 
     Raises UploadRefused: macros, encryption, entities, cells far out, archives that lie.
     """
     try:
         with open_archive(content) as archive:
-            return _look(archive, content, sheet, max_rows)
+            return _look(archive, content, sheets, max_rows)
     except DAMAGES as error:
         if isinstance(error, KaowuError):
             raise
         raise broken_workbook() from None
 
 
-def _look(archive: zipfile.ZipFile, content: bytes, sheet: str, max_rows: int) -> Marks:
+def _look(
+    archive: zipfile.ZipFile, content: bytes, sheets: Sequence[str], max_rows: int
+) -> list[Marks]:
     entries = {entry.filename.lower(): entry for entry in archive.infolist()}
     if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in entries):
         raise refuse_macros()
@@ -108,12 +110,12 @@ def _look(archive: zipfile.ZipFile, content: bytes, sheet: str, max_rows: int) -
     for name in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"):
         if name in entries:
             small[name] = b"".join(_safe_pieces(content, entries[name], _LONGEST * 8))
-    wanted = _part_of(sheet, small)
-    marks = Marks()
+    marks = [Marks() for _ in sheets]
+    wanted = {_part_of(sheet, small): found for sheet, found in zip(sheets, marks, strict=True)}
     for name, entry in entries.items():
         scan = None
         if "worksheets/" in name and name.endswith(".xml"):
-            scan = _SheetScan(marks if name == wanted else Marks(), max_rows)
+            scan = _SheetScan(wanted.get(name, Marks()), max_rows)
         for piece in _safe_pieces(content, entry, room):
             room -= len(piece)
             if scan is not None:

@@ -10,7 +10,8 @@ import csv
 import datetime as dt
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,19 +60,35 @@ def read_rows(content: bytes, suffix: str, sheet: str, max_rows: int, max_bytes:
     """The declared sheet of an upload; its rows can be gone through once. Raises UploadRefused
     here, nothing later.
 
-    Other sheets are ignored. A csv file is one sheet, in UTF-8 or GB18030. Jobs read in a
-    process of its own (`reader`), for the sake of memory and of whatever a file may do.
+    Other sheets are ignored. A csv file is one sheet, in UTF-8 or GB18030. Jobs and requests read
+    in a process of its own (`reader`), for the sake of memory and of whatever a file may do.
     """
+    (found,) = read_several(content, suffix, [sheet], max_rows, max_bytes)
+    return given(found)
+
+
+def read_several(
+    content: bytes, suffix: str, sheets: Sequence[str], max_rows: int, max_bytes: int
+) -> list[Sheet | UploadRefused]:
+    """Several sheets of a file that is opened once, each as by `read_rows`; in the place of one
+    that is not there its refusal. Raises UploadRefused for what is wrong with the whole file."""
     if suffix == ".zip":
         content, suffix, _name = workbook_in_zip(content, max_bytes)
     if suffix != ".csv":
-        return open_workbook(content, suffix, sheet, max_rows)
+        return open_workbook(content, suffix, sheets, max_rows)
     rows = _csv_rows(content)
     while rows and is_empty(rows[-1]):
         rows.pop()
     if len(rows) > max_rows + HEADING_ROWS:
         raise refuse(TOO_MANY_ROWS, limit=max_rows)
-    return Sheet(sheet, rows)
+    return [Sheet(sheet, rows) for sheet in sheets]
+
+
+def given(found: Sheet | UploadRefused) -> Sheet:
+    """The sheet. Raises its refusal."""
+    if isinstance(found, UploadRefused):
+        raise found
+    return found
 
 
 def is_empty(row: Iterable[Any]) -> bool:
@@ -79,15 +96,37 @@ def is_empty(row: Iterable[Any]) -> bool:
     return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row)
 
 
-def open_workbook(content: bytes, suffix: str, sheet: str, max_rows: int) -> Sheet:
-    """The sheet of a workbook; its rows are made one by one, once. Raises UploadRefused."""
+def open_workbook(
+    content: bytes, suffix: str, sheets: Sequence[str], max_rows: int
+) -> list[Sheet | UploadRefused]:
+    """The sheets of a workbook, or their refusals; rows are made one by one, once. Raises
+    UploadRefused."""
     if suffix == ".xls":
-        marks = look_through_legacy(content, sheet, max_rows)
+        marks = look_through_legacy(content, sheets, max_rows)
     else:
-        marks = look_through(content, sheet, max_rows)
+        marks = look_through(content, sheets, max_rows)
+    with _guarded():
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    found: list[Sheet | UploadRefused] = []
+    for sheet, own in zip(sheets, marks, strict=True):
+        try:
+            with _guarded():
+                data = _parse(book, sheet, max_rows)
+                _mark_merged(data, own)
+        except UploadRefused as refusal:
+            found.append(refusal)
+            continue
+        rows = _without_end(_rows(data, own, escapes=suffix == ".xlsx"))
+        hidden = frozenset(own.hidden_rows), frozenset(own.hidden_columns)
+        found.append(Sheet(sheet, rows, *hidden))
+    return found
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Whatever the parser meets is a refusal."""
     try:
-        data = _parse(content, sheet, max_rows)
-        _mark_merged(data, marks)
+        yield
     except UploadRefused:
         raise
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -96,16 +135,9 @@ def open_workbook(content: bytes, suffix: str, sheet: str, max_rows: int) -> She
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise broken_workbook() from None
         raise
-    return Sheet(
-        sheet,
-        _without_end(_rows(data, marks, escapes=suffix == ".xlsx")),
-        frozenset(marks.hidden_rows),
-        frozenset(marks.hidden_columns),
-    )
 
 
-def _parse(content: bytes, sheet: str, max_rows: int) -> CalamineSheet:
-    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+def _parse(book: CalamineWorkbook, sheet: str, max_rows: int) -> CalamineSheet:
     by_name = {name.strip(): name for name in book.sheet_names}
     if sheet not in by_name:
         found = [name[:31] for name in book.sheet_names[:10]]
@@ -196,9 +228,11 @@ def _csv_rows(content: bytes) -> list[list[Any]]:
 __all__ = [
     "HEADING_ROWS",
     "Sheet",
+    "given",
     "is_empty",
     "open_workbook",
     "read_rows",
+    "read_several",
     "read_sheet",
     "suffix_of",
 ]

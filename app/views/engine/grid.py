@@ -350,8 +350,12 @@ class GridFiles(GridView):
     @verb(Verb.EDIT)
     def upload(self) -> Any:
         """A workbook into the cells; then the same preview and the same errors."""
-        session = context.read_session()
-        columns = self.declaration.columns(session, context.actor())
+        session, actor = context.read_session(), context.actor()
+        availability.require(session, self.declaration.name, actor)
+        if refusal := grids.refusal(session, self.declaration, context.clock()):
+            note = {"text": context.message_of(refusal), "tone": "bad"}
+            return self._page(Typed(), notices=[note], status=422)
+        columns = self.declaration.columns(session, actor)
         content, name = _sent_file()
         try:
             found = workbooks.read_grid(content, name, self.declaration, columns, translate=gettext)
