@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import ARRAY, String, any_, bindparam, cast, insert, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -66,3 +66,12 @@ def _count_up(model: Any, key: tuple[str, ...], dialect: str) -> Any:
         .on_conflict_do_update(index_elements=list(key), set_={"count": table.c.count + 1})
         .returning(table.c.count)
     )
+
+
+def among(session: Session, column: Any, values: Sequence[str]) -> Any:
+    """SQL condition: the text column has one of these values. On PostgreSQL they go as one array:
+    thousands of parameters would cost more than the look-up."""
+    if session.connection().dialect.name != "postgresql":
+        return column.in_(values)
+    texts = ARRAY(String)
+    return column == any_(cast(literal(list(values), texts), texts))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -153,7 +152,7 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _copy(connection: Connection, table: Table, parts: Iterable[Sequence[Row]]) -> None:
     """COPY: several times as fast as statements, and in the same transaction."""
-    columns = [(column.key, _as_text(connection, column)) for column in table.columns]
+    columns = [_CopiedColumn(connection, column) for column in table.columns]
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     with _copying(connection, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
         for part in parts:
@@ -177,33 +176,52 @@ def _copying(connection: Connection, statement: str) -> Iterator[Any]:
         cursor.close()
 
 
-def _as_text(connection: Connection, column: Any) -> Callable[[Any], Any] | None:
-    """What makes of a value of this column one that `_line` writes."""
-    kind = column.type.dialect_impl(connection.dialect)
-    if isinstance(kind, JSON):
-        return partial(json.dumps, ensure_ascii=False)
-    found: Callable[[Any], Any] | None = kind.bind_processor(connection.dialect)
-    return found
-
-
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _line(columns: Sequence[tuple[str, Callable[[Any], Any] | None]], row: Row) -> str:
-    """One row in the text format of COPY."""
-    cells = []
-    for key, process in columns:
-        value = row.get(key)
-        if value is not None and process is not None:
-            value = process(value)
+class _CopiedColumn:
+    """A column in the text format of COPY, and its cell of the row before: in many columns (when,
+    who, where) all rows have the very same object. What is sealed is so anew for each row, and
+    what can be changed in place is written out for each."""
+
+    __slots__ = ("_process", "_repeats", "key", "last", "last_text")
+
+    def __init__(self, connection: Connection, column: Any) -> None:
+        self.key = column.key
+        self.last: Any = None
+        self.last_text = "\\N"
+        self._repeats = not isinstance(column.type, (JSON, base.Encrypted))
+        kind = column.type.dialect_impl(connection.dialect)
+        self._process: Callable[[Any], Any] | None = (
+            _ENCODER.encode if isinstance(kind, JSON) else kind.bind_processor(connection.dialect)
+        )
+
+    def text(self, given: Any) -> str:
+        """The cell of this value, which becomes the last one."""
+        value = given
+        if value is not None and self._process is not None:
+            value = self._process(value)
         if value is None:
-            cells.append("\\N")
+            text = "\\N"
         elif isinstance(value, str):
             # what is printable needs no look at each of its characters
             plain = value.isprintable() and "\\" not in value
-            cells.append(value if plain else value.translate(_ESCAPES))
+            text = value if plain else value.translate(_ESCAPES)
         else:
-            cells.append(str(value))  # numbers, days, moments, true and false
+            text = str(value)  # numbers, days, moments, true and false
+        if self._repeats:
+            self.last, self.last_text = given, text
+        return text
+
+
+def _line(columns: Sequence[_CopiedColumn], row: Row) -> str:
+    """One row in the text format of COPY."""
+    get = row.get
+    cells = [
+        column.last_text if (value := get(column.key)) is column.last else column.text(value)
+        for column in columns
+    ]
     return "\t".join(cells) + "\n"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database.bulk import among
 from app.database.keys import digest
 from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
@@ -178,7 +179,7 @@ def _stored(session: Session, digests: Sequence[str], *, full: bool) -> dict[str
                 StudentRecord.city_code,
                 StudentRecord.site_code,
                 *columns,
-            ).where(StudentRecord.id_digest.in_(digests[start : start + CHUNK]))
+            ).where(among(session, StudentRecord.id_digest, digests[start : start + CHUNK]))
             if full:
                 statement = statement.order_by(StudentRecord.id).with_for_update()
             for key, row_id, version, province, city, site, *rest in session.execute(statement):
