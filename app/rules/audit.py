@@ -51,6 +51,8 @@ def area_of(model: type) -> str:
 
 def plain(value: Any) -> Any:
     """A JSON value for the log."""
+    if type(value) is str:  # nearly all are
+        return value
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, enum.Enum):
@@ -362,6 +364,8 @@ def _differences(
     """`known` remembers codes, of which many rows have the same few."""
 
     def protected(column: _Column, value: Any) -> Any:
+        if value is None:
+            return None
         if column.field is None or not column.field.choices:
             return protect(column.field, value)
         key = (column.name, value)
@@ -370,7 +374,7 @@ def _differences(
         return known[key]
 
     found: Changes = {}
-    for name in new.keys() | old.keys():
+    for name in new.keys() | old.keys() if old else new:
         column, before, after = columns[name], old.get(name), new.get(name)
         if before != after:
             told = {"old": protected(column, before), "new": protected(column, after)}
