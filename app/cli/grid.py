@@ -30,7 +30,7 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import Grid
 from app.metadata.errors import say as in_words
 from app.metadata.vocabulary import Verb
-from app.rules import grids
+from app.rules import effects, grids
 from app.rules.clock import system_clock
 from app.rules.grids import Choice, Examined
 from app.rules.policy import check
@@ -110,7 +110,14 @@ def import_grid(
     count = run_unit(
         shell.factory,
         actor,
-        lambda unit: grids.save(unit, declaration, upload.sent, upload.seen, clock=system_clock),
+        lambda unit: grids.save(
+            unit,
+            declaration,
+            upload.sent,
+            upload.seen,
+            clock=system_clock,
+            confirmed=effects.ALL if yes else seen.token,
+        ),
         request_id=shell.request_id,
     )
     say(_("已保存 {count} 处改动。").format(count=count))
@@ -126,6 +133,8 @@ class _Preview:
     upload: Upload
     examined: Examined
     sentences: list[str]
+    #: confirms the effects among them
+    token: str
 
 
 def _preview(session: KaowuSession, declaration: Grid, file: Path, acting: Acting) -> _Preview:
@@ -138,11 +147,10 @@ def _preview(session: KaowuSession, declaration: Grid, file: Path, acting: Actin
         codes = {site.code for site in session.scalars(chosen)}
         upload.sent = {code: cells for code, cells in upload.sent.items() if code in codes}
     examined = grids.examine(session, declaration, upload.sent, upload.seen)
-    told = [
-        *grids.effects(session, declaration, examined.changes),
-        *grids.questions(declaration, examined.changes),
-    ]
-    return _Preview(upload, examined, [str(in_words(sentence, _)) for sentence in told])
+    touched = grids.effects(session, declaration, examined.changes)
+    told = [*touched, *grids.questions(declaration, examined.changes)]
+    sentences = [str(in_words(sentence, _)) for sentence in told]
+    return _Preview(upload, examined, sentences, effects.token_of(touched))
 
 
 def _tell(preview: _Preview) -> bool:

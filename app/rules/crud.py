@@ -181,7 +181,11 @@ def _virtual(resource: Resource) -> set[str]:
 def _ask(resource: Resource, row: Any, context: Context, confirmed: str) -> None:
     """Raise Unconfirmed for effects that were not confirmed; who confirms all is not asked."""
     if confirmed != effects.ALL:
-        effects.require(effects.found(resource.name, context.verb, row, context), confirmed)
+        effects.require(_told(resource, row, context), confirmed)
+
+
+def _told(resource: Resource, row: Any, context: Context) -> list[str]:
+    return effects.found(resource.name, context.verb, row, context)
 
 
 def create(
@@ -289,18 +293,26 @@ def remove(
     *,
     clock: Clock = system_clock,
     reason: str | None = None,
+    confirmed: str = effects.ALL,
 ) -> None:
-    """Delete a row that nothing refers to (InUse otherwise)."""
+    """Delete a row that nothing refers to (InUse otherwise).
+
+    Raises what policy and the rules raise; Unconfirmed where it has effects that `confirmed` does
+    not name.
+    """
     actor = actor_of(session)
     availability.require(session, resource.name, actor)
     row = listing.row_by_id(session, resource, row_id)
     with permit(session, resource, Verb.DELETE, clock=clock, reason=reason):
         context = Context(session, actor, clock, Verb.DELETE, {})
+        # counted before the rules take anything away, as it was for the question
+        told = [] if confirmed == effects.ALL else _told(resource, row, context)
         try:
             # what the rules take away with the row stays where the row stays
             with session.begin_nested():
                 with session.no_autoflush:
                     _run_rules(resource, row, context)
+                effects.require(told, confirmed)
                 session.delete(row)
         except IntegrityError:
             raise InUse() from None
@@ -308,8 +320,7 @@ def remove(
 
 def effects_of_removal(session: Session, resource: Resource, row: Any, clock: Clock) -> list[str]:
     """What deleting the row does, for the question that is asked anyway."""
-    context = Context(session, actor_of(session), clock, Verb.DELETE, {})
-    return effects.found(resource.name, Verb.DELETE, row, context)
+    return _told(resource, row, Context(session, actor_of(session), clock, Verb.DELETE, {}))
 
 
 def defaults_of(resource: Resource) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What a change does to what exists already, told before it is saved (R10.2, R11.7, R18.4).
 
-A rule returns sentences (“涉及 123 名考生、98 科次”); page, dialog and REST show them and save only
-when they were confirmed. Where it returns none, nobody is asked. What is not allowed at all is
-refused by `crud.before` rules, which come first.
+A rule returns sentences (“涉及 123 名考生、98 科次”). Page, dialog, grid and REST show them, and
+save or delete only when exactly these were confirmed (over REST also whatever they are). Where it
+returns none, nobody is asked. What is not allowed at all is refused by `crud.before` rules, which
+come first.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ from app.models.audit import AuditEntry
 from app.models.organisation import Organisation, below
 from app.rules import audit, audit_log, availability
 from app.rules.clock import Clock, system_clock
+from app.rules.effects import ALL
+from app.rules.effects import require as require_confirmed
 from app.rules.policy import check, permit
 
 #: what was typed, or seen: {site code: {column name: raw value}}
@@ -341,12 +343,14 @@ def save(
     *,
     clock: Clock = system_clock,
     reason: str | None = None,
+    confirmed: str = ALL,
 ) -> int:
     """Save all changed cells in the session's transaction; returns how many.
 
     Rows are written in the order of their keys. The log says by itself what a superior did on
-    behalf of a site (P3). Raises GridRefused with every error, and what the policy refuses; the
-    caller rolls back.
+    behalf of a site (P3). Raises GridRefused with every error, Unconfirmed where the changes have
+    effects by now that `confirmed` does not name, and what the policy refuses; the caller rolls
+    back.
     """
     actor = actor_of(session)
     availability.require(session, grid.name, actor)
@@ -354,6 +358,7 @@ def save(
     examined = examine(session, grid, sent, seen, lock=True)
     if not examined.is_good:
         raise GridRefused(examined)
+    require_confirmed(effects(session, grid, examined.changes), confirmed)
     with permit(session, grid, Verb.EDIT, clock=clock, reason=reason):
         for change in examined.changes:
             try:

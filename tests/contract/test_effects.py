@@ -100,6 +100,31 @@ def test_the_question_before_a_deletion_tells_them(world: World) -> None:
     assert str(BIG) in page
 
 
+def test_r11_7_a_deletion_is_carried_out_when_its_effects_are_confirmed(world: World) -> None:
+    hall = world.hall("影响七")
+    path, browser = f"/test-hall/delete/{hall.id}", world.browser()
+    asked = browser.post(path, htmx=True)
+    assert (asked.status_code, str(BIG) in text_of(asked)) == (409, True)
+    assert world.get(Hall, hall.id) is not None
+    confirmed = {"_confirm": _token(browser.get(path, htmx=True).get_data(as_text=True))}
+    assert confirmed == {"_confirm": _token(asked.get_data(as_text=True))}
+    assert browser.post(path, confirmed, htmx=True).status_code == 204
+
+
+@pytest.mark.parametrize("by_token", [True, False])
+def test_r11_7_over_rest_a_deletion_is_confirmed_in_the_address(
+    world: World, by_token: bool
+) -> None:
+    hall, browser = world.hall("影响八"), world.browser()
+    path = f"/test_hall/{hall.id}"
+    refused = browser.rest("DELETE", path)
+    told = refused.get_json()
+    assert (refused.status_code, told["effects"]) == (409, [str(BIG)])
+    assert browser.rest("DELETE", f"{path}?confirm=0123").status_code == 409
+    confirm = told["confirm"] if by_token else "true"
+    assert browser.rest("DELETE", f"{path}?confirm={confirm}").status_code == 204
+
+
 def test_who_adds_a_sites_row_from_above_names_the_site(world: World) -> None:
     """P3: an explicit choice, and the log says for whom."""
     values = {"name": "上级加", "seats": "5", "colour": "red"}

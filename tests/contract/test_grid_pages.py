@@ -38,6 +38,11 @@ def hidden(answer: TestResponse, name: str = "changes") -> str:
     return html.unescape(found[1])
 
 
+def carried(preview: TestResponse) -> dict[str, str]:
+    """What the confirmation of a preview sends."""
+    return {name: hidden(preview, name) for name in ("changes", "_confirm")}
+
+
 def fee(world: World, subject: str) -> int | None:
     with world.looking() as session:
         return session.scalar(
@@ -51,7 +56,7 @@ def set_fee(browser: Browser, subject: str, text: str) -> TestResponse:
     """Type, preview, confirm."""
     preview = browser.post("/fee/preview", {f"v:{CODE}:{subject}": text})
     assert preview.status_code == 200
-    return browser.post("/fee/save", {"changes": hidden(preview)})
+    return browser.post("/fee/save", carried(preview))
 
 
 def test_nothing_is_saved_before_the_preview_is_confirmed(world: World, province: Browser) -> None:
@@ -61,7 +66,7 @@ def test_nothing_is_saved_before_the_preview_is_confirmed(world: World, province
     assert "将修改 1 个考点的 1 处" in words
     assert "72.00 → 88.00" in words
     assert fee(world, "14") == before
-    saved = province.post("/fee/save", {"changes": hidden(preview)})
+    saved = province.post("/fee/save", carried(preview))
     assert saved.status_code == 302
     assert fee(world, "14") == 8800
     assert "已保存 1 处改动" in text_of(province.get("/fee/"))
@@ -102,16 +107,35 @@ def test_a_change_between_preview_and_confirmation_is_noticed(
 ) -> None:
     preview = province.post("/fee/preview", {f"v:{CODE}:26": "90"})
     set_fee(province, "26", "91")
-    answer = province.post("/fee/save", {"changes": hidden(preview)})
+    answer = province.post("/fee/save", carried(preview))
     assert answer.status_code == 409
     assert "他人已改为 91.00" in text_of(answer)
     assert fee(world, "26") == 9100
     set_fee(province, "26", "72")
 
 
+def test_r12_5_effects_that_grew_since_the_preview_are_confirmed_anew(
+    world: World, province: Browser
+) -> None:
+    preview = province.post("/fee/preview", {f"v:{CODE}:14": "88"})
+    assert "科次将按新费用支付" not in text_of(preview)
+    with unit_of_work(world.runtime.factory, system("seed")) as session:
+        factories.make_registration(session, world.tree, world.tree.sites[1], subjects=("14",))
+    again = province.post("/fee/save", carried(preview))
+    assert again.status_code == 422
+    assert "请核对后确认" in text_of(again)
+    assert "尚未生成订单的 1 科次将按新费用支付" in text_of(again)
+    assert fee(world, "14") == 7200
+    unsigned = {"changes": hidden(again)}
+    assert province.post("/fee/save", unsigned).status_code == 422
+    assert province.post("/fee/save", carried(again)).status_code == 302
+    assert fee(world, "14") == 8800
+    set_fee(province, "14", "72")
+
+
 def test_back_from_the_preview_everything_typed_is_there(province: Browser) -> None:
     preview = province.post("/fee/preview", {f"v:{CODE}:14": "88"})
-    answer = province.post("/fee/save", {"changes": hidden(preview), "step": "back"})
+    answer = province.post("/fee/save", carried(preview) | {"step": "back"})
     assert answer.status_code == 200
     assert f'name="v:{CODE}:14" value="88.00"' in answer.get_data(as_text=True)
 
@@ -189,7 +213,7 @@ def test_a_workbook_goes_through_the_same_preview(world: World, province: Browse
     preview = upload(province, workbook(province, D3=88))
     assert "72.00 → 88.00" in text_of(preview)
     assert fee(world, "14") == 7200
-    assert province.post("/fee/save", {"changes": hidden(preview)}).status_code == 302
+    assert province.post("/fee/save", carried(preview)).status_code == 302
     assert fee(world, "14") == 8800
     set_fee(province, "14", "72")
     assert world.entries("grid.fee.export")
@@ -246,10 +270,10 @@ def test_r13_1_the_dialog_previews_asks_and_saves(world: World) -> None:
     assert "总科次数不能小于100" in text_of(wrong)
     preview = site.post(f"/capacity/edit/{CODE}", cells | seen, htmx=True)
     assert "500 → 50" in text_of(preview)
-    carried = {"changes": hidden(preview), "row": CODE}
-    back = site.post("/capacity/save", carried | {"step": "back"}, htmx=True)
+    values = carried(preview) | {"row": CODE}
+    back = site.post("/capacity/save", values | {"step": "back"}, htmx=True)
     assert 'value="50"' in back.get_data(as_text=True)
-    saved = site.post("/capacity/save", carried, htmx=True)
+    saved = site.post("/capacity/save", values, htmx=True)
     assert saved.status_code == 204
     assert "kw:saved" in saved.headers["HX-Trigger"]
     assert limit(world, "S:14") == 50
@@ -260,18 +284,18 @@ def test_r13_3a_99999_is_saved_only_when_it_is_agreed_to(world: World) -> None:
     preview = site.post("/capacity/preview", {f"v:{CODE}:S:24": "99999"})
     assert "尽量不要设置成不限，确定？" in text_of(preview)
     assert "500 → 不限" in text_of(preview)
-    carried = {"changes": hidden(preview)}
-    refused = site.post("/capacity/save", carried)
+    values = carried(preview)
+    refused = site.post("/capacity/save", values)
     assert refused.status_code == 422
     assert "请先勾选确认" in text_of(refused)
     assert limit(world, "S:24") == 500
-    assert site.post("/capacity/save", carried | {"agree": "1"}).status_code == 302
+    assert site.post("/capacity/save", values | {"agree": "1"}).status_code == 302
     assert limit(world, "S:24") == 99_999
 
 
 def test_p4_the_log_says_on_whose_behalf_the_province_acts(world: World, province: Browser) -> None:
     preview = province.post("/capacity/preview", {f"v:{CODE}:S:26": "480"})
-    province.post("/capacity/save", {"changes": hidden(preview)})
+    province.post("/capacity/save", carried(preview))
     entry = world.entries("capacity.capacitypool.edit")[-1]
     assert (entry.on_behalf_of, entry.organisation_code) == (CODE, "99")
     assert "上级代改" in text_of(province.get("/capacity/"))

@@ -16,6 +16,7 @@ from app.metadata.query import ListQuery
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Verb, Window
 from app.models.audit import AuditEntry
+from app.models.capacity import CapacityPool
 from app.models.exam import ExamSubject
 from app.models.settings import ProvinceSubject, SiteSubject
 from app.rules import crud, effects, listing, operations, settings, subject_setting
@@ -131,7 +132,22 @@ def test_r11_7_during_registration_it_is_warned_of(session: KaowuSession, tree: 
     values = {"subject_code": "35", "first_day": str(FIRST), "last_day": str(LAST)}
     with pytest.raises(effects.Unconfirmed):
         crud.create(session, SUBJECT, values, confirmed="")
+    with pytest.raises(effects.Unconfirmed):
+        crud.remove(session, SUBJECT, emptied(session, tree).id, confirmed="")
+    session.expire_all()
     assert codes_of(session, tree) == {"14", "24", "26"}
+    token = effects.token_of([str(sentence) for sentence in refused.value.effects])
+    crud.remove(session, SUBJECT, emptied(session, tree).id, confirmed=token)
+    assert codes_of(session, tree) == {"14", "24"}
+
+
+def emptied(session: KaowuSession, tree: Tree) -> SiteSubject:
+    """The subject 26 of the first site, without seats."""
+    with factories.seeding(session):
+        pools = select(CapacityPool).where(CapacityPool.site_id == tree.site.id)
+        session.scalars(pools.where(CapacityPool.pool == "S:26")).one().capacity = 0
+    subjects = select(SiteSubject).where(SiteSubject.site_id == tree.site.id)
+    return session.scalars(subjects.where(SiteSubject.subject_code == "26")).one()
 
 
 def test_r0_6b_a_site_copies_the_subjects_of_the_last_session_that_are_offered(

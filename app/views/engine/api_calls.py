@@ -190,7 +190,8 @@ def _row_call(resource: Resource, verb: Verb, actor: Actor) -> dict[str, Any]:
     if verb is Verb.SHOW:
         return _call(resource, verb, summary, ("200", row), _FOUND)
     if verb is Verb.DELETE:
-        return _call(resource, verb, summary, ("204", None), _WRITES)
+        confirm = {"name": CONFIRM, "in": "query", "schema": schemas.confirmation()}
+        return _call(resource, verb, summary, ("204", None), _WRITES, parameters=[confirm])
     body = _body(schemas.form_of(resource, verb, actor))
     status = "201" if verb is Verb.ADD else "200"
     return _call(resource, verb, summary, (status, row), _WRITES, requestBody=body)

@@ -68,6 +68,7 @@ class RowForms:
         danger: bool = False,
         errors: list[str] | None = None,
         effects: Sequence[str] = (),
+        hidden: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> Any:
         raise NotImplementedError
@@ -254,14 +255,23 @@ class RowForms:
         page = self._page({})
         row = listing.row_by_id(page.session, self.declaration, row_id)
         title = title_of(self.declaration, row)
-        told = texts(crud.effects_of_removal(page.session, self.declaration, row, context.clock()))
+        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        told = crud.effects_of_removal(page.session, self.declaration, row, clock)
         errors: list[str] = []
+        status = 200
         if request.method == "POST":
-            clock = context.clock()
             try:
-                context.run(lambda s: crud.remove(s, self.declaration, row_id, clock=clock))
+                context.run(
+                    lambda s: crud.remove(
+                        s, self.declaration, row_id, clock=clock, confirmed=confirmed
+                    )
+                )
                 return self._saved(gettext("删除成功"))
+            except effects.Unconfirmed as error:
+                told, status = error.effects, error.status
+                errors = [context.message_of(error)]
             except KaowuError as error:
+                status = 422
                 errors = [context.message_of(error)]
         else:
             availability.require(page.session, self.declaration.name, page.actor)
@@ -274,8 +284,9 @@ class RowForms:
             gettext("删除"),
             danger=True,
             errors=errors,
-            effects=told,
-            status=422 if errors else 200,
+            effects=texts(told),
+            hidden=[(CONFIRM, effects.token_of(told))] if told else [],
+            status=status,
         )
 
 

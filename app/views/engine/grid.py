@@ -21,11 +21,13 @@ from app.metadata.declarations import Grid
 from app.metadata.errors import KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Verb
 from app.rules import availability, grid_filling, grids
+from app.rules.effects import Unconfirmed, token_of
 from app.rules.grids import Examined, GridRefused, Raw, Row, Table
 from app.rules.policy import NoVerb, granted
 from app.views import request as context
 from app.views.engine import answers, grid_asked, grid_form, grid_page, lists
 from app.views.engine.answers import verb
+from app.views.engine.editing import CONFIRM
 from app.views.engine.exporting import XLSX
 from app.views.engine.grid_page import Context, Rows, Typed
 from app.views.texts import text, texts
@@ -217,7 +219,7 @@ class GridView(BaseView):
         return self._question(examined, code, error)
 
     def _question(self, examined: Examined, code: str, error: str) -> Any:
-        session = context.read_session()
+        told = grids.effects(context.read_session(), self.declaration, examined.changes)
         shown = grid_page.changes(examined.columns, examined.changes)
         return answers.page(
             "grid_preview",
@@ -225,7 +227,7 @@ class GridView(BaseView):
             title=gettext(self.declaration.label),
             sites=len(examined.changes),
             cells=examined.cells,
-            effects=texts(grids.effects(session, self.declaration, examined.changes)),
+            effects=texts(told),
             questions=texts(grids.questions(self.declaration, examined.changes)),
             changes=shown[: grid_page.SHOWN_CHANGES],
             more=max(0, len(shown) - grid_page.SHOWN_CHANGES),
@@ -234,6 +236,7 @@ class GridView(BaseView):
                 "hidden": [
                     (grid_form.CHANGES, grid_page.packed(examined.columns, examined.changes)),
                     ("row", code),
+                    (CONFIRM, token_of(told)),
                 ],
                 "cancel_url": self._address("index"),
             },
@@ -254,14 +257,18 @@ class GridView(BaseView):
         asked = typed.examined and grids.questions(self.declaration, typed.examined.changes)
         if asked and not request.form.get("agree"):
             return self._preview(sent, seen, code=code, error=gettext("请先勾选确认。"))
-        clock = context.clock()
+        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
         try:
             count = context.run(
-                lambda unit: grids.save(unit, self.declaration, sent, seen, clock=clock)
+                lambda unit: grids.save(
+                    unit, self.declaration, sent, seen, clock=clock, confirmed=confirmed
+                )
             )
         except GridRefused as refused:
             typed = Typed(sent, seen, refused.examined)
             return self._refused(typed, code, [])
+        except Unconfirmed as asked_again:
+            return self._preview(sent, seen, code=code, error=context.message_of(asked_again))
         except KaowuError as error:
             note = {"text": context.message_of(error), "tone": "bad"}
             return self._refused(self._typed(sent, seen), code, [note], status=error.status)

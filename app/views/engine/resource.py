@@ -213,10 +213,12 @@ class ResourceView(RowForms, BaseView):
         danger: bool = False,
         errors: list[str] | None = None,
         effects: Sequence[str] = (),
+        hidden: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> Any:
         form = {
             "action": action,
+            "hidden": list(hidden),
             "submit_label": label,
             "cancel_url": self._index_url(),
             "danger": danger,

@@ -180,9 +180,12 @@ class RestView(BaseView):
     @expose(f"/{ROW}", methods=["DELETE"])
     @verb(Verb.DELETE)
     def delete(self, row_id: int) -> Response:
-        """Delete a row; 204."""
-        clock = context.clock()
-        context.run(lambda s: crud.remove(s, self.declaration, row_id, clock=clock))
+        """Delete a row; 204. It has no body: `confirm` stands in the address."""
+        clock, given = context.clock(), request.args.get(CONFIRM, "")
+        confirmed = effects.ALL if given == "true" else given
+        context.run(
+            lambda s: crud.remove(s, self.declaration, row_id, clock=clock, confirmed=confirmed)
+        )
         return Response(status=204)
 
     def _version(self, values: dict[str, Any]) -> int | None:
