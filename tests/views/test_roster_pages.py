@@ -41,7 +41,7 @@ def ground(office: World) -> None:
             set_policy(session, office.tree, site)
         for name in ("陈一", "陈二", "李三"):
             row = add_record(session, office.tree, name=name)
-        factories.make_registration(session, office.tree, id_number=row.id_number)
+        factories.make_registration(session, office.tree, id_number=row.id_number, name=row.name)
         factories.make_registration(session, office.tree)
 
 
