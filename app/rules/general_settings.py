@@ -14,10 +14,10 @@ from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
 from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
-from app.metadata.vocabulary import Level, Personal, Verb, Window
+from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.organisation import Organisation
 from app.models.registration import Entry, EntryState, Mode, Registration, Review
-from app.models.settings import GENERAL, SETTERS, SiteSettings
+from app.models.settings import GENERAL, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import changed, effects
@@ -291,9 +291,8 @@ PREFERENCE = register(
         resource="site_settings",
         on=frozenset({On.SELECTION, On.QUERY}),
         apply=_apply_preference,
+        # the province's own business, like fees and notices (§5): no window binds it
         verbs={Level.PROVINCE: ONLY_RUN},
-        window=Window.SETUP,
-        binds=SETTERS,
         writes=(SiteSettings,),
         fields=(
             Field(

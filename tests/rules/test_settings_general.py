@@ -266,6 +266,13 @@ def test_r10_4_the_province_switches_intentions_for_many(session: KaowuSession, 
     assert run(session, general_settings.PREFERENCE, *rows, allowed="1").skipped == 2
 
 
+def test_r10_4_no_window_binds_the_provinces_switch(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.province, Window.SETUP, None)
+    become(session, tree.actor(Level.PROVINCE))
+    report = run(session, general_settings.PREFERENCE, row_of(session, tree), allowed="1")
+    assert report.done == 1
+
+
 # ---------------------------------------------------------------- defaults (R0.6b)
 
 
