@@ -6,7 +6,7 @@
 #   python  the venv module of PYTHON (Debian keeps it apart)
 #   run     the libraries that PDF needs, and a Chinese font
 #   test    the same, and what the tests that look at pages and documents need: Chromium, a library
-#           of its driver, and poppler
+#           of its driver, poppler and qpdf
 #
 # What is there is left alone, silently. Missing packages are installed by apt-get where this user
 # is root or may use sudo without a password; otherwise one line says what to type, and the rest
@@ -49,6 +49,7 @@ look_for_viewers() {
     command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || want chromium
     has_library libatomic || want libatomic1 # Playwright's driver is linked against it
     command -v pdftoppm >/dev/null 2>&1 || want poppler-utils
+    command -v qpdf >/dev/null 2>&1 || want qpdf
 }
 
 case $purpose in
@@ -90,7 +91,7 @@ echo "System packages are missing:$missing" >&2
 if command -v apt-get >/dev/null 2>&1; then
     echo "    sudo $install" >&2
 elif command -v brew >/dev/null 2>&1; then
-    echo "    brew install pango poppler && brew install --cask chromium font-noto-sans-cjk" >&2
+    echo "    brew install pango poppler qpdf && brew install --cask chromium font-noto-sans-cjk" >&2
 else
     echo "    Install what your system calls them (the names above are Debian's)." >&2
 fi

@@ -158,9 +158,9 @@ def test_n18_a_notice_is_sanitised_once_for_all_who_read_it(
 ) -> None:
     put_notices(portal, "<p>全省一次</p>", "<p>考点一次</p>")
     path = f"/registration/notice/{portal.tree.site.id}"
-    before = to_show.cache_info().misses
+    to_show.cache_clear()  # another test of this process may have read the same notices
     assert all("全省一次" in candidate.get(path).text for _ in range(3))
-    assert to_show.cache_info().misses == before + 2
+    assert to_show.cache_info().misses == 2
 
 
 def test_a_notice_of_plain_text_keeps_its_lines(portal: Portal, candidate: Candidate) -> None:
