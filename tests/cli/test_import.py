@@ -16,7 +16,7 @@ from app.metadata.actor import system
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
 from tests.cli.conftest import Kaowu
-from tests.jobs.test_student_import import book, line
+from tests.jobs.student_world import book, line
 
 KIND = "organisation_import"
 GOOD = ("990705", "地市七考点五", "9907", "赵六", "zhaoliu@kaowu.test", "13900000055")

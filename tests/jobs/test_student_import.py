@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import openpyxl
@@ -15,106 +13,27 @@ from sqlalchemy import select
 from app.database.keys import digest
 from app.database.policy import become
 from app.database.unit_of_work import reading
-from app.jobs import engine
-from app.jobs.imports import engine as imports
 from app.jobs.imports.student import STUDENT_IMPORT
 from app.jobs.imports.template import template_workbook
-from app.metadata import registry
-from app.metadata.actor import Actor, system
-from app.metadata.errors import InvalidInput
-from app.metadata.vocabulary import Level, Window
-from app.models.audit import AuditEntry
-from app.models.job import JobRun, StoredFile
+from app.metadata.actor import system
+from app.models.job import StoredFile
 from app.models.organisation import Organisation
 from app.models.roster import RosterMove, StudentRecord
-from app.rules.availability import NotUsed
 from app.rules.crud import choices_for
-from app.rules.policy import NoVerb, WindowClosed
-from tests.factories import bind_administrator, id_number, seeding, set_window
+from tests.factories import id_number, seeding
 from tests.jobs.conftest import Ground
-from tests.jobs.support import workbook
-from tests.rules.roster.roster_world import add_record, set_policy
-
-LABELS = {
-    "serial": "序号",
-    "name": "姓名*",
-    "id_type": "证件类型*",
-    "id_number": "证件号码*",
-    "sex": "性别*",
-    "birth": "出生日期*",
-    "ethnic": "民族*",
-    "education": "文化程度*",
-    "occupation": "职业",
-    "department": "院系",
-    "major": "专业",
-    "class_name": "班级",
-    "student_number": "学号",
-    "postcode": "邮编",
-    "address": "联系地址",
-    "mobile": "联系电话",
-    "email": "电子邮箱",
-    "remark": "备注",
-}
-BIRTH = dt.date(2001, 1, 1)
-
-
-def line(**changes: Any) -> dict[str, Any]:
-    """A good row."""
-    return {
-        "serial": "1",
-        "name": "张三",
-        "id_type": "居民身份证",
-        "id_number": id_number(birth=BIRTH),
-        "sex": "男",
-        "birth": BIRTH.isoformat(),
-        "ethnic": "汉族",
-        "education": "大学本科",
-        "department": "信息学院",
-        "class_name": "一班",
-        "student_number": "20260001",
-    } | changes
-
-
-def book(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    cells = [[row.get(name) for name in LABELS] for row in rows]
-    return workbook(cells, headings=tuple(LABELS.values()), sheet="学籍信息模板")
-
-
-def run(
-    ground: Ground, *rows: Mapping[str, Any], actor: Actor | None = None, **options: Any
-) -> JobRun:
-    """Import as the site (or `actor`)."""
-    acting = actor or ground.site
-    made = imports.submit(
-        ground.machine, acting, STUDENT_IMPORT, book(rows), "a.xlsx", options=options
-    )
-    engine.execute(ground.machine, made.id)
-    return ground.run(made.id)
-
-
-def counts(run: JobRun) -> dict[str, int]:
-    return {item["label"]: item["n"] for item in run.result["counts"]}
-
-
-def problems(run: JobRun) -> dict[tuple[int, str], str]:
-    return {(error["row"], error["column"]): error["message"] for error in run.errors}
-
-
-def enable(ground: Ground, *sites: Organisation) -> None:
-    def work(session: Any) -> None:
-        for site in sites or ground.tree.sites:
-            set_policy(session, ground.tree, site)
-
-    ground.write(work)
-
-
-def second_site(ground: Ground) -> Actor:
-    return ground.write(lambda s: bind_administrator(s, ground.tree, Level.SITE, 1)[1])
-
-
-def entries(ground: Ground, action: str) -> list[AuditEntry]:
-    return [row for row in ground.all(AuditEntry) if row.action == action]
-
+from tests.jobs.student_world import (
+    BIRTH,
+    LABELS,
+    counts,
+    enable,
+    entries,
+    line,
+    problems,
+    run,
+    second_site,
+)
+from tests.rules.roster.roster_world import add_record
 
 # ---------------------------------------------------------------- the columns of §4.1
 
@@ -400,82 +319,3 @@ def test_r20_5_a_move_between_provinces_is_in_the_logs_of_both(used: Ground) -> 
     (move,) = used.all(RosterMove)
     assert (move.from_province_code, move.to_province_code) == ("98", "99")
     assert move.from_site == "(980101)外省考点"
-
-
-# ---------------------------------------------------------------- who, when, for whom
-
-
-def test_r0_5b_scenario_29_without_the_roster_the_import_is_refused(ground: Ground) -> None:
-    with pytest.raises(NotUsed) as refused:
-        run(ground, line())
-    assert "未启用学籍库" in refused.value.message()
-
-
-def test_r20_2_only_inside_w2(used: Ground) -> None:
-    past = used.tree.now - dt.timedelta(days=1)
-    used.write(
-        lambda s: set_window(
-            s, used.tree.site, Window.ELIGIBILITY, past - dt.timedelta(days=1), past
-        )
-    )
-    with pytest.raises(WindowClosed):
-        run(used, line())
-    made = run(used, line(), actor=used.province, site="990701")
-    assert made.state == "done", "the window binds sites"
-
-
-def test_r20_6_a_province_imports_for_one_of_its_sites_on_its_behalf(used: Ground) -> None:
-    made = run(used, line(), actor=used.province, site="990702")
-    assert made.state == "done", made.errors
-    (row,) = used.all(StudentRecord)
-    assert (row.province_code, row.city_code, row.site_code) == ("99", "9907", "990702")
-    (entry,) = entries(used, "roster.studentrecord.add")
-    assert (entry.site_id, entry.on_behalf_of) == (used.tree.sites[1].id, "990702")
-    assert made.on_behalf_of == "990702"
-    made = run(used, line(), actor=used.province.behalf("990701"))
-    assert made.state == "done", "as the command line says it"
-
-
-def test_r20_6_a_province_must_say_for_which_site(used: Ground) -> None:
-    made = run(used, line(), actor=used.province)
-    assert made.state == "failed"
-    assert "请选择要导入学籍的考点" in (made.error or "")
-    assert used.count(StudentRecord) == 0
-
-
-@pytest.mark.parametrize("level", ["city", "center"])
-def test_5_city_and_centre_only_look(used: Ground, level: str) -> None:
-    with pytest.raises(NoVerb):
-        run(used, line(), actor=getattr(used, level))
-
-
-def test_a_site_cannot_import_for_another(used: Ground) -> None:
-    with pytest.raises(InvalidInput):
-        run(used, line(), site="990702")
-
-
-def test_r20_1_the_log_keeps_no_personal_value_in_clear(used: Ground) -> None:
-    number = id_number(birth=BIRTH)
-    run(used, line(id_number=number, mobile="13812345678"))
-    (entry,) = entries(used, "roster.studentrecord.add")
-    assert entry.changes["id_number"]["new"]["masked"] == f"{number[:6]}********{number[-4:]}"
-    assert number not in str(entry.changes)
-    assert "张三" not in str(entry.changes)
-
-
-def test_r20_8_a_record_that_came_meanwhile_refuses_the_file(
-    used: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Found by the second look, under the locks."""
-    number = id_number(birth=BIRTH)
-
-    def late(session: Any, rows: Any, context: Any) -> Any:
-        add_record(session, used.tree, id_number=number, birth=BIRTH)
-        return STUDENT_IMPORT.apply(session, rows, context)
-
-    changed = replace(STUDENT_IMPORT, apply=late)
-    monkeypatch.setitem(registry._declarations, STUDENT_IMPORT.name, changed)
-    made = run(used, line(id_number=number), line())
-    assert made.state == "rejected"
-    assert list(problems(made)) == [(2, "证件号码")]
-    assert used.count(StudentRecord) == 0

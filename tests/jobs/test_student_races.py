@@ -23,7 +23,7 @@ from app.models.job import JobRun
 from app.models.roster import RosterMove, StudentRecord
 from tests.factories import id_number
 from tests.jobs.conftest import Ground
-from tests.jobs.test_student_import import (
+from tests.jobs.student_world import (
     BIRTH,
     book,
     counts,

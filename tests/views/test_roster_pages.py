@@ -24,7 +24,7 @@ from app.models.roster import RosterMove, RosterPolicy, StudentRecord
 from tests import factories
 from tests.contract.world import PASSWORD, World, text_of
 from tests.factories import id_number
-from tests.jobs.test_student_import import BIRTH, book, line
+from tests.jobs.student_world import BIRTH, book, line
 from tests.rules.roster.roster_world import add_record, set_policy
 from tests.views.conftest import log_of, look, walk_phone
 
