@@ -48,6 +48,7 @@ class Machine:
         self.has("fc-list", "echo 'Noto Sans CJK SC'")
         self.has("chromium")
         self.has("pdftoppm")
+        self.has("qpdf")
 
     def run(self, script: str, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run a script of ``tools/``: its status and all that it said."""
@@ -95,7 +96,7 @@ def test_root_installs_what_is_missing_and_says_so(machine: Machine) -> None:
     status, said = machine.run("system_packages.sh", "test")
     packages = (
         "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig fonts-noto-cjk "
-        "chromium libatomic1 poppler-utils"
+        "chromium libatomic1 poppler-utils qpdf"
     )
     line = f"apt-get install -y --no-install-recommends {packages}"
     assert (status, said) == (0, f"installing system packages: {line}\n")
