@@ -18,16 +18,16 @@ from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Level, Window
 from app.models.audit import AuditEntry
 from app.models.registration import Registration
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
 from app.rules import crud, listing, operations, reveal
 from app.rules.availability import NotUsed
 from app.rules.operations import Chosen
 from app.rules.policy import HistoricExam, NoVerb, WindowClosed
-from app.rules.roster import moves, records
+from app.rules.roster import records
 from app.rules.roster.records import DELETE_ALL, OnlyInCurrentExam
 from tests import factories
 from tests.factories import Tree, id_number, set_window
-from tests.rules.roster.roster_world import add_move, add_record, set_policy
+from tests.rules.roster.roster_world import add_record, set_policy
 
 RESOURCE = StudentRecord.__admin__
 
@@ -352,54 +352,3 @@ def test_n23_deleting_all_waits_for_an_import_and_counts_what_is_there(
         assert len(session.scalars(select(StudentRecord)).all()) == 2
         session.rollback()
     factory.kw["bind"].dispose()
-
-
-# ---------------------------------------------------------------- moves
-
-
-def test_r20_5_both_sites_and_provinces_see_the_move_and_nobody_else(
-    session: KaowuSession, tree: Tree
-) -> None:
-    row = add_move(session, "990701", "980101")
-    resource = RosterMove.__admin__
-    seen = {
-        tree.actor(): True,
-        tree.actor(number=1): False,
-        tree.actor(Level.CITY): True,
-        tree.actor(Level.PROVINCE): True,
-        tree.actor(Level.CENTER): True,
-        tree.actor(organisation_code="980101", site_code="980101"): True,
-        tree.actor(Level.PROVINCE, organisation_code="98", province_code="98"): True,
-        tree.actor(Level.PROVINCE, organisation_code="97", province_code="97"): False,
-    }
-    for actor, expected in seen.items():
-        become(session, actor)
-        found = listing.page(session, resource, ListQuery(resource.name)).rows
-        assert [one.id for one in found] == ([row.id] if expected else [])
-
-
-def test_r20_5_the_losing_site_is_told_until_it_has_read_of_it(
-    session: KaowuSession, tree: Tree
-) -> None:
-    row = add_move(session, "990701", "980101")
-    come = add_move(session, "980101", "990701")
-    become(session, tree.actor())
-    assert moves.unread(session) == 1
-    report = operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id, come.id)), {})
-    assert (report.done, report.skipped) == (1, 1)
-    assert moves.unread(session) == 0
-    row, come = (session.get_one(RosterMove, one.id) for one in (row, come))
-    assert row.acknowledged_at is not None
-    assert come.acknowledged_at is None
-    again = operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id,)), {})
-    assert again.outcomes[0].reason == "已标为已阅"
-
-
-def test_r0_4_a_move_is_marked_as_read_in_the_current_session_only(session: KaowuSession) -> None:
-    past = factories.make_tree(session, number=57, state="history")
-    set_policy(session, past, past.site)
-    row = add_move(session, "990701", "980101")
-    become(session, past.actor())
-    with pytest.raises(OnlyInCurrentExam):
-        operations.run(session, moves.ACKNOWLEDGE, Chosen((row.id,)), {})
-    assert session.get_one(RosterMove, row.id).acknowledged_at is None
