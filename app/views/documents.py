@@ -14,23 +14,20 @@ from app.jobs import engine as jobs
 from app.jobs.declarations import JOBS
 from app.jobs.documents import engine as documents
 from app.metadata.declarations import Document
-from app.metadata.errors import LABELLED, InvalidInput, Message
+from app.metadata.errors import LABELLED, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import declared
 from app.metadata.vocabulary import Verb
 from app.models.job import DocumentFile, JobRun, JobState, StoredFile
 from app.models.organisation import Organisation
-from app.rules import availability, policy
+from app.rules import policy
 from app.rules.crud import choices_for
 from app.views import request as context
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
+from app.views.engine.downloads import send_stored
 from app.views.engine.jobs import machine
-from app.views.jobs import send_stored
 from app.views.texts import joined, text
-
-#: what is looked at for stale marks: each costs the document's fingerprint
-_CHECKED = 12
 
 
 def shown_size(size: int) -> str:
@@ -88,11 +85,11 @@ class _Page:
             one.name: request.args.get(one.name, forms.as_text(one, one.default))
             for one in self.declaration.parameters
         }
-        refusal = self._refusal(texts)
+        refusal = text(documents.why_not(self.session, self.declaration, texts, context.clock()))
         active = documents.active_runs(self.session, self.declaration)
         rows = [self._running(run) for run in active]
         rows += self._failed(active)
-        rows += self._present(refusal is None)
+        rows += self._present(not refusal)
         label = gettext("生成文件")
         return answers.page(
             "documents",
@@ -108,21 +105,6 @@ class _Page:
         if self.declaration.help:
             found.append({"text": gettext(self.declaration.help), "tone": "info"})
         return found
-
-    def _refusal(self, texts: Mapping[str, Any]) -> str | None:
-        """Why nothing can be generated; None also for those who only look."""
-        session, declaration = self.session, self.declaration
-        reason = availability.reason_for(session, declaration.name, self.actor)
-        if reason is not None:
-            return text(reason)
-        decision = policy.check(session, declaration, Verb.GENERATE, self.actor, context.clock())
-        if decision.refusal is not None:
-            return text(decision.refusal)
-        try:
-            parameters = documents.clean_parameters(session, declaration, texts)
-        except InvalidInput:
-            return None  # still to be chosen beside the button
-        return text(documents.reason_not_ready(session, declaration, parameters)) or None
 
     def _choices(self, texts: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters beside the button (R34.2: the order is chosen, then generated)."""
@@ -207,21 +189,19 @@ class _Page:
     def _present(self, may_generate: bool) -> list[dict[str, Any]]:
         found = documents.present(self.session, self.declaration)
         names = self._organisations({row.organisation_id for row, _ in found})
+        stale = documents.stale_among(self.session, self.declaration, [row for row, _ in found])
         made = []
-        for number, (row, stored) in enumerate(found):
+        for row, stored in found:
             own = row.organisation_id == self.actor.organisation_id
             entry = self._row(row, stored, names)
             if own and may_generate:
                 question = gettext("重新生成将替换现有文件，确定继续？")
                 again = self._generate(gettext("重新生成"), row.parameters, question)
                 entry["actions"].append(again)
-            if own and number < _CHECKED and self._is_stale(row):
+            if stale.get(row.id):
                 entry["stale_reason"] = gettext("生成后数据有变化，请重新生成")
             made.append(entry)
         return made
-
-    def _is_stale(self, row: DocumentFile) -> bool:
-        return documents.is_stale(self.session, self.declaration, row)
 
     def _organisations(self, ids: set[int]) -> dict[int, str]:
         if ids == {self.actor.organisation_id}:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from flask import flash, redirect, request, send_file, url_for
+from flask import flash, redirect, request, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 from sqlalchemy import select
@@ -14,20 +12,19 @@ from sqlalchemy import select
 from app.jobs.imports import engine as imports
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.engine import AlreadyImported
-from app.jobs.imports.report import MEDIA_TYPE
-from app.jobs.imports.template import template_workbook
 from app.metadata.declarations import Import
 from app.metadata.errors import N_, InvalidInput, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import declared
 from app.metadata.vocabulary import Personal, Verb
 from app.models.job import JobRun
-from app.rules import availability, policy
 from app.rules.crud import choices_for
 from app.views import request as context
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.jobs import machine
+from app.views.engine.rights import reason_against
+from app.views.engine.uploading import first_value, send_template, submit
 from app.views.jobs import run_context
 from app.views.keys import key_of
 from app.views.texts import joined, text
@@ -70,10 +67,10 @@ class ImportPage(BaseView):
         content, checking = upload.read(), request.form.get(CHECK_ONLY) == "1"
         try:
             try:
-                run = self._submit(content, upload.filename, values, apply=not checking)
+                run = submit(declaration, content, upload.filename, values, apply=not checking)
             except AlreadyImported as error:
                 # asked again: the file is checked; 提交 behind the result imports it once more
-                run = self._submit(content, upload.filename, values, apply=False)
+                run = submit(declaration, content, upload.filename, values, apply=False)
                 flash(text(Message(_AGAIN, **error.parameters)), "warn")
                 return redirect(url_for(f"{declaration.name}.index", run=run.id))
         except UploadRefused as error:
@@ -82,20 +79,6 @@ class ImportPage(BaseView):
             return self._page({name: list(found) for name, found in error.errors.items()}, 422)
         address = url_for(f"{declaration.name}.index", run=run.id)
         return answers.saved(gettext("文件已上传，正在处理"), address)
-
-    def _submit(self, content: bytes, name: str, values: dict[str, Any], *, apply: bool) -> JobRun:
-        return imports.submit(
-            machine(),
-            context.actor(),
-            self.declaration,
-            content,
-            name,
-            options=values,
-            apply=apply,
-            again=False,
-            request_id=context.request_id(),
-            address=request.remote_addr or "",
-        )
 
     @expose("/<int:run_id>/submit", methods=["POST"])
     @verb(Verb.RUN)
@@ -112,21 +95,11 @@ class ImportPage(BaseView):
     @verb(Verb.VIEW)
     def template(self) -> Any:
         """The workbook to fill in."""
-        session, declaration = context.read_session(), self.declaration
-        choices = choices_for(session, declaration.columns, context.actor())
-        limit = imports.row_limit(machine(), declaration)
-        content = template_workbook(declaration, choices, limit)
-        return send_file(
-            io.BytesIO(content),
-            mimetype=MEDIA_TYPE,
-            as_attachment=True,
-            download_name=f"{gettext(declaration.label)}{gettext('模板')}.xlsx",
-            max_age=0,
-        )
+        return send_template(self.declaration)
 
     def _page(self, errors: dict[str, list[str]] | None = None, status: int = 200) -> Any:
         session, declaration, acting = context.read_session(), self.declaration, context.actor()
-        refusal = self._refusal()
+        refusal = reason_against(session, declaration, Verb.RUN)
         run = self._run()
         return answers.page(
             "import",
@@ -139,20 +112,13 @@ class ImportPage(BaseView):
             run=run_context(run) if run else None,
         )
 
-    def _refusal(self) -> str | None:
-        """Why nothing can be uploaded here and now."""
-        session, acting = context.read_session(), context.actor()
-        reason = availability.reason_for(session, self.declaration.name, acting)
-        if reason is not None:
-            return text(reason)
-        decision = policy.check(session, self.declaration, Verb.RUN, acting, context.clock())
-        return text(decision.refusal) if decision.refusal else None
-
     def _form(self, session: Any, acting: Any, errors: dict[str, list[str]]) -> dict[str, Any]:
         declaration = self.declaration
         choices = choices_for(session, declaration.options, acting)
         fields = [FILE, *declaration.options]
-        texts = {option.name: _first(option, choices.get(option.name, {})) for option in fields}
+        texts = {
+            option.name: first_value(option, choices.get(option.name, {})) for option in fields
+        }
         made = [
             forms.form_field(
                 field,
@@ -192,14 +158,6 @@ class ImportPage(BaseView):
         else:
             statement = statement.where(JobRun.organisation_code == acting.organisation_code)
         return session.scalars(statement.order_by(JobRun.id.desc()).limit(1)).first()
-
-
-def _first(option: Field, choices: Mapping[str, str]) -> Any:
-    """What stands in an option's field at first: where there is one choice alone (one's own
-    organisation), it is made already."""
-    if option.kind is Kind.REFERENCE and len(choices) == 1:
-        return next(iter(choices))
-    return forms.as_text(option, option.default)
 
 
 def import_view(declaration: Import) -> type[ImportPage]:

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request, send_file, url_for
+from flask import request, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from app.adapters.files import FileStore
-from app.jobs import engine
+from app.jobs import engine, monitor
 from app.jobs.declarations import JOBS
-from app.jobs.files import row_by_id
 from app.jobs.imports.engine import RIGHT, is_submittable
 from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
-from app.metadata.errors import N_, NotFound
-from app.metadata.query import COUNT_BOUND, PAGE_SIZES
+from app.metadata.errors import N_
+from app.metadata.query import PAGE_SIZES
 from app.metadata.tasks import actor_label
 from app.metadata.vocabulary import Verb
-from app.models.job import JOB_KINDS, JOB_STATES, JobRun, JobState, StoredFile
-from app.rules import audit
+from app.models.job import JOB_KINDS, JOB_STATES, JobRun, JobState
 from app.views import request as context
 from app.views.engine import answers
 from app.views.engine.answers import verb
-from app.views.engine.jobs import machine
+from app.views.engine.downloads import send_stored
+from app.views.engine.jobs import label_of, machine
 from app.views.pace import pace_of
 from app.views.texts import text, texts
 
@@ -176,31 +172,6 @@ def _files(run: JobRun, result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def label_of(run: JobRun) -> str:
-    """What the job does, as the menu calls it."""
-    try:
-        return str(gettext(registry.get(run.declaration).label))
-    except KeyError:
-        return run.declaration
-
-
-def send_stored(store: FileStore, stored: StoredFile) -> Any:
-    """The bytes of a file whose rule has been asked: by the web server in front where it can."""
-    prefix, path = context.runtime().settings.files_accel_prefix, store.local_path(stored.key)
-    if prefix and path is not None:
-        answer = Response(mimetype=stored.media_type)
-        answer.headers["X-Accel-Redirect"] = f"{prefix.rstrip('/')}/{stored.key}"
-        answer.headers["Content-Disposition"] = answers.download_name(stored.name)
-        return answer
-    return send_file(
-        store.open(stored.key),
-        mimetype=stored.media_type,
-        as_attachment=True,
-        download_name=stored.name,
-        max_age=0,
-    )
-
-
 # ---------------------------------------------------------------- pages
 
 
@@ -217,19 +188,14 @@ class JobsPage(BaseView):
     @verb(Verb.VIEW)
     def index(self) -> Any:
         """The jobs of the actor's scope, newest first."""
-        session = context.read_session()
-        number = max(request.args.get("_page", 1, type=int), 1)
         size = request.args.get("_size", PAGE_SIZES[0], type=int)
-        size = size if size in PAGE_SIZES else PAGE_SIZES[0]
         state = request.args.get("state", "")
-        wanted = [JobRun.state == state] if state in JOB_STATES else []
-        total = _bounded_count(session, wanted)
-        rows = session.scalars(
-            select(JobRun)
-            .where(*wanted)
-            .order_by(JobRun.id.desc())
-            .limit(size)
-            .offset((min(number, max(1, -(-total // size))) - 1) * size)
+        state = state if state in JOB_STATES else ""
+        found = monitor.runs(
+            context.read_session(),
+            state=state,
+            number=request.args.get("_page", 1, type=int),
+            size=size if size in PAGE_SIZES else PAGE_SIZES[0],
         )
         return answers.page(
             "list",
@@ -237,14 +203,13 @@ class JobsPage(BaseView):
             notices=[],
             search=_search(state),
             toolbar={"refresh_url": url_for(f"{JOBS.name}.index", state=state or None)},
-            table=_table(list(rows), (number - 1) * size + 1),
+            table=_table(found.rows, (found.number - 1) * found.size + 1),
             paging={
-                "page": number,
-                "size": size,
-                "total": min(total, COUNT_BOUND),
-                "bounded": total > COUNT_BOUND,
-                "url_pattern": (f"?state={state}&" if wanted else "?")
-                + "_page={page}&_size={size}",
+                "page": found.number,
+                "size": found.size,
+                "total": found.counted,
+                "bounded": found.bounded,
+                "url_pattern": (f"?state={state}&" if state else "?") + "_page={page}&_size={size}",
             },
         )
 
@@ -282,18 +247,7 @@ class JobsPage(BaseView):
     @verb(Verb.VIEW)
     def file(self, row_id: int) -> Any:
         """The report of an import or the workbook of an export, for whoever could have made it."""
-
-        def take(session: Session) -> StoredFile:
-            run = engine.visible_run(session, row_id)
-            if not engine.may_handle(context.actor(), run):
-                raise NotFound()
-            stored = row_by_id(session, StoredFile, run.report_file_id)
-            if stored is None:
-                raise NotFound()
-            audit.record(session, f"job.{run.kind}.download", row=run, title=run.declaration)
-            return stored
-
-        stored = context.run(take)
+        stored = context.run(lambda session: monitor.report_of(session, row_id))
         return send_stored(machine().files, stored)
 
 
@@ -302,11 +256,6 @@ def _search(state: str) -> dict[str, Any]:
     states = [(key, gettext(label)) for key, label in JOB_STATES.items()]
     field = {"name": "state", "label": gettext("状态"), "kind": "select", "value": state}
     return {"fields": [field | {"choices": states}], "action": address, "reset_url": address}
-
-
-def _bounded_count(session: Session, wanted: list[Any]) -> int:
-    inner = select(JobRun.id).where(*wanted).limit(COUNT_BOUND + 1).subquery()
-    return session.scalar(select(func.count()).select_from(inner)) or 0
 
 
 def _table(rows: list[JobRun], first: int) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from app.adapters.files import FileStore
@@ -28,7 +28,7 @@ from app.jobs.outcome import Outcome
 from app.metadata.actor import Actor
 from app.metadata.cleaning import load
 from app.metadata.declarations import Document
-from app.metadata.errors import N_, KaowuError, NotFound
+from app.metadata.errors import N_, InvalidInput, KaowuError, NotFound
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.job import DocumentFile, JobRun, JobState, StoredFile
 from app.rules import audit, availability, policy
@@ -40,6 +40,8 @@ FOLDER = "document"
 KEEP_REPLACED = files.UNCONFIRMED
 #: smaller documents never touch the disk before they go to the store
 _IN_MEMORY = 8 * 1024 * 1024
+#: documents of a list that are looked at for stale marks
+_CHECKED = 12
 _ACTIVE = (JobState.QUEUED.value, JobState.RUNNING.value)
 
 
@@ -112,6 +114,28 @@ def reason_not_ready(
     return declaration.ready(session, actor_of(session), parameters)
 
 
+def why_not(
+    session: Session,
+    declaration: Document,
+    values: Mapping[str, Any],
+    clock: Clock = system_clock,
+) -> str | KaowuError | None:
+    """Why the actor cannot generate it here and now: the page is not used, no right, outside the
+    window, not ready. None where he can, and where parameters are still to be chosen."""
+    actor = actor_of(session)
+    reason = availability.reason_for(session, declaration.name, actor)
+    if reason is not None:
+        return reason
+    refusal = policy.check(session, declaration, Verb.GENERATE, actor, clock).refusal
+    if refusal is not None:
+        return refusal
+    try:
+        parameters = clean_parameters(session, declaration, values)
+    except InvalidInput:
+        return None
+    return reason_not_ready(session, declaration, parameters)
+
+
 # ---------------------------------------------------------------- asking for one
 
 
@@ -160,22 +184,43 @@ def latest_run(session: Session, declaration: Document) -> JobRun | None:
 
 
 def present(
-    session: Session, declaration: Document, limit: int = 200
+    session: Session, declaration: Document, limit: int = 200, offset: int = 0
 ) -> list[tuple[DocumentFile, StoredFile]]:
     """The documents in the actor's scope that have not been replaced, newest first."""
-    rows = session.execute(
+    chosen = _present(declaration).order_by(DocumentFile.id.desc())
+    return [(row, stored) for row, stored in session.execute(chosen.limit(limit).offset(offset))]
+
+
+def number_present(session: Session, declaration: Document) -> int:
+    """How many `present` finds in all."""
+    chosen = _present(declaration).with_only_columns(func.count(DocumentFile.id))
+    return session.scalar(chosen) or 0
+
+
+def _present(declaration: Document) -> Select[DocumentFile, StoredFile]:
+    return (
         select(DocumentFile, StoredFile)
         .join(StoredFile, StoredFile.id == DocumentFile.file_id)
         .where(DocumentFile.declaration == declaration.name, StoredFile.expires_at.is_(None))
-        .order_by(DocumentFile.id.desc())
-        .limit(limit)
     )
-    return [(row[0], row[1]) for row in rows]
 
 
 def is_stale(session: Session, declaration: Document, row: DocumentFile) -> bool:
     """Would it be different if it were generated now? Asked for the actor's own documents."""
     return fingerprint_of(session, declaration, row.parameters) != row.fingerprint
+
+
+def stale_among(
+    session: Session, declaration: Document, rows: Sequence[DocumentFile]
+) -> dict[int, bool]:
+    """{id: is it stale?} of the actor's own documents among the first ones of a list: each costs
+    its fingerprint."""
+    own = actor_of(session).organisation_id
+    return {
+        row.id: is_stale(session, declaration, row)
+        for row in rows[:_CHECKED]
+        if row.organisation_id == own
+    }
 
 
 def download(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import current_app, url_for
+from flask_babel import gettext
 
 from app.jobs.engine import enqueue as queue_job
 from app.jobs.machine import Machine, machine_of
+from app.metadata import registry
 from app.metadata.declarations import Declaration
+from app.models.job import JobRun
 from app.views import request as context
 
 
@@ -43,3 +46,11 @@ def enqueue(
 ) -> str:
     """The same; returns the address of the run's page."""
     return url_for("jobs.show", row_id=queue(kind, declaration, parameters, total=total))
+
+
+def label_of(run: JobRun) -> str:
+    """What the job does, as the menu calls it."""
+    try:
+        return str(gettext(registry.get(run.declaration).label))
+    except KeyError:
+        return run.declaration

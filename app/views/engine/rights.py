@@ -20,6 +20,7 @@ from app.rules.policy import (
     NoVerb,
     Target,
     WindowClosed,
+    check,
     decide,
     remember_exam,
     target_for,
@@ -88,3 +89,14 @@ class Rights:
                 sentence = text(refusal)
                 found[sentence] = {"text": sentence, "tone": "warn"}
         return list(found.values())
+
+
+def reason_against(session: Session, declaration: Declaration, verb: Verb) -> str | None:
+    """Why the session's actor cannot do it here and now, in one sentence of his language: the
+    page is not used, no right, outside the window, history. None where he can."""
+    actor = context.actor()
+    reason = availability.reason_for(session, declaration.name, actor)
+    if reason is not None:
+        return text(reason)
+    refusal = check(session, declaration, verb, actor, context.clock()).refusal
+    return text(refusal) if refusal is not None else None
