@@ -25,6 +25,8 @@ ONLY_VIEW: Verbs = frozenset({Verb.VIEW, Verb.EXPORT})
 FILL_IN: Verbs = ONLY_VIEW | {Verb.EDIT}
 IMPORT: Verbs = frozenset({Verb.VIEW, Verb.RUN})
 PRODUCE: Verbs = frozenset({Verb.VIEW, Verb.GENERATE, Verb.DOWNLOAD})
+#: Further role of city administrators whom their province entrusts with settings of its sites.
+ENTRUSTED_CITY = "entrusted_city"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Declaration:
     """What all of them share.
 
     `verbs` are the defaults of the permission matrix, per level; `super_verbs` those of the
-    superuser role. `window` gates the verbs in `gated` (default: all writing verbs) for the
+    superuser role, `entrusted` those that a city has where its province says so (domain.md §5:
+    “V/E cfg”). `window` gates the verbs in `gated` (default: all writing verbs) for the
     levels in `binds`. `writes` lists the models that may be written under this declaration's
     permit, beside a resource's own model. Why an organisation does not use a page (R0.5b) is a
     rule: `rules.availability`.
@@ -51,6 +54,7 @@ class Declaration:
     menu: Place | None = None
     verbs: Mapping[Level, Verbs] = field(default_factory=dict)
     super_verbs: Verbs = frozenset()
+    entrusted: Verbs = frozenset()
     window: Window | None = None
     binds: frozenset[Level] = frozenset({Level.SITE})
     gated: Verbs | None = None
@@ -65,14 +69,16 @@ class Declaration:
     def __post_init__(self) -> None:
         if not self.label:
             raise DeclarationError(self.name, "no label")
-        for level, verbs in self.verbs.items():
+        for role, verbs in (*self.verbs.items(), (ENTRUSTED_CITY, self.entrusted)):
             if wrong := set(verbs) - self.legal_verbs:
-                raise DeclarationError(self.name, f"verbs {sorted(wrong)} of {level} are not legal")
+                raise DeclarationError(self.name, f"verbs {sorted(wrong)} of {role} are not legal")
 
     def default_verbs(self, role: str) -> Verbs:
-        """Verbs that the code grants to a role ("center" … "candidate", "super")."""
+        """Verbs that the code grants to a role ("center" … "candidate", "super", …)."""
         if role == "super":
             return self.super_verbs
+        if role == ENTRUSTED_CITY:
+            return self.entrusted
         return self.verbs.get(Level(role), frozenset()) if role in set(Level) else frozenset()
 
     def is_gated(self, verb: Verb, level: Level) -> bool:

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
-    AdministratorsOnly,
     Base,
     Fen,
     OrganisationPath,
@@ -39,15 +38,16 @@ from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.exam import ExamSubject, OperationWindow
 from app.models.organisation import Organisation
 
-#: Site settings may be written inside W1 by the site, and by the province inside its own (P4).
-SETTERS = frozenset({Level.SITE, Level.PROVINCE})
+#: Site settings may be written inside W1 by the site, and by the province, or a city that it has
+#: entrusted with them, inside their own (P4).
+SETTERS = frozenset({Level.SITE, Level.PROVINCE, Level.CITY})
 SITE_ORDER = (("province_id", "asc"), ("site_id", "asc"))
 SITE_COLUMN = Computed(
     "site_name", N_("考点"), lambda row: row.site.display if row.site else "", loads=("site",)
 )
 
 
-def _switch(
+def switch(
     label: str, sentence: str, *, default: bool = False, search: Search | None = None
 ) -> Mapped[bool]:
     """A switch with the manual's sentence about it (R10.4)."""
@@ -59,17 +59,17 @@ def _switch(
 class GeneralSettings:
     """The switches of 考点报名综合设置 (R10.4), for one site or as the defaults of many."""
 
-    open: Mapped[bool] = _switch(N_("考点开考"), N_("是否开考"), search=Search.CHOICE)
-    collective_registration: Mapped[bool] = _switch(
+    open: Mapped[bool] = switch(N_("考点开考"), N_("是否开考"), search=Search.CHOICE)
+    collective_registration: Mapped[bool] = switch(
         N_("集体报名"), N_("是否启用考点管理员代考生集体报名")
     )
-    collective_payment: Mapped[bool] = _switch(
+    collective_payment: Mapped[bool] = switch(
         N_("集体缴费"), N_("是否启用考点管理员批量代考生缴费")
     )
-    review_required: Mapped[bool] = _switch(
+    review_required: Mapped[bool] = switch(
         N_("报名信息需要审核"), N_("启用情况下，考生的报名信息需要审核通过才可以缴费")
     )
-    class_required: Mapped[bool] = _switch(
+    class_required: Mapped[bool] = switch(
         N_("班级必需"), N_("启用情况下，报考本考点的考生必须填写班级信息")
     )
     max_subjects: Mapped[int] = mapped_column(
@@ -84,7 +84,7 @@ class GeneralSettings:
             help=N_("单个考生在本考点最多报考科目数量，可设置值范围为 1~3"),
         ),
     )
-    self_printing: Mapped[bool] = _switch(
+    self_printing: Mapped[bool] = switch(
         N_("允许考生个人打印准考证"),
         N_("不启用情况下，考生不能下载自己的准考证，只有由考点通过《准考证管理》下载后下发。"),
         default=True,
@@ -137,6 +137,7 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
             Level.CITY: LOOK,
             Level.SITE: CHANGE,
         },
+        entrusted=frozenset({Verb.EDIT}),
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),
@@ -192,47 +193,6 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
     @property
     def notice_version(self) -> int:
         return self.notice.version if self.notice is not None else 0
-
-
-class DefaultSettings(
-    Base, OrganisationPath, AdministratorsOnly, GeneralSettings, Stamped, Versioned
-):
-    """综合设置 that new sites begin with (R0.6b); the centre's row serves provinces without one."""
-
-    __tablename__ = "default_settings"
-    __table_args__ = (
-        UniqueConstraint("exam_id", "organisation_id"),
-        CheckConstraint("max_subjects BETWEEN 1 AND 3", name="max_subjects"),
-    )
-    __admin__ = Resource(
-        name="default_settings",
-        label=N_("综合设置默认值"),
-        menu=Place(Area.SETUP, 8),
-        verbs={Level.CENTER: MANAGE, Level.PROVINCE: MANAGE},
-        single=frozenset({Level.PROVINCE}),
-        computed=(
-            Computed(
-                "organisation_name",
-                N_("机构"),
-                lambda row: row.organisation.display if row.organisation else "",
-                loads=("organisation",),
-            ),
-        ),
-        columns=("organisation_name", *GENERAL),
-        shown=GENERAL,
-        order=(("organisation_id", "asc"),),
-        help=N_("新增考点和新考次的综合设置从这里开始；已有考点须“套用默认值”才会改变。"),
-    )
-
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), info=PLUMBING)
-
-    organisation: Mapped[Organisation | None] = relationship(
-        primaryjoin="foreign(DefaultSettings.organisation_id) == Organisation.id", viewonly=True
-    )
-
-    @property
-    def display(self) -> str:
-        return self.organisation.display if self.organisation else ""
 
 
 def national_subjects(session: Session, _actor: Actor) -> dict[str, str]:
@@ -309,6 +269,7 @@ class SiteSubject(Base, SiteScoped, PublicInExam, Stamped):
             Level.CITY: LOOK,
             Level.SITE: LOOK | {Verb.ADD, Verb.DELETE},
         },
+        entrusted=frozenset({Verb.ADD, Verb.DELETE}),
         window=Window.SETUP,
         binds=SETTERS,
         order=(("subject_code", "asc"),),

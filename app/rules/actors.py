@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
 from app.metadata.actor import Actor, Grants
+from app.metadata.declarations import ENTRUSTED_CITY
 from app.metadata.errors import N_, KaowuError
 from app.metadata.vocabulary import ExamState, Level, Verb
 from app.models.account import AdminBinding, Passport, RoleGrant, Setting
+from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam
 from app.models.organisation import Organisation
 
@@ -102,6 +104,25 @@ def roles_of(binding: AdminBinding) -> frozenset[str]:
     )
 
 
+def _entrusted(session: Session, organisation: Organisation) -> frozenset[str]:
+    """The further role of a city whose province lets it set its sites (§5 “V/E cfg”); the centre
+    decides for provinces that have decided nothing."""
+    if organisation.level != Level.CITY.value:
+        return frozenset()
+    province = DefaultSettings.province_id
+    statement = (
+        select(DefaultSettings.cities_entrusted)
+        .where(
+            DefaultSettings.exam_id == organisation.exam_id,
+            province.is_(None) | (province == organisation.province_id),
+        )
+        .order_by(province.is_(None))
+        .limit(1)
+    )
+    with elevated(session, "§5 is the city entrusted", DefaultSettings):
+        return frozenset([ENTRUSTED_CITY]) if session.scalar(statement) else frozenset()
+
+
 def _require_enabled(session: Session, organisation: Organisation, exam: Exam) -> None:
     """The organisation of the same code in the current session must be enabled."""
     found: Organisation | None = organisation
@@ -140,7 +161,7 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
     if organisation is None:
         raise NoOrganisation()
     _require_enabled(session, organisation, exam)
-    roles = roles_of(binding)
+    roles = roles_of(binding) | _entrusted(session, organisation)
     return Actor(
         passport_id=passport_id,
         level=Level(organisation.level),

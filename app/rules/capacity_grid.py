@@ -26,7 +26,7 @@ from app.metadata.declarations import (
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
-from app.metadata.vocabulary import Area, Level, Personal, Window
+from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.audit import AuditEntry
 from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import Exam
@@ -230,6 +230,7 @@ CAPACITY = register(
             Level.CITY: ONLY_VIEW,
             Level.SITE: FILL_IN,
         },
+        entrusted=frozenset({Verb.EDIT}),
         window=Window.SETUP,
         binds=SETTERS,
         writes=(CapacityPool,),

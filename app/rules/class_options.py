@@ -46,6 +46,7 @@ CLASS_OPTIONS = register(
             Level.CITY: LOOK,
             Level.SITE: CHANGE,
         },
+        entrusted=frozenset({Verb.EDIT}),
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),

@@ -17,7 +17,8 @@ from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
 from app.metadata.errors import N_, Duplicate, Message, PolicyDenied
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Verb, Window
-from app.models.settings import GENERAL, SETTERS, DefaultSettings, SiteSettings
+from app.models.default_settings import DefaultSettings
+from app.models.settings import GENERAL, SETTERS, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import effects

@@ -16,10 +16,11 @@ from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import ExamState, Level, Personal, Verb
 from app.models.codes import PROVINCES
+from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam, ExamDay, ExamProvince, ExamSubject, Subject
 from app.models.organisation import Organisation
 from app.models.roster import RosterAllowedSite, RosterPolicy
-from app.models.settings import DefaultSettings, SiteSettings
+from app.models.settings import SiteSettings
 from app.rules.crud import Context, before
 from app.rules.exam_copying import (
     add_settings,

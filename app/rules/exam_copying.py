@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.metadata.vocabulary import Level
+from app.models.default_settings import DefaultSettings
 from app.models.organisation import Organisation
 from app.models.roster import RosterAllowedSite, RosterPolicy
-from app.models.settings import GENERAL, DefaultSettings, SiteSettings
+from app.models.settings import GENERAL, SiteSettings
 from app.rules.default_settings import defaults_for
 
 _COPIED = (
@@ -90,6 +91,7 @@ def copy_defaults(session: Session, source: int, target: int, ids: dict[int, int
                 exam_id=target,
                 organisation_id=ids[row.organisation_id],
                 province_id=ids.get(row.province_id or 0),
+                cities_entrusted=row.cities_entrusted,
                 **{name: getattr(row, name) for name in GENERAL},
             )
         )

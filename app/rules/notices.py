@@ -66,6 +66,7 @@ SITE_NOTICE = register(
             Level.CITY: LOOK,
             Level.SITE: CHANGE,
         },
+        entrusted=frozenset({Verb.EDIT}),
         window=Window.SETUP,
         binds=SETTERS,
         single=frozenset({Level.SITE}),

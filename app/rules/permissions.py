@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.metadata import registry
-from app.metadata.declarations import Declaration, Place
+from app.metadata.declarations import ENTRUSTED_CITY, Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.vocabulary import ADMINISTRATORS, ROLE_LABELS, Area, Level, Verb
 from app.models.account import AdminBinding, Role, RoleBaseline, RoleGrant, Setting
@@ -83,7 +83,7 @@ class SyncReport:
 
 
 def _built_in() -> list[str]:
-    return [*(level.value for level in ADMINISTRATORS), SUPER]
+    return [*(level.value for level in ADMINISTRATORS), SUPER, ENTRUSTED_CITY]
 
 
 def defaults() -> set[Cell]:
@@ -178,18 +178,14 @@ def merge(code: set[Cell], base: set[Cell], live: set[Cell]) -> SyncReport:
 
 def _make_roles(session: Session) -> None:
     known = set(session.scalars(select(Role.name)))
-    for level in ADMINISTRATORS:
-        if level.value not in known:
-            session.add(
-                Role(
-                    name=level.value,
-                    label=ROLE_LABELS[level],
-                    level=level.value,
-                    built_in=True,
-                )
-            )
-    if SUPER not in known:
-        session.add(Role(name=SUPER, label=N_("系统管理员"), level="center", built_in=True))
+    built_in = [(level.value, ROLE_LABELS[level], level) for level in ADMINISTRATORS]
+    built_in += [
+        (SUPER, N_("系统管理员"), Level.CENTER),
+        (ENTRUSTED_CITY, N_("受省委托的地市管理员"), Level.CITY),
+    ]
+    for name, label, level in built_in:
+        if name not in known:
+            session.add(Role(name=name, label=label, level=level.value, built_in=True))
     session.flush()
 
 

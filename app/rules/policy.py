@@ -120,9 +120,8 @@ def granted(declaration: Declaration, verb: Verb, actor: Actor) -> bool:
         return True
     if actor.grants is not None and actor.level is not Level.CANDIDATE:
         return (declaration.name, verb) in actor.grants
-    if actor.is_super and verb in declaration.super_verbs:
-        return True
-    return verb in declaration.default_verbs(actor.level.value)
+    roles = {actor.level.value, *actor.roles}
+    return any(verb in declaration.default_verbs(role) for role in roles)
 
 
 def decide(

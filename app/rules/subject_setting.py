@@ -210,6 +210,7 @@ def _site_operation(name: str, label: str, **more: Any) -> Operation:
             resource=_SITE_SUBJECT.name,
             on=frozenset({On.PAGE}),
             verbs={Level.PROVINCE: ONLY_RUN, Level.SITE: ONLY_RUN},
+            entrusted=ONLY_RUN,
             window=Window.SETUP,
             binds=SETTERS,
             writes=(SiteSubject,),

@@ -8,7 +8,8 @@ from typing import Any
 from flask_babel import gettext
 
 from app.metadata.fields import fields_of
-from app.models.settings import GENERAL, DefaultSettings
+from app.models.default_settings import DefaultSettings
+from app.models.settings import GENERAL
 from app.rules import crud
 from app.rules.default_settings import defaults_for
 from app.views import request as context

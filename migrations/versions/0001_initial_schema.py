@@ -528,6 +528,7 @@ def upgrade() -> None:
         sa.Column("city_id", types.Big, nullable=True),
         sa.Column("site_id", types.Big, nullable=True),
         sa.Column("organisation_id", types.Big, nullable=False),
+        sa.Column("cities_entrusted", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("collective_registration", sa.Boolean(), nullable=False),
         sa.Column("collective_payment", sa.Boolean(), nullable=False),

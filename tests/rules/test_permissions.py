@@ -50,7 +50,8 @@ def test_the_first_sync_makes_roles_and_all_defaults(session: KaowuSession) -> N
     assert set(report.added) == permissions.defaults()
     assert (report.removed, report.kept) == ([], [])
     roles = {row.name: row for row in session.scalars(select(Role))}
-    assert set(roles) == {*(level.value for level in ADMINISTRATORS), "super"}
+    levels = {level.value for level in ADMINISTRATORS}
+    assert set(roles) == {*levels, "super", "entrusted_city"}
     assert all(role.built_in for role in roles.values())
     assert version(session) is not None
 

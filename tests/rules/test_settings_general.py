@@ -15,10 +15,11 @@ from app.metadata.declarations import Resource
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Window
 from app.models.audit import AuditEntry
+from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam
 from app.models.organisation import Organisation
 from app.models.registration import Registration
-from app.models.settings import DefaultSettings, SiteSettings
+from app.models.settings import SiteSettings
 from app.rules import crud, default_settings, effects, general_settings, last_change, operations
 from app.rules import page_remarks as remarks
 from app.rules.operations import REASON, Chosen

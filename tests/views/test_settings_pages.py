@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Window
+from app.models.default_settings import DefaultSettings
 from app.models.organisation import Organisation
 from app.models.settings import ClassOption, Notice, SiteSettings
 from app.portal import create_portal_app
@@ -296,6 +297,19 @@ def test_r0_6b_defaults_are_shown_before_they_are_set(office: World) -> None:
     assert "本省尚未设置默认值" not in page
     assert "上次保存" in page
     assert office.browser().get("/default-settings/").status_code == 403
+
+
+def test_p4_a_city_gets_its_buttons_from_the_province(office: World) -> None:
+    """§5 “V/E cfg”, after the defaults of the province were set above."""
+    city, edit = office.browser(Level.CITY), f"/site-settings/edit/{row_of(office).id}"
+    assert edit not in city.get("/site-settings/").get_data(as_text=True)
+    with office.looking() as session:
+        row = session.scalars(select(DefaultSettings)).one()
+    values = {"cities_entrusted": "1", "max_subjects": "2", "version": str(row.version)}
+    province = office.browser(Level.PROVINCE)
+    assert province.post(f"/default-settings/edit/{row.id}", values).status_code == 302
+    assert edit in city.get("/site-settings/").get_data(as_text=True)
+    assert city.get(edit).status_code == 200
 
 
 # ---------------------------------------------------------------- in a browser

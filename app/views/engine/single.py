@@ -16,6 +16,7 @@ from app.metadata.vocabulary import Level, Verb
 from app.rules import windows
 from app.rules.last_change import last_change, sentence
 from app.rules.page_remarks import remarks_on
+from app.rules.policy import granted
 from app.rules.window_setting import WINDOWS
 from app.rules.windows import WindowState
 from app.views import cells
@@ -107,7 +108,8 @@ def governed(page: lists.ListPage, row: Any) -> Context | None:
         return None
     now = request_context.clock()()
     places = [(gettext("考点"), getattr(row, "site_id", None))]
-    if page.superior and page.actor.level in page.resource.binds:
+    bound = page.actor.level in page.resource.binds
+    if page.superior and bound and granted(page.resource, Verb.EDIT, page.actor):
         places.append((gettext("本级"), page.actor.organisation_id))
     elif not page.superior:
         places = [("", page.actor.organisation_id)]
