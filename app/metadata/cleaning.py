@@ -75,10 +75,13 @@ def _datetime(value: Any) -> dt.datetime:
     return in_utc(moment)
 
 
-def _text(value: Any, *, multiline: bool) -> str:
-    text = cell_text(value)
+def _text(value: Any) -> str:
+    return normalise(cell_text(value))
+
+
+def _lines(value: Any) -> str:
     # NFKC would turn the full-width punctuation of running text into ASCII
-    return normalise(text, lines=True, form="NFC") if multiline else normalise(text)
+    return normalise(cell_text(value), lines=True, form="NFC")
 
 
 def _rich(value: Any) -> str:
@@ -86,7 +89,7 @@ def _rich(value: Any) -> str:
     if isinstance(value, str) and len(value) > rich_text.LONGEST:
         message = N_("内容连同格式超过 {length} 个字符，请清除多余的格式或缩短内容")
         raise Bad("text.markup_too_long", message, length=rich_text.LONGEST)
-    return rich_text.sanitised(_text(value, multiline=True))
+    return rich_text.sanitised(_lines(value))
 
 
 def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
@@ -98,7 +101,7 @@ def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _choice(value: Any, choices: Mapping[str, str], words: Mapping[str, str]) -> str:
-    text = _text(value, multiline=False)
+    text = _text(value)
     if text not in words:
         shown = list(choices.values())[:20]
         raise Bad("choice.unknown", N_("应为以下之一：{choices}"), choices=shown)
@@ -124,8 +127,7 @@ def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], 
     if kind is Kind.HTML:
         return _rich
     if kind not in (Kind.CHOICE, Kind.CHOICES, Kind.REFERENCE):
-        multiline = kind is Kind.MULTILINE
-        return lambda value: _text(value, multiline=multiline)
+        return _lines if kind is Kind.MULTILINE else _text
     known = choices or {}
     words = _words(known)
     if kind is Kind.CHOICES:
@@ -139,18 +141,17 @@ def _parser(field: Field, choices: Mapping[str, str] | None) -> Callable[[Any], 
     def one(value: Any) -> Any:
         if choices is not None:
             value = _choice(value, known, words)
-        return (
-            _whole(value, _LARGEST_KEY) if field.stored_as_number else _text(value, multiline=False)
-        )
+        return _whole(value, _LARGEST_KEY) if field.stored_as_number else _text(value)
 
     return one
 
 
 def _bounds(field: Field, value: Any) -> None:
-    length = rich_text.shown_length if field.kind is Kind.HTML else len
-    if isinstance(value, str) and field.max_length and length(value) > field.max_length:
-        raise Bad("text.too_long", N_("最多 {length} 个字"), length=field.max_length)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, str):
+        length = rich_text.shown_length if field.kind is Kind.HTML else len
+        if field.max_length and length(value) > field.max_length:
+            raise Bad("text.too_long", N_("最多 {length} 个字"), length=field.max_length)
+    elif isinstance(value, int) and not isinstance(value, bool):
         if field.minimum is not None and value < field.minimum:
             raise Bad("number.too_small", N_("不能小于 {minimum}"), minimum=field.minimum)
         if field.maximum is not None and value > field.maximum:
@@ -166,14 +167,14 @@ def cleaner(field: Field, choices: Mapping[str, str] | None = None) -> Callable[
     def apply(value: Any) -> Any:
         if isinstance(value, str) and not is_password:
             value = value.strip()
-        if value is None or value in ("", []):
+        if not value and (value is None or value in ("", [])):
             if is_boolean:
                 return False
             if required:
                 raise Bad("required", N_("必填"))
             return None
         parsed = parse(value)
-        if parsed in ("", []):
+        if not parsed and parsed in ("", []):
             if required:
                 raise Bad("required", N_("必填"))
             return None

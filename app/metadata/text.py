@@ -34,6 +34,11 @@ _NAME = re.compile(
 )
 _NAME_CHARACTER = re.compile(f"[{_HAN}{_LATIN}{MIDDLE_DOT} ]")
 
+#: most names and codes as they come: nothing about them is to be changed, so one look is enough
+_PLAIN_NAME = re.compile(f"[\u4e00-\u9fa5]{{1,{NAME_LENGTH}}}")
+_PLAIN_CODE = re.compile("[0-9A-Z]+")
+_PLAIN_MOBILE = re.compile("1[3-9][0-9]{9}")
+
 _SCIENTIFIC = re.compile(r"-?[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{1,3}")
 _ARMOUR = re.compile(r'="([^"]*)"')
 _MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9][0-9]{9})")
@@ -92,7 +97,7 @@ def normalise(
     joins runs of spaces. Free text takes `form="NFC"`, which leaves Chinese punctuation alone;
     NFKC turns full-width letters, digits and punctuation into half-width ones.
     """
-    if text.isprintable() and unicodedata.is_normalized(form, text):
+    if text.isprintable() and (text.isascii() or unicodedata.is_normalized(form, text)):
         kept = text  # nearly every cell of a large import
     else:
         text = unicodedata.normalize(form, text.replace("\r\n", "\n"))
@@ -127,7 +132,7 @@ def cell_text(value: object) -> str:
         case None:
             text = ""
         case str():
-            if _SCIENTIFIC.fullmatch(value.strip()):
+            if "+" in value and _SCIENTIFIC.fullmatch(value.strip()):
                 raise _too_long()
             text = value
         case bool():
@@ -167,6 +172,8 @@ def strip_armour(text: str) -> str:
 
 def normalise_code(value: object) -> str:
     """Return a code: half-width, upper case, no blanks; "14.0" and 14.0 are "14"."""
+    if type(value) is str and _PLAIN_CODE.fullmatch(value):
+        return value
     text = normalise(normalise(cell_text(value)).replace(" ", "").upper())
     return text[:-2] if re.fullmatch(r"[0-9]+\.0", text) else text
 
@@ -192,6 +199,8 @@ def normalise_phone(value: object) -> str:
 
     Raises `Bad` (phone.form).
     """
+    if type(value) is str and _PLAIN_MOBILE.fullmatch(value):
+        return value
     text = normalise(cell_text(value)).replace(" ", "")
     mobile = _MOBILE.fullmatch(re.sub(r"[()-]", "", text))
     if mobile:
@@ -224,6 +233,8 @@ def normalise_name(text: str) -> str:
     and around dots are dropped, because names are compared letter by letter (§3.1).
     Raises `Bad`: name.empty, name.too_long, name.digit, name.character, name.position.
     """
+    if _PLAIN_NAME.fullmatch(text):
+        return text
     name = normalise(text, collapse=True)
     name = _VARIATION_SELECTORS.sub("", unify_dots(name))
     name = _LOOSE_SPACE.sub(lambda found: found[0].strip(), name)

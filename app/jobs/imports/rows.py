@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, count, islice, repeat, zip_longest
+from operator import itemgetter
 from typing import Any
 
+from app.jobs.imports.columns import Column
 from app.jobs.imports.container import refuse
-from app.jobs.imports.marks import ERROR_VALUE, FLAWS, BadCell, Flaw
+from app.jobs.imports.marks import BadCell
 from app.jobs.imports.sheets import HEADING_ROWS, TOO_MANY_ROWS, Sheet, is_empty
-from app.metadata.cleaning import cleaner
 from app.metadata.declarations import Import
 from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.fields import Field
@@ -26,8 +27,8 @@ MOST_ERRORS = 200_000
 ERROR_COLUMN = N_("错误信息")
 _IGNORED = (ERROR_COLUMN, N_("错误列"))
 _VALUE_LENGTH = 60
-#: different texts of one column whose cleaned values are remembered
-_REMEMBERED = 5_000
+#: rows that are cleaned together, between two looks at whether the job is to stop
+_PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +58,25 @@ class Problem:
 class ImportRow:
     """One cleaned row: `row["code"]`. `number` is that of the file.
 
-    Fifty thousand of them are held at once: values stand in a list, in the order of the columns,
-    and only those cells are kept beside them that were not clean as they came.
+    Fifty thousand of them are held at once: values stand in the order of the columns, and cells
+    are kept beside them, by page, only of columns in which some were not clean as they came.
     """
 
-    __slots__ = ("_cells", "_columns", "_values", "number")
+    __slots__ = ("_columns", "_place", "_uploaded", "_values", "number")
 
     def __init__(
         self,
         number: int,
         columns: Mapping[str, int],
-        values: list[Any],
-        cells: dict[int, Any] | None = None,
+        values: Sequence[Any],
+        uploaded: Mapping[int, Sequence[Any]],
+        place: int,
     ) -> None:
         self.number = number
         self._columns = columns
         self._values = values
-        self._cells = cells
+        self._uploaded = uploaded
+        self._place = place
 
     def __getitem__(self, name: str) -> Any:
         return self._values[self._columns[name]]
@@ -93,8 +96,8 @@ class ImportRow:
         index = self._columns.get(name)
         if index is None:
             return None
-        cells = self._cells
-        return cells[index] if cells and index in cells else self._values[index]
+        cells = self._uploaded.get(index)
+        return self._values[index] if cells is None else cells[self._place]
 
 
 @dataclass(slots=True)
@@ -174,19 +177,16 @@ def parse_rows(
         return parsed
     reader = _Reader(declaration, sheet, columns, choices)
     body = chain(first[heading + 1 :], source)
-    for number, cells in enumerate(body, start=heading + 2):
-        if is_empty(cells):
-            continue
-        if len(reader.rows) == max_rows:
+    for numbers, rows in _pages(body, heading + 2):
+        if len(reader.rows) + len(rows) > max_rows:
             raise refuse(TOO_MANY_ROWS, limit=max_rows)
-        reader.read(number, cells)
-        if not number % 100:
-            progress(len(reader.rows), None)
+        reader.read(numbers, rows)
+        progress(len(reader.rows), None)
     reader.find_duplicates()
     parsed.data_rows = len(reader.rows)
     parsed.problems = sorted(reader.problems, key=lambda problem: problem.row or 0)
     wrong = {problem.row for problem in parsed.problems}
-    parsed.rows = [row for row in reader.rows if row.number not in wrong]
+    parsed.rows = [row for row in reader.rows if row.number not in wrong] if wrong else reader.rows
     parsed.notes = reader.notes()
     if reader.cut:
         many = Message(N_("错误超过 {limit} 处，其余没有列出。"), limit=MOST_ERRORS)
@@ -241,44 +241,23 @@ def _headings(
 # ---------------------------------------------------------------- rows
 
 
-class _Column:
-    """One column of the file, with its cleaner and what it has cleaned already."""
-
-    __slots__ = ("_clean", "field", "index", "known", "place")
-
-    def __init__(
-        self, field_: Field, index: int, place: int, choices: Mapping[str, str] | None
-    ) -> None:
-        self.field = field_
-        self.index = index
-        self.place = place
-        self._clean = cleaner(field_, choices)
-        self.known: dict[str, tuple[Any, Any, str | None]] = {}
-
-    def read(self, cell: Any) -> tuple[Any, Any, str | None]:
-        """(cell, value, error). Texts that come again – classes, dates, codes – are cleaned once,
-        and their cell is held once: `known`, which is asked before."""
-        found = self._read(cell)
-        if type(cell) is str and len(self.known) < _REMEMBERED:
-            self.known[cell] = found
-        return found
-
-    def _read(self, cell: Any) -> tuple[Any, Any, str | None]:
-        if isinstance(cell, BadCell):
-            return cell, None, FLAWS[cell.flaw]
-        if type(cell) is str and cell.startswith("#") and ERROR_VALUE.fullmatch(cell):
-            return cell, None, FLAWS[Flaw.ERROR]
-        try:
-            # numbers as the text that people see: 14.0 is “14”; of one with more than 15 digits
-            # Excel has lost the end
-            value = self._clean(cell_text(cell) if isinstance(cell, (int, float)) else cell)
-        except Bad as error:
-            return cell, self.field.default, error.as_message()
-        if value is None:
-            value = self.field.default
-        elif type(value) is type(cell) and value == cell:
-            value = cell  # most texts are clean already: keep one copy of them
-        return cell, value, None
+def _pages(
+    body: Iterable[Sequence[Any]], start: int
+) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+    """The rows with data and their numbers in the file, page by page; `start` is the number of
+    the first."""
+    numbers: list[int] = []
+    rows: list[Sequence[Any]] = []
+    for number, cells in enumerate(body, start):
+        if is_empty(cells):
+            continue
+        numbers.append(number)
+        rows.append(cells)
+        if len(rows) == _PAGE:
+            yield numbers, rows
+            numbers, rows = [], []
+    if rows:
+        yield numbers, rows
 
 
 class _Reader:
@@ -296,10 +275,8 @@ class _Reader:
         self._headed = columns
         places = {column.name: place for place, column in columns.items()}
         read = [column for column in declaration.columns if column.form]
-        self._columns = [
-            _Column(column, index, places[column.name], choices.get(column.name))
-            for index, column in enumerate(read)
-        ]
+        self._columns = [Column(column, choices.get(column.name)) for column in read]
+        self._places = [places[column.name] for column in read]
         self._names = {column.name: index for index, column in enumerate(read)}
         self._hidden = 0
         #: there were more errors than are collected
@@ -307,23 +284,27 @@ class _Reader:
         self.rows: list[ImportRow] = []
         self.problems: list[Problem] = []
 
-    def read(self, number: int, cells: Sequence[Any]) -> None:
-        """Clean one row; errors are collected, not raised."""
-        values: list[Any] = []
-        kept_cells: dict[int, Any] = {}
-        width = len(cells)
-        for column in self._columns:
-            given = cells[column.place] if column.place < width else None
-            found = column.known.get(given) if type(given) is str else None
-            cell, value, error = found or column.read(given)
-            values.append(value)
-            if cell is not value:
-                kept_cells[column.index] = cell
-            if error is not None:
-                self._report(number, column.field, cell, error)
-        self.rows.append(ImportRow(number, self._names, values, kept_cells or None))
-        if number - 1 in self._sheet.hidden_rows:
-            self._hidden += 1
+    def read(self, numbers: Sequence[int], rows: Sequence[Sequence[Any]]) -> None:
+        """Clean a page; errors are collected, not raised."""
+        by_place = list(zip_longest(*rows))
+        absent = (None,) * len(rows)
+        values: list[Sequence[Any]] = []
+        uploaded: dict[int, Sequence[Any]] = {}
+        wrong: list[tuple[int, Field, Any, str]] = []
+        for index, (column, at) in enumerate(zip(self._columns, self._places, strict=True)):
+            cells = by_place[at] if at < len(by_place) else absent
+            cleaned = column.clean(cells)
+            values.append(cleaned.values)
+            if cleaned.uploaded is not None:
+                uploaded[index] = cleaned.uploaded
+            for place, message in cleaned.wrong:
+                wrong.append((numbers[place], column.field, cells[place], message))
+        for number, field_, cell, message in sorted(wrong, key=itemgetter(0)):
+            self._report(number, field_, cell, message)
+        by_row = zip(*values, strict=True)
+        self.rows += map(ImportRow, numbers, repeat(self._names), by_row, repeat(uploaded), count())
+        if self._sheet.hidden_rows:
+            self._hidden += sum(number - 1 in self._sheet.hidden_rows for number in numbers)
 
     def notes(self) -> list[str]:
         """Hidden rows and columns are data as others are; whoever hid them should know."""
@@ -345,6 +326,9 @@ class _Reader:
         """Values that may stand in the file once: every row that has one of them is wrong."""
         for column in self._declaration.columns:
             if column.name not in self._declaration.unique:
+                continue
+            given = [value for row in self.rows if (value := row[column.name]) is not None]
+            if len(set(given)) == len(given):
                 continue
             found: dict[Any, list[ImportRow]] = {}
             for row in self.rows:
