@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from app.metadata.errors import DeclarationError
@@ -202,6 +203,11 @@ def field_of(column: Any, name: str | None = None) -> Field | None:
 
 def fields_of(model: type[DeclarativeBase]) -> dict[str, Field]:
     """All declared fields of a model, in the order of its columns: {attribute name: Field}."""
+    return dict(_fields_of(model))
+
+
+@cache  # models do not change once they are mapped, and a list asks a dozen times
+def _fields_of(model: type[DeclarativeBase]) -> dict[str, Field]:
     from sqlalchemy import inspect  # noqa: PLC0415 - the vocabulary itself needs no database
 
     found: dict[str, Field] = {}

@@ -76,10 +76,11 @@ class Registration(Base, SiteScoped, OwnedByPassport, PersonalData, Stamped, Ver
             postgresql_where=text(LIVE_SQL),
             sqlite_where=text(LIVE_SQL),
         ),
-        Index(None, "exam_id", "site_id", "life", "id"),
+        # lists: newest first within each scope; names by prefix and in order, in any scope
+        Index(None, "exam_id", "site_id", "id"),
         Index(None, "exam_id", "province_id", "id"),
+        Index(None, "exam_id", "name"),
         Index(None, "exam_id", "id_digest"),
-        Index(None, "exam_id", "site_id", "name"),
     )
     __admin__ = Resource(
         name="registration",

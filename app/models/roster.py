@@ -188,9 +188,9 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
     __tablename__ = "student_record"
     __table_args__ = (
         UniqueConstraint("id_digest"),
-        Index(None, "site_code", "name"),
-        Index(None, "site_code", "class_name"),
+        Index(None, "site_code", "id"),
         Index(None, "province_code", "id"),
+        Index(None, "name"),
     )
 
     __admin__ = Resource(

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from markupsafe import Markup, escape
 
 from app.metadata.fields import Computed, Field
-from app.metadata.presenting import column_of, present, raw
+from app.metadata.presenting import Translate, column_of, present, raw
 from app.metadata.rich_text import to_show
 from app.metadata.text import LOCAL_ZONE
 from app.views.texts import joined
@@ -59,9 +59,10 @@ def plain(
     *,
     masked: bool = True,
     living: Mapping[str, Mapping[str, str]] | None = None,
+    translate: Translate = gettext,
 ) -> Any:
     """The value for people, in the reader's language."""
-    return present(row, column, gettext, masked=masked, living=living)
+    return present(row, column, translate, masked=masked, living=living)
 
 
 def shown(
@@ -70,9 +71,10 @@ def shown(
     *,
     masked: bool = True,
     living: Mapping[str, Mapping[str, str]] | None = None,
+    translate: Translate = gettext,
 ) -> Any:
     """The value for `|cell`: with a tag where the column declares badges."""
-    text = plain(row, column, masked=masked, living=living)
+    text = plain(row, column, masked=masked, living=living, translate=translate)
     if column.badges and text not in (None, "", "-"):
         value = raw(row, column)
         key = str(int(value)) if isinstance(value, bool) else str(value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask_babel import gettext
+from flask_babel import get_domain, gettext
 
 from app.metadata.errors import COMMA, LABELLED, KaowuError, Message
+from app.metadata.presenting import Translate
 
 
 def text(value: object) -> str:
@@ -14,6 +15,13 @@ def text(value: object) -> str:
     if isinstance(value, (Message, KaowuError)):
         return value.message(gettext)
     return gettext(str(value)) if value else ""
+
+
+def translator() -> Translate:
+    """`gettext` of this request's language, for a table full of words: `gettext` itself asks for
+    the language at every call, which costs more than the cells."""
+    translate: Translate = get_domain().get_translations().ugettext
+    return translate
 
 
 def texts(values: Iterable[object]) -> list[str]:

@@ -261,16 +261,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("id_digest", name=op.f("uq_student_record_id_digest")),
     )
     with op.batch_alter_table("student_record", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_student_record_name"), ["name"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_student_record_province_code_id"), ["province_code", "id"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_student_record_site_code_class_name"),
-            ["site_code", "class_name"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_student_record_site_code_name"), ["site_code", "name"], unique=False
+            batch_op.f("ix_student_record_site_code_id"), ["site_code", "id"], unique=False
         )
 
     op.create_table(
@@ -1110,18 +1106,16 @@ def upgrade() -> None:
             batch_op.f("ix_registration_exam_id_id_digest"), ["exam_id", "id_digest"], unique=False
         )
         batch_op.create_index(
+            batch_op.f("ix_registration_exam_id_name"), ["exam_id", "name"], unique=False
+        )
+        batch_op.create_index(
             batch_op.f("ix_registration_exam_id_province_id_id"),
             ["exam_id", "province_id", "id"],
             unique=False,
         )
         batch_op.create_index(
-            batch_op.f("ix_registration_exam_id_site_id_life_id"),
-            ["exam_id", "site_id", "life", "id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_registration_exam_id_site_id_name"),
-            ["exam_id", "site_id", "name"],
+            batch_op.f("ix_registration_exam_id_site_id_id"),
+            ["exam_id", "site_id", "id"],
             unique=False,
         )
         batch_op.create_index(
@@ -1568,9 +1562,9 @@ def downgrade() -> None:
             postgresql_where=sa.text("life IN ('draft', 'active')"),
             sqlite_where=sa.text("life IN ('draft', 'active')"),
         )
-        batch_op.drop_index(batch_op.f("ix_registration_exam_id_site_id_name"))
-        batch_op.drop_index(batch_op.f("ix_registration_exam_id_site_id_life_id"))
+        batch_op.drop_index(batch_op.f("ix_registration_exam_id_site_id_id"))
         batch_op.drop_index(batch_op.f("ix_registration_exam_id_province_id_id"))
+        batch_op.drop_index(batch_op.f("ix_registration_exam_id_name"))
         batch_op.drop_index(batch_op.f("ix_registration_exam_id_id_digest"))
 
     op.drop_table("registration")
@@ -1619,9 +1613,9 @@ def downgrade() -> None:
     op.drop_table("verification_code")
     op.drop_table("subject")
     with op.batch_alter_table("student_record", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_student_record_site_code_name"))
-        batch_op.drop_index(batch_op.f("ix_student_record_site_code_class_name"))
+        batch_op.drop_index(batch_op.f("ix_student_record_site_code_id"))
         batch_op.drop_index(batch_op.f("ix_student_record_province_code_id"))
+        batch_op.drop_index(batch_op.f("ix_student_record_name"))
 
     op.drop_table("student_record")
     op.drop_table("setting")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import url_for
@@ -20,7 +21,7 @@ from app.metadata.query import COUNT_BOUND
 from app.metadata.vocabulary import Level, Verb
 from app.models.organisation import Organisation, below
 from app.rules import listing
-from app.views import cells
+from app.views import cells, texts
 from app.views.engine.asked import UNTIL, Asked, range_of
 from app.views.engine.forms import SELECT_UP_TO
 from app.views.engine.rights import Rights
@@ -47,16 +48,36 @@ class ListPage:
         return self.actor.level is not Level.SITE and listing.is_placed(self.resource)
 
 
-def organisations(session: Session, actor: Actor, text: str, limit: int) -> list[tuple[str, str]]:
-    """(code, "(code)name") of the organisations below the actor that `text` is a part of."""
+def organisations(
+    session: Session, actor: Actor, text: str, limit: int, *, first: str = ""
+) -> list[tuple[str, str]]:
+    """(code, "(code)name") of the organisations below the actor that `text` is a part of, by
+    code; the one of the code `first` before all others."""
     statement = select(Organisation.code, Organisation.name).where(below(actor))
     if text:
         statement = statement.where(
             Organisation.code.startswith(text, autoescape=True)
             | Organisation.name.contains(text, autoescape=True)
         )
+    if first:
+        statement = statement.order_by(Organisation.code != first)
     rows = session.execute(statement.order_by(Organisation.code).limit(limit))
     return [(code, f"({code}){name}") for code, name in rows]
+
+
+def organisation_field(
+    session: Session, actor: Actor, name: str, chosen: str, search_url: str
+) -> Context:
+    """The field that narrows a page to an organisation: all of them to choose from, or, where
+    they are too many, the chosen one and an address to look others up."""
+    found = organisations(session, actor, "", SELECT_UP_TO + 1, first=chosen)
+    field: Context = {"name": name, "label": gettext("机构"), "kind": "select", "value": chosen}
+    if len(found) <= SELECT_UP_TO:
+        return field | {"choices": sorted(found)}
+    return field | {
+        "choices": [pair for pair in found[:1] if pair[0] == chosen],
+        "search_url": search_url,
+    }
 
 
 # ---------------------------------------------------------------- search
@@ -67,7 +88,10 @@ def search(page: ListPage) -> Context | None:
     fields = [_search_field(page, field) for field in listing.searches_of(page.resource)]
     basic = min(page.resource.basic_search, len(fields))
     if page.superior:
-        fields.insert(basic, _organisation_field(page))
+        code = page.asked.query.organisation
+        address = url_for(f"{page.resource.name}.organisations")
+        field = organisation_field(page.session, page.actor, "_org", code, address)
+        fields.insert(basic, field)
         basic += basic < page.resource.basic_search
     if not fields:
         return None
@@ -125,17 +149,6 @@ def _living(page: ListPage, field: Field) -> Context:
     }
 
 
-def _organisation_field(page: ListPage) -> Context:
-    code = page.asked.query.organisation
-    found = organisations(page.session, page.actor, "", SELECT_UP_TO + 1)
-    field: Context = {"name": "_org", "label": gettext("机构"), "kind": "select", "value": code}
-    if len(found) <= SELECT_UP_TO:
-        return field | {"choices": found}
-    chosen = [pair for pair in organisations(page.session, page.actor, code, 1) if code]
-    url = url_for(f"{page.resource.name}.organisations")
-    return field | {"choices": chosen, "search_url": url}
-
-
 # ---------------------------------------------------------------- table
 
 
@@ -144,6 +157,7 @@ def table(page: ListPage, found: listing.Page) -> Context:
     fields = fields_of(page.resource.model)
     columns = columns_of(page.resource, listing.columns_of(page.resource), fields)
     living = living_of(columns, page.session, page.actor)
+    show = partial(cells.shown, living=living, translate=texts.translator())
     places = _places(page, found.rows)
     heads = [_head(page, column, n) for n, column in enumerate(columns)]
     if places is not None:
@@ -152,7 +166,7 @@ def table(page: ListPage, found: listing.Page) -> Context:
     takes_query = any(On.QUERY in operation.on for operation in batch)
     return {
         "columns": heads,
-        "rows": [_row(page, row, columns, places, living) for row in found.rows],
+        "rows": [_row(page, row, columns, places, show) for row in found.rows],
         "label": gettext(page.resource.label),
         "selectable": bool(batch),
         "first_number": (found.number - 1) * found.size + 1,
@@ -217,9 +231,9 @@ def _row(
     row: Any,
     columns: Sequence[Any],
     places: Mapping[Any, str] | None,
-    living: Mapping[str, Mapping[str, str]],
+    show: Callable[[Any, Any], Any],
 ) -> Context:
-    shown = {column.name: cells.shown(row, column, living=living) for column in columns}
+    shown = {column.name: show(row, column) for column in columns}
     if places is not None:
         shown["_org"] = places.get(_place_of(row))
     return {"id": row.id, "cells": shown, "actions": row_actions(page, row)[:ROW_ACTIONS]}
