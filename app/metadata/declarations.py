@@ -179,6 +179,19 @@ class GridChange:
         return self.cells[column].value if column in self.cells else None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredCells:
+    """Where cells of a grid are stored, so that the log can say who set each of them.
+
+    Either rows of `model` that hold one cell each, with the column's name in the attribute `key`;
+    or one row per site, whose attributes hold several: `columns` is {attribute: column}.
+    """
+
+    model: type
+    key: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grid(Declaration):
     """A wide table edited in place: the sites of the actor's scope down, columns that depend on
@@ -193,7 +206,7 @@ class Grid(Declaration):
     `questions(changes)` -> sentences that must be agreed to before saving;
     `copy(session, sites, columns, exam)` -> {site code: {column: value}} of an earlier session;
     `notices(session, actor, rows)` -> sentences above the table; `rows` is what `read` gave;
-    `told_by()` -> SQL condition on `AuditEntry`: the entries that tell who set a row and when.
+    `stored` says where the cells are kept: the log tells of each who set it and when.
     `row_label` names the dialog in which one row is edited alone; empty: there is none.
     """
 
@@ -205,7 +218,7 @@ class Grid(Declaration):
     questions: Callable[..., Sequence[Any]] | None = None
     copy: Callable[..., Mapping[str, Mapping[str, Any]]] | None = None
     notices: Callable[..., Sequence[Any]] | None = None
-    told_by: Callable[[], Any] | None = None
+    stored: tuple[StoredCells, ...] = ()
     row_label: str = ""
     legal_verbs: Verbs = FILL_IN
 

@@ -7,9 +7,8 @@ rows of its sites on their behalf inside its own (P4).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
@@ -22,12 +21,12 @@ from app.metadata.declarations import (
     GridChange,
     GridColumn,
     Place,
+    StoredCells,
 )
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
-from app.models.audit import AuditEntry
 from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import Exam
 from app.models.organisation import Organisation
@@ -214,11 +213,6 @@ def notices(
     return found
 
 
-def _told_by() -> Any:
-    is_pool = AuditEntry.object_type == CapacityPool.__name__
-    return and_(is_pool, AuditEntry.object_title.not_like("意向日期%"))
-
-
 CAPACITY = register(
     Grid(
         name="capacity",
@@ -242,7 +236,7 @@ CAPACITY = register(
         questions=questions,
         copy=copy,
         notices=notices,
-        told_by=_told_by,
+        stored=(StoredCells(CapacityPool, key="pool"),),
         row_label=N_("修改人数"),
         help=N_("总科次数不小于 100；科目容量为 0 表示不开考；99999 表示不限。"),
     )

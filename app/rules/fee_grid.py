@@ -24,13 +24,13 @@ from app.metadata.declarations import (
     GridChange,
     GridColumn,
     Place,
+    StoredCells,
 )
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.text import Bad
 from app.metadata.vocabulary import Area, Level, Personal
-from app.models.audit import AuditEntry
 from app.models.exam import Exam
 from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
@@ -262,7 +262,7 @@ FEES = register(
         effects=effects,
         copy=copy,
         notices=notices,
-        told_by=lambda: AuditEntry.object_type == Fee.__name__,
+        stored=(StoredCells(Fee, key="subject_code"),),
         help=N_("费用由省设置：人次费每名考生收一次，科目费按报考科目收。已生成的订单保持原费用。"),
     )
 )

@@ -22,9 +22,8 @@ from app.metadata.errors import N_, KaowuError, Message, PolicyDenied
 from app.metadata.fields import Kind
 from app.metadata.text import Bad, fen_to_yuan
 from app.metadata.vocabulary import Level, Verb
-from app.models.audit import AuditEntry
 from app.models.organisation import Organisation, below
-from app.rules import audit, audit_log, availability
+from app.rules import audit, availability
 from app.rules.clock import Clock, system_clock
 from app.rules.effects import ALL
 from app.rules.effects import require as require_confirmed
@@ -183,24 +182,6 @@ def sites_named(session: Session, codes: Iterable[str]) -> list[Organisation]:
         )
         found += session.scalars(chosen)
     return sorted(found, key=lambda site: site.id)
-
-
-def last_set(session: Session, grid: Grid, sites: Sequence[Organisation]) -> dict[int, AuditEntry]:
-    """{site id: the last entry about its row}: who set it, when, and on whose behalf."""
-    if grid.told_by is None or not sites:
-        return {}
-    newest = (
-        select(func.max(AuditEntry.id))
-        .where(
-            audit_log.visible_to(actor_of(session)),
-            AuditEntry.site_id.in_([site.id for site in sites]),
-            AuditEntry.outcome == "done",
-            grid.told_by(),
-        )
-        .group_by(AuditEntry.site_id)
-    )
-    entries = session.scalars(select(AuditEntry).where(AuditEntry.id.in_(newest)))
-    return {entry.site_id: entry for entry in entries if entry.site_id is not None}
 
 
 def text_of(column: GridColumn, value: Any) -> str:

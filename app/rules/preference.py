@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
@@ -24,12 +24,12 @@ from app.metadata.declarations import (
     GridChange,
     GridColumn,
     Place,
+    StoredCells,
 )
 from app.metadata.errors import N_, Message, NotFound
 from app.metadata.fields import Field, Kind
 from app.metadata.registry import register
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
-from app.models.audit import AuditEntry
 from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import Exam, ExamDay
 from app.models.organisation import Organisation
@@ -239,11 +239,6 @@ def notices(
     return found
 
 
-def _told_by() -> Any:
-    is_pool = AuditEntry.object_type == CapacityPool.__name__
-    return and_(is_pool, AuditEntry.object_title.like("意向日期%"))
-
-
 PREFERENCE = register(
     Grid(
         name="preference",
@@ -266,7 +261,10 @@ PREFERENCE = register(
         effects=effects,
         copy=copy,
         notices=notices,
-        told_by=_told_by,
+        stored=(
+            StoredCells(SiteSettings, columns={"preference_allowed": SWITCH}),
+            StoredCells(CapacityPool, key="pool"),
+        ),
         row_label=N_("设置意向人数"),
         help=N_(
             "每天的意向人数必填，不小于 1，不超过总科次数的一半；各天之和不超过总科次数。"

@@ -19,9 +19,11 @@ from app.metadata.registry import declared
 from app.metadata.vocabulary import Personal, Verb
 from app.models.job import JobRun
 from app.rules.crud import choices_for
+from app.rules.policy import granted
 from app.views import request as context
 from app.views.engine import answers, forms
 from app.views.engine.answers import verb
+from app.views.engine.governing import governing
 from app.views.engine.jobs import machine
 from app.views.engine.rights import reason_against
 from app.views.engine.uploading import first_value, send_template, submit
@@ -100,12 +102,15 @@ class ImportPage(BaseView):
     def _page(self, errors: dict[str, list[str]] | None = None, status: int = 200) -> Any:
         session, declaration, acting = context.read_session(), self.declaration, context.actor()
         refusal = reason_against(session, declaration, Verb.RUN)
+        imports_here = granted(declaration, Verb.RUN, acting)
         run = self._run()
         return answers.page(
             "import",
             status,
             title=gettext(declaration.label),
-            notices=[{"text": refusal, "tone": "warn"}] if refusal else [],
+            # who only looks is told who imports instead
+            notices=[{"text": refusal, "tone": "warn"}] if refusal and imports_here else [],
+            governed=governing(session, declaration, acting),
             form=None if refusal else self._form(session, acting, errors or {}),
             template_url=url_for(f"{declaration.name}.template"),
             help=self._help(),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from app.database.policy import actor_of
 from app.database.session import KaowuSession
 from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
 from app.rules import capacity_grid, grids
 from app.rules.capacity_grid import CAPACITY
+from app.rules.grid_history import last_set
 from app.rules.policy import WindowClosed
 from tests import factories
 from tests.factories import Tree
@@ -140,8 +142,8 @@ def test_p4_the_province_acts_on_behalf_inside_its_own_w1(
     assert save(session, CAPACITY, tree, {0: {"S:14": "70"}, 1: {"S:14": "71"}}) == 2
     found = {(entry.site_id, entry.on_behalf_of) for entry in logged(session, "CapacityPool")}
     assert found == {(tree.sites[0].id, "990701"), (tree.sites[1].id, "990702")}
-    told = grids.last_set(session, CAPACITY, tree.sites)
-    assert told[tree.site.id].on_behalf_of == "990701"
+    told = last_set(session, CAPACITY, tree.sites, CAPACITY.columns(session, actor_of(session)))
+    assert told[tree.site.id]["S:14"].on_behalf_of == "990701"
 
 
 def test_r13_10_outside_the_provinces_w1_it_cannot(session: KaowuSession, tree: Tree) -> None:

@@ -6,12 +6,14 @@ import datetime as dt
 
 import pytest
 
+from app.database.policy import actor_of
 from app.database.session import KaowuSession
 from app.metadata.vocabulary import Level, Window
 from app.rules import grid_filling, grids
 from app.rules.capacity_grid import CAPACITY
 from app.rules.fee_grid import FEES
 from app.rules.former import NothingToCopy
+from app.rules.grid_history import last_set, newest
 from app.rules.grids import Choice, GridRefused
 from app.rules.policy import NoVerb, WindowClosed
 from tests import factories
@@ -128,8 +130,23 @@ def test_one_entry_of_the_log_per_changed_cell(session: KaowuSession, tree: Tree
     assert sorted(found) == sorted(
         [(sites[0].id, 7200, 9000), (sites[0].id, 7200, 9100), (sites[2].id, 7200, 9000)]
     )
-    told = grids.last_set(session, FEES, tree.sites)
-    assert told[sites[0].id].organisation_code == "99"
+    told = last_set(session, FEES, tree.sites, FEES.columns(session, actor_of(session)))
+    by_province = {"14", "24"}
+    cells = told[sites[0].id]
+    assert {name for name in cells if cells[name].organisation_code == "99"} == by_province
+
+
+def test_a_fee_that_is_unset_again_tells_who_did_it(session: KaowuSession, tree: Tree) -> None:
+    """The row of the fee is gone; its key stands in the entry. The other cells keep theirs."""
+    save(session, FEES, tree, {0: {"14": "90", "24": "91"}})
+    save(session, FEES, tree, {0: {"14": ""}})
+    sites = tree.sites[:1]
+    told = last_set(session, FEES, sites, FEES.columns(session, actor_of(session)))[sites[0].id]
+    assert told["14"].action == "settings.fee.delete"
+    assert told["24"].changes["amount"]["new"] == 9100
+    assert newest(told) is told["14"]
+    act(session, tree, Level.SITE, 1)
+    assert not last_set(session, FEES, sites, FEES.columns(session, actor_of(session)))
 
 
 def test_a_level_without_the_verb_saves_nothing(session: KaowuSession, tree: Tree) -> None:

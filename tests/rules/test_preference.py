@@ -17,7 +17,9 @@ from app.models.registration import EntryState
 from app.models.settings import SiteSettings
 from app.rules import crud, general_settings, grid_filling, grids, operations, preference
 from app.rules.capacity import PreferenceQuotaTooLarge, refusals
+from app.rules.capacity_grid import CAPACITY
 from app.rules.effects import Unconfirmed
+from app.rules.grid_history import last_set
 from app.rules.policy import WindowClosed
 from app.rules.preference import PREFERENCE, SWITCH
 from tests import factories
@@ -38,6 +40,23 @@ def tree(session: KaowuSession) -> Tree:
     factories.set_settings(session, made.site, preference_allowed=True)
     act(session, made)
     return made
+
+
+def test_switch_and_quotas_tell_who_set_them(session: KaowuSession, tree: Tree) -> None:
+    """Capacities and days are pools of one table: each grid tells of its own alone."""
+    save(session, CAPACITY, tree, {0: {"S:14": "70"}})
+    save(session, PREFERENCE, tree, {0: quotas(10, 20, 30)})
+    act(session, tree, Level.PROVINCE)
+    save(session, PREFERENCE, tree, {0: {SWITCH: "0"}})
+    told = {
+        grid.name: last_set(session, grid, tree.sites, grid.columns(session, tree.actor()))
+        for grid in (CAPACITY, PREFERENCE)
+    }
+    assert "S:14" in told["capacity"][tree.site.id]
+    assert not set(DAYS) & set(told["capacity"][tree.site.id])
+    mine = told["preference"][tree.site.id]
+    assert set(mine) == {SWITCH, *DAYS}
+    assert (mine[SWITCH].organisation_code, mine[DAYS[0]].organisation_code) == ("99", "990701")
 
 
 def test_r14_1_the_switch_and_one_column_per_exam_day(session: KaowuSession, tree: Tree) -> None:

@@ -94,7 +94,7 @@ def test_r13_the_capacity_dialog_asks_before_there_is_no_limit(
     office: World, office_address: str, desktop_page: Page
 ) -> None:
     page = look(desktop_page, office, office_address, SITE, "/capacity/")
-    page.locator(".kw-op", has_text="修改人数").click()
+    page.locator(".col-ops .kw-op", has_text="修改人数").click()
     dialog = page.locator("#kw-dialog")
     expect(dialog.locator("#kw-dialog-title")).to_have_text("修改人数 (990701)地市七考点1")
     total = dialog.locator("[name='v:990701:TOTAL']")

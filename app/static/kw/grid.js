@@ -73,7 +73,15 @@
     next.focus();
     next.select?.();
   });
-  form.addEventListener('focusin', (event) => event.target.dataset.kwCell !== undefined && event.target.select?.());
+  // Who set a cell and when stands below the table while the cell is edited; for a reader of the
+  // screen it is the description of the input (its title).
+  const told = one('[data-kw-told]');
+  form.addEventListener('focusin', ({ target }) => {
+    if (target.dataset.kwCell === undefined) return;
+    target.select?.();
+    told.hidden = false;
+    told.textContent = [target.getAttribute('aria-label'), target.title].filter(Boolean).join('　');
+  });
 
   // --- a block of a spreadsheet: its rows and columns go into the cells from here on
   form.addEventListener('paste', (event) => {

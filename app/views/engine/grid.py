@@ -22,6 +22,7 @@ from app.metadata.errors import KaowuError, NotFound, PolicyDenied
 from app.metadata.vocabulary import Verb
 from app.rules import availability, grid_filling, grids
 from app.rules.effects import Unconfirmed, token_of
+from app.rules.grid_history import History, last_set
 from app.rules.grids import Examined, GridRefused, Raw, Row, Table
 from app.rules.policy import NoVerb, granted
 from app.views import request as context
@@ -29,6 +30,7 @@ from app.views.engine import answers, grid_asked, grid_form, grid_page, lists
 from app.views.engine.answers import verb
 from app.views.engine.editing import CONFIRM
 from app.views.engine.exporting import XLSX
+from app.views.engine.governing import governing
 from app.views.engine.grid_page import Context, Rows, Typed
 from app.views.texts import text, texts
 
@@ -57,7 +59,7 @@ class GridView(BaseView):
         refusal = grids.refusal(session, self.declaration, context.clock())
         is_open = reason is None and refusal is None
         table, kept = self._table(typed)
-        last = grids.last_set(session, self.declaration, [row.site for row in table.rows])
+        last = self._history(table)
         rows = Rows(self.declaration, table, actor, is_open, typed, last)
         is_open = rows.writable
         name = self.declaration.name
@@ -66,10 +68,11 @@ class GridView(BaseView):
             status,
             title=gettext(self.declaration.label),
             notices=[*self._notices(table, reason, refusal), *notices],
+            governed=governing(session, self.declaration, actor),
             problems=grid_page.problems(table, typed),
             search=grid_asked.search(self.declaration),
             heads=grid_page.heads(table.columns),
-            columns=[self._fill(column, is_open) for column in table.columns],
+            columns=[grid_page.fill(column, actor, is_open) for column in table.columns],
             rows=rows.shown(),
             editable=is_open,
             total=table.total,
@@ -83,6 +86,10 @@ class GridView(BaseView):
             tab_key=f"{name}.index",
             tab_url=self._address("index"),
         )
+
+    def _history(self, table: Table) -> History:
+        sites = [row.site for row in table.rows]
+        return last_set(context.read_session(), self.declaration, sites, table.columns)
 
     def _table(self, typed: Typed) -> tuple[Table, str | None]:
         """The rows to show: the page of the address, or, where what was typed reaches beyond it,
@@ -121,16 +128,6 @@ class GridView(BaseView):
             told = self.declaration.notices(context.read_session(), context.actor(), cells)
             found += [{"text": sentence, "tone": "warn"} for sentence in texts(told)]
         return found
-
-    @staticmethod
-    def _fill(column: Any, is_open: bool) -> Context:
-        may = context.actor().level.rank <= column.cell.editable_from.rank
-        return {
-            "name": f"{grid_page.FILL}{column.name}",
-            "column": column.name,
-            "label": text(grids.title_of(column)),
-            "kind": grid_page.kind_of(column) if is_open and may else "none",
-        }
 
     def _tools(self, is_open: bool) -> Context:
         may_export = granted(self.declaration, Verb.EXPORT, context.actor())
@@ -310,7 +307,8 @@ class GridView(BaseView):
     def _row_form(self, code: str, typed: Typed, notes: Sequence[Context], *, status: int) -> Any:
         row, columns = self._row(code)
         table = Table(columns, [row], 1)
-        rows = Rows(self.declaration, table, context.actor(), True, typed, {})
+        last = self._history(table)
+        rows = Rows(self.declaration, table, context.actor(), True, typed, last)
         (shown,) = rows.shown()
         fields = [
             grid_page.field_of(column, cell)

@@ -17,10 +17,11 @@ from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
 from app.metadata.fields import Kind
 from app.models.audit import AuditEntry
 from app.rules import grids
-from app.rules.grids import Conflict, Examined, Key, Raw, Row, Table
+from app.rules.grid_history import History, newest
+from app.rules.grids import Conflict, Examined, Key, Raw, Row, Table, title_of
 from app.rules.last_change import named
 from app.rules.windows import local
-from app.views.texts import text
+from app.views.texts import joined, text
 
 Context = dict[str, Any]
 #: rows of a preview that are shown; all of them are saved
@@ -78,6 +79,17 @@ def heads(columns: Sequence[GridColumn]) -> list[Context]:
     return found
 
 
+def fill(column: GridColumn, actor: Actor, is_open: bool) -> Context:
+    """The input that fills a whole column; none in columns that the actor does not write."""
+    may = is_open and actor.level.rank <= column.cell.editable_from.rank
+    return {
+        "name": f"{FILL}{column.name}",
+        "column": column.name,
+        "label": text(title_of(column)),
+        "kind": kind_of(column) if may else "none",
+    }
+
+
 # ---------------------------------------------------------------- rows
 
 
@@ -91,7 +103,7 @@ class Rows:
     #: may this actor write here and now?
     open: bool
     typed: Typed
-    last: Mapping[int, AuditEntry]
+    last: History
 
     @property
     def writable(self) -> bool:
@@ -107,7 +119,8 @@ class Rows:
 
     def _row(self, row: Row) -> Context:
         code = row.site.code
-        cells = [self._cell(row, column) for column in self.table.columns]
+        entries = self.last.get(row.site.id, {})
+        cells = [self._cell(row, column, entries) for column in self.table.columns]
         seen = {cell["column"]: cell["seen"] for cell in cells if cell["kind"] != "none"}
         action = None
         may = any(cell["kind"] in ("input", "select") for cell in cells)
@@ -119,12 +132,13 @@ class Rows:
             "name": row.site.name,
             "cells": cells,
             "seen": json.dumps(seen, ensure_ascii=False) if self.open else None,
-            "last": told(self.last.get(row.site.id), self.actor),
+            "last": told(newest(entries), self.actor),
+            "history": _history(cells),
             "error": text(self.typed.errors.get((code, ""))),
             "action": action,
         }
 
-    def _cell(self, row: Row, column: GridColumn) -> Context:
+    def _cell(self, row: Row, column: GridColumn, entries: Mapping[str, AuditEntry]) -> Context:
         cell = row.cells.get(column.name)
         if cell is None:
             return {"kind": "none"}
@@ -135,13 +149,15 @@ class Rows:
             "column": column.name,
             "id": cell_id(*key),
             "name": f"{CELL}{key[0]}:{key[1]}",
-            "label": f"{row.site.name} {text(grids.title_of(column))}",
+            "label": f"{row.site.name} {text(title_of(column))}",
             "numeric": column.cell.kind in (Kind.MONEY, Kind.INTEGER),
             "text": _shown(column, cell.value),
             "unset": cell.value is None,
             "placeholder": text(column.unset),
             "note": text(cell.note),
             "locked": text(cell.locked),
+            "title": text(title_of(column)),
+            "told": told(entries.get(column.name), self.actor),
             "error": text(self.typed.errors.get(key)),
         }
         return found | self._typed(key, column, cell)
@@ -153,11 +169,7 @@ class Rows:
         conflict = self.typed.conflicts.get(key)
         seen = stored if conflict else str(self.typed.seen.get(code, {}).get(name, stored))
         value = str(self.typed.sent.get(code, {}).get(name, stored))
-        theirs = None
-        if conflict is not None:
-            word = _shown(column, conflict.stored) or gettext("空")
-            mine = _shown(column, conflict.typed) or gettext("空")
-            theirs = gettext("他人已改为 %(value)s，您填写的是 %(mine)s", value=word, mine=mine)
+        theirs = told_apart(column, conflict) if conflict is not None else None
         return {"seen": seen, "value": value, "changed": value != seen, "theirs": theirs}
 
 
@@ -170,8 +182,29 @@ def _shown(column: GridColumn, value: Any) -> str:
     return text(grids.shown(column, value))
 
 
+def _history(cells: Sequence[Context]) -> list[Context]:
+    """Who set which cells of a row, the latest first, where not all were set at once by one."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell["kind"] != "none":
+            found.setdefault(cell["told"], []).append(cell["title"])
+    never = found.pop("", [])
+    if len(found) < 2 and not (found and never):
+        return []
+    lines = [{"told": told, "cells": joined(found[told])} for told in sorted(found, reverse=True)]
+    return lines + ([{"told": gettext("尚无人设置"), "cells": joined(never)}] if never else [])
+
+
+def told_apart(column: GridColumn, conflict: Conflict) -> str:
+    """What somebody else has entered, and what was typed here."""
+    word = _shown(column, conflict.stored) or gettext("空")
+    mine = _shown(column, conflict.typed) or gettext("空")
+    sentence: str = gettext("他人已改为 %(value)s，您填写的是 %(mine)s", value=word, mine=mine)
+    return sentence
+
+
 def told(entry: AuditEntry | None, reader: Actor) -> str:
-    """“2026-08-03 10:20 张三（99） 上级代改”: who set the row last; nothing where nobody has."""
+    """“2026-08-03 10:20 张三（99） 上级代改”: who set a cell; nothing where nobody has."""
     if entry is None:
         return ""
     behalf = gettext("上级代改") if entry.on_behalf_of else ""
@@ -180,7 +213,8 @@ def told(entry: AuditEntry | None, reader: Actor) -> str:
 
 def field_of(column: GridColumn, cell: Context) -> Context:
     """A cell as a field of the row's own form; what is known about it stands below."""
-    notes = [gettext(column.cell.help) if column.cell.help else "", cell["note"]]
+    set_by = gettext("最近设置：%(text)s", text=cell["told"]) if cell["told"] else ""
+    notes = [gettext(column.cell.help) if column.cell.help else "", cell["note"], set_by]
     found: Context = {
         "name": cell["name"],
         "label": text(column.cell.label),
@@ -216,7 +250,7 @@ def problems(table: Table, typed: Typed) -> list[Context]:
     ):
         label = names.get(code, code)
         if name in columns:
-            label = f"{label} {text(grids.title_of(columns[name]))}"
+            label = f"{label} {text(title_of(columns[name]))}"
         message = text(Message(LABELLED, label=label, message=told_of[code, name]))
         here = code in places and name in columns
         found.append({"text": message, "url": f"#{cell_id(code, name)}" if here else None})
@@ -225,7 +259,7 @@ def problems(table: Table, typed: Typed) -> list[Context]:
 
 def upload_problems(found: Upload, typed: Typed, columns: Sequence[GridColumn]) -> list[Context]:
     """Errors of a workbook with row, column and value; [] where it can be previewed."""
-    titles = {column.name: text(grids.title_of(column)) for column in columns}
+    titles = {column.name: text(title_of(column)) for column in columns}
     code_title = gettext(CODE)
     lines = [(row, code_title, value, message) for row, value, message in found.errors]
     for (code, name), message in typed.errors.items():
@@ -248,7 +282,7 @@ def changes(columns: Iterable[GridColumn], found: Sequence[GridChange]) -> list[
     return [
         {
             "site": change.site.display,
-            "column": text(grids.title_of(by_name[name])),
+            "column": text(title_of(by_name[name])),
             "before": _shown(by_name[name], change.before[name]) or "—",
             "after": _shown(by_name[name], value) or "—",
         }

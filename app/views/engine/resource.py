@@ -23,6 +23,7 @@ from app.views.engine import answers, exporting, lists, show, single
 from app.views.engine.answers import verb
 from app.views.engine.asked import asked
 from app.views.engine.editing import ROW, RowForms
+from app.views.engine.governing import governing
 from app.views.engine.rights import Rights
 from app.views.texts import text
 
@@ -86,6 +87,7 @@ class ResourceView(RowForms, BaseView):
             status,
             title=gettext(self.declaration.label),
             notices=notices,
+            governed=governing(page.session, self.declaration, page.actor) if used else None,
             search=lists.search(page) if used else None,
             **shown,
             **self._tab(),

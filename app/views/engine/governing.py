@@ -1,0 +1,70 @@
+"""The line above a list, a grid or an import: the window that governs it for its reader and until
+when; for a reader who only looks, who fills it in (kw/components.html, `governed`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from app.metadata import registry
+from app.metadata.actor import Actor
+from app.metadata.declarations import Declaration, Resource
+from app.metadata.vocabulary import WRITING, Level, Verb, Window
+from app.rules import windows
+from app.rules.policy import granted
+from app.rules.window_setting import WINDOWS
+from app.rules.windows import WindowState
+from app.views import request as context
+from app.views.texts import joined, text
+
+Context = dict[str, Any]
+_TONES = {WindowState.OPEN: "ok", WindowState.BEFORE: "info"}
+
+
+def line_of(
+    session: Session, window: Window, organisation_id: int | None, label: str = ""
+) -> tuple[Context, WindowState]:
+    """One organisation's window: when it is, and its state now in a word."""
+    interval = windows.load(session, organisation_id)[window]
+    state = interval.state(context.clock()())
+    tag = {"text": gettext(state.label), "tone": _TONES.get(state, "off")}
+    return {"label": label, "interval": text(interval.show()), "state": tag}, state
+
+
+def governing(session: Session, declaration: Declaration, actor: Actor) -> Context | None:
+    """What stands above the page; None where no window binds the reader, and where nobody fills
+    the page in. That it is closed, and what to do, is a notice of the page."""
+    if _fills_in(declaration, actor):
+        if declaration.window is None or actor.level not in declaration.binds:
+            return None
+        label = "" if actor.level is Level.SITE else gettext("本级")
+        found, _ = line_of(session, declaration.window, actor.organisation_id, label)
+        return {
+            "label": gettext(declaration.window.label),
+            "lines": [found],
+            "url": url_for(f"{WINDOWS.name}.index"),
+        }
+    levels = [level for level in Level if _verbs(declaration, level)]
+    if not levels:
+        return None
+    people = joined(gettext(level.role_label) for level in levels)
+    return {"label": gettext("办理权限"), "lines": [{"interval": people}]}
+
+
+def _fills_in(declaration: Declaration, actor: Actor) -> bool:
+    """May the reader write here at all, windows aside?"""
+    if any(granted(declaration, verb, actor) for verb in WRITING & declaration.legal_verbs):
+        return True
+    return isinstance(declaration, Resource) and any(
+        granted(operation, Verb.RUN, actor) for operation in registry.operations_of(declaration)
+    )
+
+
+def _verbs(declaration: Declaration, level: Level) -> frozenset[Verb]:
+    return frozenset(declaration.default_verbs(level.value)) & WRITING
+
+
+__all__ = ["governing", "line_of"]
