@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from config_values import (
     DataKey,
     HostSet,
+    InitialPassword,
     Mode,
     RateLimit,
     embedded_redis_url,
@@ -37,6 +38,7 @@ from config_values import (
     parse_files_url,
     parse_flag,
     parse_host_set,
+    parse_initial_password,
     parse_key_bytes,
     parse_languages,
     parse_log_level,
@@ -52,6 +54,7 @@ from config_values import (
 __all__ = [
     "DataKey",
     "HostSet",
+    "InitialPassword",
     "Mode",
     "RateLimit",
     "Settings",
@@ -239,6 +242,12 @@ class Settings:
         lambda values: "1" if values["mode"] is Mode.PRODUCTION else "0",
         parse_flag,
         "administrators need a second factor; compulsory in production",
+    )
+    initial_password_mode: InitialPassword = _setting(
+        "INITIAL_PASSWORD_MODE",
+        "default123456",
+        parse_initial_password,
+        "how imported accounts are opened: default123456, or random_link (one-time links)",
     )
     session_idle_minutes: int = _setting(
         "SESSION_IDLE_MINUTES",

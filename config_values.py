@@ -58,6 +58,13 @@ class HostSet(NamedTuple):
     admin: str
 
 
+class InitialPassword(StrEnum):
+    """How people whose accounts were imported get in for the first time."""
+
+    DEFAULT = "default123456"
+    LINK = "random_link"
+
+
 # --- parsers: each takes the text of a variable and raises ValueError with what it expects --------
 
 
@@ -130,6 +137,14 @@ def parse_host_set(text: str) -> HostSet | None:
     if len(addresses) != len(HostSet._fields):
         raise ValueError("must be one address, or three: candidate,passport,admin")
     return HostSet(*addresses)
+
+
+def parse_initial_password(text: str) -> InitialPassword:
+    """``default123456`` or ``random_link``."""
+    try:
+        return InitialPassword(text)
+    except ValueError:
+        raise ValueError("must be default123456 or random_link") from None
 
 
 def parse_word(text: str) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from app.adapters.messages import deliverer
 from app.database.unit_of_work import reading, run_unit
-from app.jobs import file_expiry, ledger, payments
+from app.jobs import file_expiry, invitations, ledger, payments
 from app.jobs.machine import Machine, machine_of
 from app.metadata import due
 from app.metadata.actor import Actor, system
@@ -78,6 +78,11 @@ def payment_tasks(runtime: Runtime) -> list[Task]:
         Task("expire unpaid entries", 30, partial(payments.expire, runtime)),
         Task("sandbox bank's late notices", 5, partial(payments.send_late_notices, runtime)),
     ]
+
+
+def account_tasks(runtime: Runtime) -> list[Task]:
+    """What needs the addresses of the entries: links that open imported accounts."""
+    return [Task("send activation links", 5, partial(invitations.send, runtime))]
 
 
 def _sweep(machine: Machine, work: DueWork) -> int:
@@ -137,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s %(message)s")
     machine = machine_of(runtime)
-    tasks = tasks_of(machine, deliver) + payment_tasks(runtime)
+    tasks = tasks_of(machine, deliver) + payment_tasks(runtime) + account_tasks(runtime)
     if once:
         return 1 if run_due(tasks, 0.0) else 0
     stop = threading.Event()

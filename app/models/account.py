@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -45,6 +46,13 @@ class Passport(Base, Stamped, Versioned):
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("email IS NOT NULL OR mobile_digest IS NOT NULL", name="reachable"),
+        # few rows: imported accounts that wait for their activation link
+        Index(
+            "ix_passport_uninvited",
+            "id",
+            postgresql_where=text("must_change AND invited_at IS NULL"),
+            sqlite_where=text("must_change AND invited_at IS NULL"),
+        ),
     )
 
     #: the public 通行证ID: 32 hexadecimal digits, as in the manual's screenshots
@@ -79,6 +87,8 @@ class Passport(Base, Stamped, Versioned):
     password_changed_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     #: the imported account's 123456 opens only the page that sets a real one (§8.3)
     must_change: Mapped[bool] = mapped_column(Boolean, default=False, info=PLUMBING)
+    #: when the link that opens an imported account was sent (§8.3, random_link)
+    invited_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     active: Mapped[bool] = mapped_column(Boolean, default=True, info=col(N_("可用"), Personal.NONE))
     #: raised to end every session of this passport
     session_version: Mapped[int] = mapped_column(Integer, default=1, info=PLUMBING)

@@ -26,7 +26,7 @@ from app.rules import rate_limit
 from app.rules.account.access import Access, Limits
 from app.rules.account.visitor import Visitor, visitor
 from app.rules.clock import Clock
-from config import Settings
+from config import InitialPassword, Settings
 
 T = TypeVar("T")
 View = Callable[..., Any]
@@ -93,6 +93,7 @@ def access() -> Access:
         # the outbox page of a development machine reaches its developer
         mail=not (settings.is_production and settings.mail_url.startswith("outbox:")),
         sms=not (settings.is_production and settings.sms_url.startswith("outbox:")),
+        initial_password=settings.initial_password_mode is InitialPassword.DEFAULT,
         limits=Limits(
             login_account=settings.rate_login_account,
             login_address=settings.rate_login_address,

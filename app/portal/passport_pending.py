@@ -15,8 +15,8 @@ from app.metadata.errors import KaowuError
 from app.portal import addresses, context
 from app.portal.forms import Form
 from app.portal.passport import answer_code, blueprint, repeated
-from app.rules.account import handover, passwords, second_factor
-from app.rules.account.errors import FieldErrors, ProofRefused
+from app.rules.account import activation, handover, passwords, second_factor
+from app.rules.account.errors import FieldErrors, LinkRefused, ProofRefused
 from app.rules.account.passwords import Channel, Proof, ProofOptions
 
 
@@ -84,6 +84,40 @@ def first() -> ResponseReturnValue:
     options = _options(passport_id)
     form = Form({"way": next(iter(_ways(options)), "")})
     return render_template("passport/first.html", form=form, options=options)
+
+
+@blueprint.get("/activate")
+def activate() -> ResponseReturnValue:
+    """The link that opens an imported account in place of 123456 (§8.3); used up by the POST."""
+    token = request.args.get("token", "")
+    facts = activation.opened_by(context.access(), token)
+    if facts is None:
+        flash(LinkRefused().message(_), "warning")
+        return redirect(url_for("passport.login"))
+    return _activation_page(Form({"token": token}), facts.administrator)
+
+
+@blueprint.post("/activate")
+def do_activate() -> ResponseReturnValue:
+    """Set the first password; whoever is not logged in by it stays outside."""
+    form = Form.sent()
+    facts = activation.opened_by(context.access(), form["token"])
+    try:
+        repeated(form)
+        identity = activation.set_password_by_link(
+            context.access(), form["token"], form["password"]
+        )
+    except KaowuError as error:
+        form.take(error)
+        shown = _activation_page(form, facts is not None and facts.administrator)
+        return shown, error.status
+    context.sign_in(identity.passport_id, identity.session_version)
+    flash(_("密码已设置。"), "success")
+    return redirect(url_for("passport.me"))
+
+
+def _activation_page(form: Form, administrator: bool) -> str:
+    return render_template("passport/activate.html", form=form, administrator=administrator)
 
 
 def _ways(options: ProofOptions) -> list[str]:

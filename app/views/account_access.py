@@ -6,6 +6,7 @@ from flask import request
 
 from app.rules.account.access import Access, Limits
 from app.views import request as context
+from config import InitialPassword
 
 
 def access() -> Access:
@@ -20,6 +21,7 @@ def access() -> Access:
         sms=not (settings.is_production and settings.sms_url.startswith("outbox:")),
         totp_required=settings.totp_required,
         one_session=settings.is_production,
+        initial_password=settings.initial_password_mode is InitialPassword.DEFAULT,
         limits=Limits(
             login_account=settings.rate_login_account,
             login_address=settings.rate_login_address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import request, url_for
@@ -10,6 +11,7 @@ from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 
 from app.database.session import KaowuSession
+from app.jobs.invitations import link
 from app.metadata.cleaning import load
 from app.metadata.errors import N_, KaowuError
 from app.metadata.fields import Field, Kind
@@ -17,6 +19,7 @@ from app.metadata.vocabulary import Personal, Verb
 from app.models.account import AdminBinding
 from app.rules import organisation as organisations
 from app.rules.account import bindings, subordinates
+from app.rules.account.activation import token_of
 from app.rules.account.declarations import BINDING
 from app.rules.permissions import MATRIX
 from app.rules.policy import granted
@@ -24,6 +27,7 @@ from app.views import request as context
 from app.views.engine import answers
 from app.views.engine.answers import verb
 from app.views.engine.dialogs import FormDialog
+from config import InitialPassword
 
 T = TypeVar("T")
 _PAGE = organisations.USER_ORGANISATION
@@ -53,11 +57,41 @@ def row_actions(binding: AdminBinding) -> list[dict[str, Any]]:
         )
     if granted(BINDING, Verb.EDIT, acting) and binding.passport.must_change and not own:
         url = url_for(f"{_ENDPOINT}.activation", binding_id=binding.id)
-        actions.append({"label": gettext("激活码"), "url": url, "kind": "dialog"})
+        actions.append({"label": _words().title, "url": url, "kind": "dialog"})
     if granted(MATRIX, Verb.EDIT, acting):
         url = url_for(f"{_ENDPOINT}.roles", binding_id=binding.id)
         actions.append({"label": gettext("附加角色"), "url": url, "kind": "dialog"})
     return actions
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is handed out to somebody without a password: a code to type beside 123456, or the
+    link that stands in its place (§8.3). `shown` makes its text from 通行证ID and code."""
+
+    title: str
+    question: str
+    once: str
+    shown: Callable[[str, str], str]
+
+
+def _words() -> _Words:
+    settings = context.runtime().settings
+    if settings.initial_password_mode is InitialPassword.LINK:
+        return _Words(
+            gettext("激活链接"),
+            gettext("为用户“%(name)s”生成一次性激活链接，用于首次设置密码？原有的链接随即失效。"),
+            gettext(
+                "链接只显示这一次，14 天内有效，只能使用一次。请核实身份后发给本人，勿转他人。"
+            ),
+            lambda number, code: link(settings, token_of(number, code)),
+        )
+    return _Words(
+        gettext("激活码"),
+        gettext("为用户“%(name)s”生成一次性激活码，用于首次设置密码？原有的激活码随即失效。"),
+        gettext("激活码只显示这一次，14 天内有效。请核实本人身份后当面或电话告知。"),
+        lambda _number, code: code,
+    )
 
 
 class UserAccess(BaseView):
@@ -100,14 +134,12 @@ class UserAccess(BaseView):
     @expose("/activation/<int:binding_id>", methods=["GET", "POST"])
     @verb(Verb.VIEW)
     def activation(self, binding_id: int) -> Any:
-        """A POST makes a new code and shows it, this once."""
+        """A POST makes a new code, or link, and shows it, this once."""
         binding, back = _find(binding_id)
+        words, number = _words(), binding.passport.number
         values: dict[str, Any] = {
-            "title": gettext("激活码"),
-            "text": gettext(
-                "为用户“%(name)s”生成一次性激活码，用于首次设置密码？原有的激活码随即失效。",
-                name=binding.name,
-            ),
+            "title": words.title,
+            "text": words.question % {"name": binding.name},
             "notices": [],
             "form": {
                 "action": url_for(f"{_ENDPOINT}.activation", binding_id=binding_id),
@@ -119,10 +151,9 @@ class UserAccess(BaseView):
         if request.method == "GET":
             return answers.page("operation", **values)
         code = context.run(_at_now(subordinates.hand_out_activation_code, binding_id))
-        once = gettext("激活码只显示这一次，14 天内有效。请核实本人身份后当面或电话告知。")
-        row = {"label": binding.name, "text": code}
+        row = {"label": binding.name, "text": words.shown(number, code)}
         values |= {
-            "notices": [{"text": once, "tone": "warn"}],
+            "notices": [{"text": words.once, "tone": "warn"}],
             "outcome": {"done": 1, "refused": 0, "rows": [row]},
             "close_url": back,
         }

@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=255), nullable=False),
         sa.Column("password_changed_at", types.UtcDateTime(), nullable=True),
         sa.Column("must_change", sa.Boolean(), nullable=False),
+        sa.Column("invited_at", types.UtcDateTime(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("session_version", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -165,6 +166,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("mobile_digest", name=op.f("uq_passport_mobile_digest")),
         sa.UniqueConstraint("number", name=op.f("uq_passport_number")),
     )
+    with op.batch_alter_table("passport", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_passport_uninvited",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("must_change AND invited_at IS NULL"),
+            sqlite_where=sa.text("must_change AND invited_at IS NULL"),
+        )
+
     op.create_table(
         "rate_limit",
         sa.Column("id", types.Big, autoincrement=False, nullable=False),
@@ -1624,6 +1634,13 @@ def downgrade() -> None:
     op.drop_table("role_baseline")
     op.drop_table("role")
     op.drop_table("rate_limit")
+    with op.batch_alter_table("passport", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_passport_uninvited",
+            postgresql_where=sa.text("must_change AND invited_at IS NULL"),
+            sqlite_where=sa.text("must_change AND invited_at IS NULL"),
+        )
+
     op.drop_table("passport")
     with op.batch_alter_table("outbox_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_outbox_message_state_id"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.database.session import KaowuSession
 from app.jobs import engine, upkeep
 from app.jobs.upkeep import Task
 from app.metadata import due
@@ -13,6 +15,9 @@ from app.metadata.actor import Actor
 from app.metadata.due import due_work
 from app.models.account import OutboxMessage
 from app.rules import messages
+from app.runtime import Runtime
+from config import Settings
+from tests.factories import bind_administrator
 from tests.jobs.conftest import Ground
 
 
@@ -74,3 +79,21 @@ def test_messages_are_sent_and_jobs_released(ground: Ground) -> None:
     assert ground.all(OutboxMessage)[0].state == "sent"
     assert ground.machine.queue.waiting() == {job_id}
     assert engine.execute(ground.machine, job_id) == "done"
+
+
+def test_8_3_links_are_sent_where_the_settings_say_so(ground: Ground, tmp_path: Path) -> None:
+    def imported(session: KaowuSession) -> None:
+        bind_administrator(session, ground.tree, must_change=True, origin="import")
+
+    ground.write(imported)
+    engine_of = ground.machine.factory.kw["bind"]
+    letters = {}
+    for mode in ("default123456", "random_link"):
+        settings = Settings.from_environment(
+            {"INSTANCE": str(tmp_path), "INITIAL_PASSWORD_MODE": mode}
+        )
+        runtime = Runtime(settings, engine_of, ground.machine.factory)
+        assert upkeep.run_due(upkeep.account_tasks(runtime), 0.0) == 0
+        letters[mode] = [row.body for row in ground.all(OutboxMessage)]
+    assert letters["default123456"] == []
+    assert "http://127.0.0.1:5000/passport/activate?token=" in letters["random_link"][0]

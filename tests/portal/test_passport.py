@@ -11,6 +11,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.rules.account import handover
+from app.rules.account.activation import token_of
+from app.rules.account.passwords import issue_activation_code
 from app.rules.account.second_factor import begin_totp, confirm_totp
 from tests.factories import bind_administrator, make_registration
 from tests.portal.passport_world import ADDRESS, Portal, Visit, open_portal
@@ -351,3 +353,27 @@ def test_8_3_an_expired_administrator_changes_the_password_first(portal: Portal)
     assert visit.log_in(owner.email or "", PASSWORD).location == "/passport/password"
     assert visit.get("/passport/me").location.startswith("/passport/password")
     assert "90天" in visit.get("/passport/password").text
+
+
+def test_8_3_a_link_shows_its_page_as_often_as_it_is_opened_and_works_once(
+    portal: Portal,
+) -> None:
+    """Programs that check mail open links too."""
+    with portal.writing() as session:
+        owner, _ = bind_administrator(session, portal.tree, password_hash="!", must_change=True)
+        code = issue_activation_code(session, owner.id, portal.clock.now)
+    path = f"/passport/activate?token={token_of(owner.number, code)}"
+    visit, values = portal.visit(), {"token": token_of(owner.number, code)}
+    for _ in range(3):
+        assert "至少 12 位" in visit.get(path).text
+    assert visit.get("/passport/me").location.startswith("/passport/login")  # not logged in by it
+    weak = {"password": "123456", "password_again": "123456"}
+    assert visit.post("/passport/activate", path, **values, **weak).status_code == 422
+    good = {"password": PASSWORD, "password_again": PASSWORD}
+    wrong = visit.post("/passport/activate", path, token=f"{owner.number}.{'A' * 12}", **good)
+    assert "链接不正确或已失效" in wrong.text
+    assert visit.post("/passport/activate", path, **values, **good).location == "/passport/me"
+    assert "考务管理员" in visit.get("/passport/me").text
+    again = portal.visit()
+    assert again.get(path).location == "/passport/login"
+    assert "链接不正确或已失效" in again.get("/passport/login").text

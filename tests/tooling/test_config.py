@@ -124,6 +124,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         ("PUBLIC_URL", "kaowu.example.org"),
         ("PUBLIC_URL", "https://a.example.org,https://b.example.org"),
         ("TOTP_REQUIRED", "maybe"),
+        ("INITIAL_PASSWORD_MODE", "654321"),
         ("DIGEST_KEY", "c2hvcnQ="),
         ("DIGEST_KEY", "not base64!"),
         ("DATA_KEYS", "nokey"),

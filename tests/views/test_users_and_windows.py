@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -15,9 +16,11 @@ from app.metadata.vocabulary import Level, Window
 from app.models.account import AdminBinding, Passport
 from app.models.organisation import Organisation
 from app.rules.account.access import Access
+from app.rules.account.activation import set_password_by_link
 from app.rules.account.login import authenticate
 from app.rules.account.passwords import Proof, set_first_password
 from app.rules.clock import fixed
+from config import InitialPassword
 from tests.contract.world import PASSWORD, Browser, World, text_of
 from tests.factories import (
     EXAM_DAYS,
@@ -243,6 +246,23 @@ def test_r5_4_the_superior_sees_and_hands_out_an_activation_code(office: World) 
     assert authenticate(access, owner.email or "", PASSWORD).administrator
     assert superior.post(path).status_code == 404  # he has a password now
     assert path not in superior.get(f"{PAGE}?id={office.tree.site.id}").get_data(as_text=True)
+
+
+def test_8_3_the_superior_hands_out_a_link_where_links_open_accounts(
+    office: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = office.runtime
+    settings = replace(runtime.settings, initial_password_mode=InitialPassword.LINK)
+    with unit_of_work(runtime.factory, system("seed")) as session:
+        owner, _ = bind_administrator(session, office.tree, name="链接员", must_change=True)
+    row = binding_of(office, owner)
+    assert row is not None
+    monkeypatch.setitem(office.app.extensions, "kaowu", replace(runtime, settings=settings))
+    shown = text_of(office.browser(Level.CITY).post(f"/user-access/activation/{row.id}"))
+    found = re.search(rf"http://\S+/passport/activate\?token=({owner.number}\.\w{{12}})", shown)
+    assert found is not None
+    assert "链接只显示这一次" in shown
+    set_password_by_link(Access(runtime.factory), found[1], PASSWORD)
 
 
 # ---------------------------------------------------------------- chapter 9

@@ -44,7 +44,8 @@ class Access:
     `mail` and `sms` tell whether these really reach people; where neither does, the first password
     of a candidate may be proved by his ID number (§8.3). `totp_required`
     asks every administrator for a second factor; `one_session` ends the others of an administrator
-    when he logs in (§8.2).
+    when he logs in (§8.2). `initial_password` is off where imported accounts are opened by a
+    one-time link instead of 123456 (§8.3).
     """
 
     factory: sessionmaker[KaowuSession]
@@ -55,6 +56,7 @@ class Access:
     sms: bool = True
     totp_required: bool = False
     one_session: bool = False
+    initial_password: bool = True
     limits: Limits = field(default_factory=Limits)
 
     def read(self, work: Callable[[KaowuSession], T]) -> T:

@@ -56,6 +56,16 @@ class CodeRefused(AccountError):
     template = N_("验证码不正确或已失效。请核对后重试，或重新获取验证码。")
 
 
+class LinkRefused(AccountError):
+    """An activation link that is wrong, expired, used, or replaced by a newer one."""
+
+    code = "account.link_refused"
+    template = N_(
+        "链接不正确或已失效。请打开最近收到的链接；仍然不行的，请联系上级管理员重新发放，"
+        "或通过“忘记密码”设置密码。"
+    )
+
+
 class CodeTooSoon(AccountError):
     """A code was sent to this target within the last minute."""
 

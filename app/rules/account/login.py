@@ -80,6 +80,12 @@ class Facts:
     #: has a live registration in the current session
     enrolled: bool
 
+    @property
+    def awaits_first(self) -> bool:
+        """Imported, without a password yet, and of use: bound, or registered now."""
+        unset = self.must_change and not self.password_hash.startswith("scrypt:")
+        return unset and (self.administrator or self.enrolled)
+
     def locked(self, now: dt.datetime) -> bool:
         """Five failures in a row close the account for fifteen minutes."""
         return self.locked_until is not None and self.locked_until > now
@@ -131,7 +137,7 @@ def authenticate(access: Access, login: str, password: str) -> Identity:
     key = target or normalise(login)[:254]
     bucket = rate_limit.secret_bucket("login", key) if key else None
     facts = access.read(lambda session: _look_up(session, access, target, bucket))
-    good = _verify(facts, password)
+    good = _verify(facts, password, initial=access.initial_password)
     fresh = hash_password(password) if good and facts and _outdated(facts) else None
 
     def settle(session: KaowuSession) -> Identity | None:
@@ -176,19 +182,18 @@ def _look_up(
     return None if target is None else facts_of(session, owner_of(target))
 
 
-def _verify(facts: Facts | None, password: str) -> bool:
+def _verify(facts: Facts | None, password: str, *, initial: bool) -> bool:
     """One hash, whatever is known of the account."""
     matches = verify_password(facts.password_hash if facts else None, password)
     if facts is None or not facts.active:
         return False
-    return matches or _opens_first_page(facts, password)
+    return matches or (initial and _opens_first_page(facts, password))
 
 
 def _opens_first_page(facts: Facts, password: str) -> bool:
     """123456 opens the page that sets a real password, while the account is of use: it ends
     with the binding, or with the session that the candidate was imported for (§8.3)."""
-    unset = facts.must_change and not facts.password_hash.startswith("scrypt:")
-    return unset and is_initial_password(password) and (facts.administrator or facts.enrolled)
+    return facts.awaits_first and is_initial_password(password)
 
 
 def _outdated(facts: Facts) -> bool:

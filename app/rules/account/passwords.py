@@ -62,7 +62,7 @@ def change_password(access: Access, passport_id: int, old: str, new: str) -> Ide
     """
     if not verify_own_password(access, passport_id, old):
         raise FieldErrors({"old_password": [WrongPassword()]})
-    return _replace(access, passport_id, new, None)
+    return replace_password(access, passport_id, new, None)
 
 
 def reset_password(access: Access, target: str, code: str, new: str) -> Identity:
@@ -78,7 +78,7 @@ def reset_password(access: Access, target: str, code: str, new: str) -> Identity
     )
     if passport_id is None:
         raise FieldErrors({"code": [CodeRefused()]})
-    return _replace(access, passport_id, new, code_id)
+    return replace_password(access, passport_id, new, code_id)
 
 
 def _checked(access: Access, purpose: Purpose, target: str, code: str) -> int:
@@ -88,8 +88,11 @@ def _checked(access: Access, purpose: Purpose, target: str, code: str) -> int:
         raise FieldErrors({"code": [refusal]}) from None
 
 
-def _replace(access: Access, passport_id: int, new: str, code_id: int | None) -> Identity:
-    """Check and hash outside of any transaction, then set."""
+def replace_password(access: Access, passport_id: int, new: str, code_id: int | None) -> Identity:
+    """Check and hash outside of any transaction, then set, using the checked code up.
+
+    For rules that have proved the owner. Raises FieldErrors for "password", NotFound.
+    """
     owner = access.read(lambda session: _owner(session, passport_id))
     problems = password_problems(
         new,
@@ -240,7 +243,7 @@ def set_first_password(access: Access, passport_id: int, new: str, proof: Proof)
         code_id = _prove(access, passport_id, proof)
     except (CodeRefused, ProofRefused) as refusal:
         raise FieldErrors({"proof": [refusal]}) from None
-    return _replace(access, passport_id, new, code_id)
+    return replace_password(access, passport_id, new, code_id)
 
 
 def _prove(access: Access, passport_id: int, proof: Proof) -> int | None:

@@ -1,0 +1,125 @@
+"""§8.3 `initial_password_mode = random_link`: one-time links in place of 123456."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from app.metadata.vocabulary import Level
+from app.models.account import Passport
+from app.rules.account.activation import (
+    Reach,
+    opened_by,
+    send_links,
+    set_password_by_link,
+    token_of,
+)
+from app.rules.account.errors import FieldErrors, LoginRefused
+from app.rules.account.login import authenticate
+from app.rules.account.passwords import issue_activation_code
+from app.rules.rate_limit import TooMany
+from tests.factories import bind_administrator, make_registration, seeding
+from tests.rules.account_world import OTHER_PASSWORD, PASSWORD, World, open_world
+
+UNOPENED = {"password_hash": "!", "must_change": True, "origin": "import"}
+
+
+@pytest.fixture
+def world(fresh_database: str) -> Iterator[World]:
+    with open_world(fresh_database) as made:
+        yield made
+
+
+def administrator(world: World, number: int = 0, **values: object) -> Passport:
+    """An imported administrator of a site who has no password yet."""
+    with world.writing() as session:
+        owner, _ = bind_administrator(
+            session, world.tree, Level.SITE, number, **(UNOPENED | values)
+        )
+    return owner
+
+
+def link_of(world: World, owner: Passport) -> str:
+    """The token that his superior is shown."""
+    with world.writing() as session:
+        code = issue_activation_code(session, owner.id, world.clock.now)
+    return token_of(owner.number, code)
+
+
+def refusal(world: World, token: str, password: str = PASSWORD) -> dict[str, list[str]]:
+    with pytest.raises(FieldErrors) as caught:
+        set_password_by_link(world.access(), token, password)
+    return {name: [one.code for one in found] for name, found in caught.value.problems.items()}
+
+
+def send(world: World, *, mail: bool = True, sms: bool = True) -> int:
+    with world.writing() as session:
+        reach = Reach(mail, sms, lambda token: f"https://id.example.org/?token={token}")
+        return send_links(session, reach, clock=world.clock)
+
+
+def test_8_3_where_links_open_accounts_123456_opens_nothing(world: World) -> None:
+    owner = administrator(world)
+    with pytest.raises(LoginRefused):
+        authenticate(world.access(initial_password=False), owner.email or "", "123456")
+    assert authenticate(world.access(), owner.email or "", "123456").first  # the other mode
+
+
+def test_8_3_a_link_sets_the_first_password_once(world: World) -> None:
+    owner = administrator(world)
+    token = link_of(world, owner)
+    assert refusal(world, token, "123456").keys() == {"password"}  # and uses nothing up
+    assert set_password_by_link(world.access(), token, PASSWORD).passport_id == owner.id
+    assert authenticate(world.access(), owner.email or "", PASSWORD).administrator
+    assert opened_by(world.access(), token) is None
+    assert refusal(world, token, OTHER_PASSWORD) == {"link": ["account.link_refused"]}
+
+
+def test_8_3_a_link_ends_with_time_with_a_newer_one_and_with_the_account_s_use(
+    world: World,
+) -> None:
+    owner, other = administrator(world), administrator(world, 1)
+    former, newer = link_of(world, owner), link_of(world, owner)
+    mixed = f"{other.number}.{newer[-12:]}"
+    for wrong in (former, mixed, "", "x", newer[:-1], newer.lower()):
+        assert refusal(world, wrong) == {"link": ["account.link_refused"]}
+    world.clock.forward(days=14, seconds=1)
+    assert refusal(world, newer) == {"link": ["account.link_refused"]}
+    stranger = world.passport(**UNOPENED)  # bound to nothing, registered nowhere
+    assert opened_by(world.access(), f"{stranger.number}.{newer[-12:]}") is None
+
+
+def test_8_3_guesses_at_links_are_throttled(world: World) -> None:
+    owner = administrator(world)
+    token = link_of(world, owner)
+    for _ in range(5):
+        refusal(world, f"{owner.number}.{'A' * 12}")
+    with pytest.raises(TooMany):
+        set_password_by_link(world.access(), token, PASSWORD)
+    world.clock.forward(days=1)
+    # a code takes five guesses in its life: a new one is needed
+    assert refusal(world, token) == {"link": ["account.link_refused"]}
+    set_password_by_link(world.access(), link_of(world, owner), PASSWORD)
+
+
+def test_8_3_links_are_sent_once_to_those_who_are_reached(world: World) -> None:
+    bound = administrator(world)
+    unreached = administrator(world, 1, email=None)
+    enrolled, idle = world.passport(**UNOPENED), world.passport(**UNOPENED)
+    with world.writing() as session:
+        make_registration(session, world.tree, passport=enrolled, collective=True)
+    assert send(world, sms=False) == 3
+    sent = dict(world.messages())
+    assert sent.keys() == {bound.email, enrolled.email}
+    assert send(world) == 0  # once, whoever was not reached asks his superior
+    assert world.reload(unreached.id).invited_at == world.clock.now
+    assert world.reload(idle.id).invited_at is None
+    found = re.search(r"token=([0-9a-f]{32}\.\w{12}) ", sent[enrolled.email or ""])
+    assert found is not None
+    set_password_by_link(world.access(), found[1], PASSWORD)
+    with world.writing() as session, seeding(session):
+        session.get_one(Passport, unreached.id).invited_at = None
+    assert send(world) == 1
+    assert world.messages()[-1][0] == unreached.mobile
