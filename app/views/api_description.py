@@ -103,10 +103,10 @@ def _asked(call: Mapping[str, Any]) -> list[Context]:
 
 
 def _schema(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of the body; an empty one where there is none."""
-    content = call.get("requestBody", {}).get("content", {})
-    schema: Mapping[str, Any] = content.get("application/json", {}).get("schema", {})
-    return schema
+    """The schema of the body, JSON or a form with a file; an empty one where there is none."""
+    content: Mapping[str, Context] = call.get("requestBody", {}).get("content", {})
+    schemas = [told["schema"] for told in content.values()]
+    return schemas[0] if schemas else {}
 
 
 def _parameters(parameters: list[Context]) -> Iterator[Context]:
@@ -138,6 +138,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     kind = next(item for item in ([kinds] if isinstance(kinds, str) else kinds) if item != "null")
     if schema.get("format") == "date":
         return str(gettext("日期"))
+    if "contentMediaType" in schema:
+        return str(gettext("文件"))
     return str(gettext(_TYPES.get(kind, N_("文字"))))
 
 

@@ -12,16 +12,20 @@ from sqlalchemy import select
 from werkzeug.routing import Map
 
 from app.metadata import registry
-from app.metadata.declarations import Operation, Resource, Statistic
+from app.metadata.actor import Actor
+from app.metadata.declarations import Document, Grid, Import, Operation, Resource, Statistic
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
 from app.models.organisation import Organisation
 from app.rules import policy
+from app.views.engine import api_work_schemas, import_rest
 from tests.contract.world import World, text_of
 
 DOCUMENT = "/openapi.json"
 LEVELS = pytest.mark.parametrize("level", ADMINISTRATORS)
 METHODS = ("get", "post", "patch", "delete")
-STATUSES = {"200", "201", "202", "204", "400", "401", "403", "404", "409", "422"}
+STATUSES = {"200", "201", "202", "204"} | {
+    *("400", "401", "403", "404", "409", "413", "415", "422"),
+}
 #: what OpenAPI 3.1 knows where we use it
 MEMBERS = {
     "": {"openapi", "info", "servers", "security", "paths", "components"},
@@ -90,6 +94,8 @@ def _check_call(path: str, place: dict[str, Any], call: dict[str, Any]) -> None:
     assert set(call["responses"]) <= STATUSES
     for answer in call["responses"].values():
         assert "$ref" in answer or (answer["description"] and set(answer) <= MEMBERS["response"])
+        for content in answer.get("content", {}).values():
+            assert set(content) <= {"schema"}
     parameters = [*place.get("parameters", ()), *call.get("parameters", ())]
     named = [(one["in"], one["name"]) for one in parameters]
     assert len(named) == len(set(named))
@@ -100,6 +106,10 @@ def _check_call(path: str, place: dict[str, Any], call: dict[str, Any]) -> None:
         assert one.get("required", False) is (one["in"] == "path")
     if "requestBody" in call:
         assert set(call["requestBody"]) == {"required", "content"}
+        for content in call["requestBody"]["content"].values():
+            assert set(content) <= {"schema", "example"}
+            if "example" in content:
+                assert Draft202012Validator(content["schema"]).is_valid(content["example"])
 
 
 @LEVELS
@@ -131,7 +141,7 @@ def _described(world: World, level: Level) -> set[tuple[str, str]]:
 def _expected(world: World, level: Level) -> set[tuple[str, str]]:
     """What the registry and the matrix say that REST has for a level."""
     actor = world.actor(level)
-    found = {("/job/{id}", "get")}
+    found = _expected_work(actor)
     for resource in registry.declared(Resource):
         tails = {
             Verb.LIST: ("/", "get"),
@@ -152,6 +162,35 @@ def _expected(world: World, level: Level) -> set[tuple[str, str]]:
     return found
 
 
+def _expected_work(actor: Actor) -> set[tuple[str, str]]:
+    """Jobs for everybody; imports, documents and grids by their verbs."""
+    found = {("/job/", "get"), ("/job/{id}", "get"), ("/job/{id}/errors", "get")}
+    found |= {
+        ("/job/{id}/report", "get"),
+        ("/job/{id}/cancel", "post"),
+        ("/job/{id}/retry", "post"),
+    }
+    calls: tuple[tuple[Any, str, Verb], ...] = (
+        (Import, "import", Verb.RUN),
+        (Document, "document", Verb.GENERATE),
+        (Grid, "grid", Verb.EDIT),
+    )
+    for kind, part, writes in calls:
+        for declaration in registry.declared(kind):
+            path = f"/{part}/{declaration.name}/"
+            if policy.granted(declaration, Verb.VIEW, actor):
+                found |= {(f"/{part}/", "get"), (path, "get")}
+                if kind is Import:
+                    found.add((f"{path}template", "get"))
+            if policy.granted(declaration, writes, actor):
+                found.add((path, "post"))
+                if kind is Import:
+                    found.add(("/job/{id}/submit", "post"))
+            if kind is Document and policy.granted(declaration, Verb.DOWNLOAD, actor):
+                found.add(("/document/file/{id}", "get"))
+    return found
+
+
 @LEVELS
 def test_it_holds_exactly_what_the_reader_may_call(world: World, level: Level) -> None:
     assert _described(world, level) == _expected(world, level)
@@ -167,6 +206,9 @@ def test_every_resource_and_operation_of_rest_is_in_somebody_s_document(world: W
         assert operation.reauthenticate or f"/operation/{operation.name}" in described
     for statistic in registry.declared(Statistic):
         assert f"/statistic/{statistic.name}" in described
+    for kind, part in ((Import, "import"), (Document, "document"), (Grid, "grid")):
+        for declaration in registry.declared(kind):
+            assert f"/{part}/{declaration.name}" in described
 
 
 def test_every_call_has_an_address_and_every_address_a_call(world: World) -> None:
@@ -295,8 +337,13 @@ def test_nobody_reads_it(world: World) -> None:
 
 def test_no_declaration_stands_in_the_way_of_the_others() -> None:
     """Names of resources are the first part of an address, beside those of the other calls."""
-    taken = {"operation", "statistic", "job", "openapi.json"}
+    taken = {"operation", "statistic", "job", "import", "document", "grid", "openapi.json"}
     assert not taken & {resource.name for resource in registry.declared(Resource)}
+    assert registry.find("file", Document) is None  # /document/file/<id> are the files of all
+    own = {resource.name for resource in registry.declared(Resource)}
+    assert not own & {"error", "report", "accepted", "table", *api_work_schemas.components()}
+    for declaration in registry.declared(Import):
+        assert not set(import_rest.PARTS) & {option.name for option in declaration.options}
 
 
 @LEVELS

@@ -50,6 +50,19 @@ def verb(needed: Verb) -> Callable[[F], F]:
     return decorate
 
 
+def administrator(method: F) -> F:
+    """Guard a view's method that belongs to no declaration: an administrator is logged in. What
+    he is shown is asked of the matrix, one declaration after the other."""
+
+    @wraps(method)
+    def guarded(view: Any, *arguments: Any, **named: Any) -> Any:
+        if not current_user.is_authenticated or g.get("actor") is None:
+            return _ask_to_log_in()
+        return method(view, *arguments, **named)
+
+    return cast(F, guarded)
+
+
 def _ask_to_log_in() -> Any:
     if request.path.startswith("/api/"):
         raise Unauthorized()

@@ -8,21 +8,22 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of
-from app.jobs.declarations import JOBS
 from app.metadata import registry
 from app.metadata.actor import Actor
-from app.metadata.declarations import Declaration, On, Operation, Resource, Statistic
+from app.metadata.declarations import On, Operation, Resource, Statistic
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Kind
-from app.metadata.vocabulary import READING, Level, Verb
+from app.metadata.vocabulary import Verb
 from app.rules import availability, operations
 from app.rules.policy import granted
+from app.views.engine import api_parts as parts
 from app.views.engine import api_schemas as schemas
+from app.views.engine import api_work, api_work_schemas
 from app.views.engine.api_schemas import Schema
 from app.views.engine.operation_rest import MOST_IDS
 from app.views.engine.rest import CONFIRM
-from app.views.engine.rest_reading import ORGANISATION
-from app.views.texts import joined, text
+from app.views.engine.statistic_rest import ORGANISATION
+from app.views.texts import text
 
 VERSION = "3.1.0"
 CSRF_HEADER = "X-CSRFToken"
@@ -30,9 +31,6 @@ INTRODUCTION = N_(
     "与页面使用同一套权限、操作时间和校验。编号为文字，金额以元为单位，时间为北京时间。"
     "读取的内容可以原样提交，未列出的项目一律拒绝。"
 )
-#: statuses that a call may be refused with, beside 401 and 403
-_FOUND = ("404",)
-_WRITES = ("400", "404", "409", "422")
 
 
 def description(session: Session, *, server: str, cookie: str, version: str) -> dict[str, Any]:
@@ -51,8 +49,7 @@ def description(session: Session, *, server: str, cookie: str, version: str) -> 
     for statistic in registry.declared(Statistic):
         if granted(statistic, Verb.VIEW, actor):
             paths[f"/statistic/{statistic.name}/"] = {"get": _statistic(statistic)}
-    if granted(JOBS, Verb.VIEW, actor):
-        paths["/job/{id}"] = {"get": _job()}
+    paths |= api_work.paths(session)
     return {
         "openapi": VERSION,
         "info": {
@@ -73,8 +70,7 @@ def _schemas() -> dict[str, Schema]:
         "report": schemas.report(),
         "accepted": schemas.accepted(),
         "table": schemas.table(),
-        "job": schemas.job(),
-    }
+    } | api_work_schemas.components()
 
 
 def _components(cookie: str) -> dict[str, Any]:
@@ -103,6 +99,8 @@ def _responses() -> dict[str, Any]:
         "403": gettext("没有权限，或不在操作时间内"),
         "404": gettext("没有该记录，或不在管辖范围内"),
         "409": gettext("记录或查询结果已变化，或记录已被使用"),
+        "413": gettext("上传的文件过大。"),
+        "415": gettext("请求内容的格式不正确"),
         "422": gettext("内容有误，errors 列出每一项的原因"),
     }
     body = {"application/json": {"schema": schemas.ERROR}}
@@ -110,53 +108,6 @@ def _responses() -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- calls
-
-
-def _call(
-    declaration: Declaration,
-    verb: Verb,
-    summary: str,
-    answer: tuple[str, Schema | None],
-    refusals: tuple[str, ...],
-    **further: Any,
-) -> dict[str, Any]:
-    """One operation of the document. `answer` is (status, schema of the body)."""
-    status, schema = answer
-    told: dict[str, Any] = {"description": summary}
-    if schema is not None:
-        told["content"] = {"application/json": {"schema": schema}}
-    found = {
-        "operationId": f"{declaration.name}.{verb.value}",
-        "tags": [gettext(declaration.label)],
-        "summary": summary,
-        "responses": {status: told}
-        | {code: {"$ref": f"#/components/responses/{code}"} for code in ("401", "403", *refusals)},
-    }
-    if verb not in READING:
-        found["security"] = [{"cookie": [], "token": []}]
-    if gated := _window(declaration, verb):
-        found["description"] = gated
-    return found | further
-
-
-def _window(declaration: Declaration, verb: Verb) -> str:
-    """In which window it can be done, where there is one."""
-    if declaration.window is None or verb in READING:
-        return ""
-    bound = joined(gettext(level.label) for level in Level if level in declaration.binds)
-    sentence: str = gettext(
-        "%(levels)s须在%(window)s内操作", levels=bound, window=gettext(declaration.window.label)
-    )
-    return sentence
-
-
-def _body(schema: Schema) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _key() -> Schema:
-    return {"name": "id", "in": "path", "required": True, "schema": dict(schemas.KEY)}
-
 
 #: where a verb of a resource is called
 _PLACES = {
@@ -173,7 +124,7 @@ def _resource(resource: Resource, actor: Actor) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for verb, (tail, method) in _PLACES.items():
         if granted(resource, verb, actor):
-            start: dict[str, Any] = {"parameters": [_key()]} if tail == "/{id}" else {}
+            start: dict[str, Any] = {"parameters": [parts.key()]} if tail == "/{id}" else {}
             path = paths.setdefault(f"/{resource.name}{tail}", start)
             path[method] = _row_call(resource, verb, actor)
     return paths
@@ -182,38 +133,35 @@ def _resource(resource: Resource, actor: Actor) -> dict[str, Any]:
 def _row_call(resource: Resource, verb: Verb, actor: Actor) -> dict[str, Any]:
     noun = resource.noun or resource.label
     summary = text(Message(N_("{verb}{noun}"), verb=verb.label, noun=noun))
-    row = {"$ref": f"#/components/schemas/{resource.name}"}
+    row = parts.reference(resource.name)
     if verb is Verb.LIST:
         asked = schemas.conditions(resource)
-        answer = ("200", schemas.page_of(resource))
-        return _call(resource, verb, summary, answer, ("404", "422"), parameters=asked)
+        answer: tuple[str, Schema | None] = ("200", schemas.page_of(resource))
+        return parts.call(resource, verb, summary, answer, ("404", "422"), parameters=asked)
     if verb is Verb.SHOW:
-        return _call(resource, verb, summary, ("200", row), _FOUND)
+        return parts.call(resource, verb, summary, ("200", row), parts.FOUND)
     if verb is Verb.DELETE:
         confirm = {"name": CONFIRM, "in": "query", "schema": schemas.confirmation()}
-        return _call(resource, verb, summary, ("204", None), _WRITES, parameters=[confirm])
-    body = _body(schemas.form_of(resource, verb, actor))
+        return parts.call(
+            resource, verb, summary, ("204", None), parts.WRITES, parameters=[confirm]
+        )
+    body = parts.body(schemas.form_of(resource, verb, actor))
     status = "201" if verb is Verb.ADD else "200"
-    return _call(resource, verb, summary, (status, row), _WRITES, requestBody=body)
+    return parts.call(resource, verb, summary, (status, row), parts.WRITES, requestBody=body)
 
 
 def _operation(session: Session, operation: Operation) -> dict[str, Any]:
     resource = operations.resource_of(operation)
     label = gettext(operation.label)
-    call = _call(
+    call = parts.call(
         operation,
         Verb.RUN,
         f"{gettext(resource.label)}{gettext('：')}{label}",
-        ("200", {"$ref": "#/components/schemas/report"}),
-        _WRITES,
-        requestBody=_body(_order(session, operation, resource)),
+        ("200", parts.reference("report")),
+        parts.WRITES,
+        requestBody=parts.body(_order(session, operation, resource)),
     )
-    accepted = {"$ref": "#/components/schemas/accepted"}
-    call["responses"]["202"] = {
-        "description": gettext("已提交，在后台执行"),
-        "headers": {"Location": {"schema": {"type": "string"}}},
-        "content": {"application/json": {"schema": accepted}},
-    }
+    call["responses"]["202"] = parts.accepted("accepted")
     limits = [call.pop("description", "")]
     if operation.limit is not None:
         limits.append(gettext("一次最多处理 %(n)s 条", n=operation.limit))
@@ -250,36 +198,19 @@ def _order(session: Session, operation: Operation, resource: Resource) -> Schema
 
 def _statistic(statistic: Statistic) -> dict[str, Any]:
     parameters = [
-        {
-            "name": field.name,
-            "in": "query",
-            "schema": schemas.constant("boolean" if field.kind is Kind.BOOLEAN else "string"),
-            "description": gettext(field.label),
-        }
+        parts.asked(
+            field.name,
+            gettext(field.label),
+            schemas.constant("boolean" if field.kind is Kind.BOOLEAN else "string"),
+        )
         for field in statistic.filters
     ]
-    organisation = {
-        "name": ORGANISATION,
-        "in": "query",
-        "schema": schemas.constant("string"),
-        "description": gettext("下级机构代码"),
-    }
-    return _call(
+    organisation = parts.asked(ORGANISATION, gettext("下级机构代码"))
+    return parts.call(
         statistic,
         Verb.VIEW,
         gettext(statistic.label),
-        ("200", {"$ref": "#/components/schemas/table"}),
+        ("200", parts.reference("table")),
         ("404", "422"),
         parameters=[*parameters, organisation],
-    )
-
-
-def _job() -> dict[str, Any]:
-    return _call(
-        JOBS,
-        Verb.VIEW,
-        gettext("查看后台任务的进度和结果"),
-        ("200", {"$ref": "#/components/schemas/job"}),
-        _FOUND,
-        parameters=[_key()],
     )

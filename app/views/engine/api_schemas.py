@@ -45,7 +45,8 @@ def members(properties: dict[str, Schema], required: Iterable[str] = ()) -> Sche
     return found
 
 
-def _nullable(schema: Schema) -> Schema:
+def nullable(schema: Schema) -> Schema:
+    """The same, or null."""
     found = dict(schema)
     if "type" in found:
         found["type"] = [found["type"], "null"]
@@ -79,7 +80,7 @@ def given(field: Field) -> Schema:
     elif field.max_length and schema == constant("string"):
         schema["maxLength"] = field.max_length
     if not field.required:
-        schema = _nullable(schema)
+        schema = nullable(schema)
     return schema | {"description": _said(field)}
 
 
@@ -100,7 +101,7 @@ def shown(column: Field | Computed) -> Schema:
         schema = {"type": "array", "items": constant("string")}
     elif column.kind is Kind.CHOICE and column.stored_as_number:
         schema = constant("integer")
-    return _nullable(schema) | said
+    return nullable(schema) | said
 
 
 def row_of(resource: Resource) -> Schema:
@@ -182,7 +183,7 @@ def conditions(resource: Resource) -> list[Schema]:
     ]
 
 
-# ---------------------------------------------------------------- operations, statistics, jobs
+# ---------------------------------------------------------------- operations, statistics
 
 
 def query_of(resource: Resource) -> Schema:
@@ -265,7 +266,7 @@ def table() -> Schema:
     """A statistic."""
     text, cells = constant("string"), {"type": "array"}
     properties: dict[str, Schema] = {
-        "computed_at": _nullable(_KINDS[Kind.DATETIME]),
+        "computed_at": nullable(_KINDS[Kind.DATETIME]),
         "row_label": text,
         "columns": {
             "type": "array",
@@ -275,31 +276,7 @@ def table() -> Schema:
             "type": "array",
             "items": members({"label": text, "cells": cells}, ("label", "cells")),
         },
-        "total": _nullable(cells),
+        "total": nullable(cells),
         "notes": {"type": "array", "items": text},
-    }
-    return members(properties, properties)
-
-
-def job() -> Schema:
-    """A job's state."""
-    number = constant("integer")
-    text, moment = _nullable(constant("string")), _nullable(_KINDS[Kind.DATETIME])
-    count = members({"label": constant("string"), "count": number}, ("label", "count"))
-    properties: dict[str, Schema] = {
-        "id": dict(KEY),
-        "kind": constant("string"),
-        "declaration": constant("string"),
-        "state": constant("string"),
-        "progress": number,
-        "total": _nullable(number),
-        "created_at": moment,
-        "started_at": moment,
-        "finished_at": moment,
-        "error": text,
-        "counts": {"type": "array", "items": count},
-        "error_count": number,
-        "errors": {"type": "array", "items": constant("object")},
-        "file": text,
     }
     return members(properties, properties)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -82,6 +82,21 @@ def asked(resource: Resource, arguments: Mapping[str, str]) -> Asked:
         size if size in PAGE_SIZES else PAGE_SIZES[0],
         texts,
     )
+
+
+def page_and_size(arguments: Mapping[str, str], known: Iterable[str] = ()) -> tuple[int, int]:
+    """`_page` and `_size` of a list that has no fields to filter by. Raises BadQuery for any name
+    but these and the `known` ones."""
+    require_known(arguments, {"_page", "_size", *known})
+    size = _number(arguments.get("_size", ""), PAGE_SIZES[0])
+    number = max(1, _number(arguments.get("_page", ""), 1))
+    return number, size if size in PAGE_SIZES else PAGE_SIZES[0]
+
+
+def require_known(arguments: Mapping[str, str], known: Collection[str]) -> None:
+    """Raises BadQuery for a name of the address that means nothing there."""
+    if unknown := sorted(set(arguments) - set(known)):
+        raise listing.BadQuery({name: [name] for name in unknown})
 
 
 def range_of(field: Field, texts: Mapping[str, str]) -> tuple[str, str]:

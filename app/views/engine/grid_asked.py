@@ -16,7 +16,8 @@ from app.views.engine import forms, lists
 from app.views.engine.grid_page import Context
 
 PAGE_SIZES = (20, 50, 100)
-_ORGANISATION, _WORDS, _PAGE, _SIZE = "_org", "_q", "_page", "_size"
+NAMES = ("_org", "_q", "_page", "_size")
+_ORGANISATION, _WORDS, _PAGE, _SIZE = NAMES
 
 
 def choice() -> Choice:
@@ -44,8 +45,7 @@ def _whole(name: str, fallback: int) -> int:
 
 def address(grid: Grid, endpoint: str, **values: str) -> str:
     """An address of the grid that keeps choice and page."""
-    names = (_ORGANISATION, _WORDS, _PAGE, _SIZE)
-    kept: dict[str, Any] = {name: request.args[name] for name in names if request.args.get(name)}
+    kept: dict[str, Any] = {name: request.args[name] for name in NAMES if request.args.get(name)}
     return url_for(f"{grid.name}.{endpoint}", **(kept | values))
 
 

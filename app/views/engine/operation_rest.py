@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from flask import Response, jsonify, url_for
+from flask import Response, jsonify
 from flask_appbuilder import BaseView, expose
 
 from app.metadata.cleaning import load
@@ -29,7 +29,15 @@ from app.rules.operations import REASON, Chosen, Report
 from app.views import request as context
 from app.views.engine import jobs
 from app.views.engine.answers import verb
-from app.views.engine.rest import confirmed_in, json_body
+from app.views.engine.rest import (
+    NO_BOOLEAN,
+    NO_OBJECT,
+    NO_TEXT,
+    UNKNOWN,
+    accepted,
+    confirmed_in,
+    json_body,
+)
 from app.views.texts import text
 
 PREFIX = "/api/v1/operation"
@@ -40,12 +48,8 @@ QUERY = frozenset({"filters", "organisation", "expected", "high_water"})
 MOST_IDS = 1_000
 #: rows of a report, those that were skipped first; all are in the log
 SHOWN = 1_000
-_UNKNOWN = N_("没有这个项目，或您不能填写它")
 _NO_IDS = N_("应为编号的列表")
 _NO_NUMBER = N_("应为整数")
-_NO_OBJECT = N_("应为一组“名称: 值”")
-_NO_TEXT = N_("应为文字")
-_NO_BOOLEAN = N_("应为 true 或 false")
 
 
 class Unconfirmed(KaowuError):
@@ -69,18 +73,18 @@ class Order:
 def order_of(operation: Operation, body: Mapping[str, Any]) -> Order:
     """Read a body. Raises InvalidInput at the first member that is wrong."""
     if unknown := sorted(set(body) - BODY):
-        raise InvalidInput({name: [_UNKNOWN] for name in unknown})
+        raise InvalidInput({name: [UNKNOWN] for name in unknown})
     if body.get("ids") is not None and body.get("query") is not None:
-        raise InvalidInput({"query": [_UNKNOWN]})
+        raise InvalidInput({"query": [UNKNOWN]})
     confirmed = confirmed_in(dict(body))
     values = dict(_mapping("values", body.get("values")))
     if REASON in values:
-        raise InvalidInput({REASON: [_UNKNOWN]})
+        raise InvalidInput({REASON: [UNKNOWN]})
     if body.get("reason") is not None:
         values[REASON] = body["reason"]
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
-        raise InvalidInput({"dry_run": [_NO_BOOLEAN]})
+        raise InvalidInput({"dry_run": [NO_BOOLEAN]})
     return Order(_chosen(operation, body), values, dry_run, confirmed)
 
 
@@ -97,13 +101,13 @@ def _chosen(operation: Operation, body: Mapping[str, Any]) -> Chosen:
 
 def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
     if unknown := sorted(set(given) - QUERY):
-        raise InvalidInput({f"query.{name}": [_UNKNOWN] for name in unknown})
+        raise InvalidInput({f"query.{name}": [UNKNOWN] for name in unknown})
     filters = _mapping("query.filters", given.get("filters"))
     if wrong := sorted(name for name, value in filters.items() if not isinstance(value, str)):
-        raise InvalidInput({f"query.filters.{name}": [_NO_TEXT] for name in wrong})
+        raise InvalidInput({f"query.filters.{name}": [NO_TEXT] for name in wrong})
     organisation = given.get("organisation") or ""
     if not isinstance(organisation, str):
-        raise InvalidInput({"query.organisation": [_NO_TEXT]})
+        raise InvalidInput({"query.organisation": [NO_TEXT]})
     expected, high_water = given.get("expected"), given.get("high_water")
     if expected is not None and (type(expected) is not int or expected < 0):
         raise InvalidInput({"query.expected": [_NO_NUMBER]})
@@ -122,7 +126,7 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InvalidInput({name: [_NO_OBJECT]})
+        raise InvalidInput({name: [NO_OBJECT]})
     return value
 
 
@@ -239,11 +243,7 @@ class OperationRest(BaseView):
         )
         parameters = chosen.to_json() | {"values": dict(order.values)}
         job = jobs.queue("operation", self.declaration, parameters, total=number)
-        address = url_for("api_job.show", row_id=job)
-        answer = jsonify({"job": str(job), "address": address, "chosen": number})
-        answer.status_code = 202
-        answer.headers["Location"] = address
-        return answer
+        return accepted(job, chosen=number)
 
 
 def operation_rest(operation: Operation) -> type[OperationRest]:

@@ -34,6 +34,10 @@ VERSION = "version"
 #: member of a body that confirms the effects of a change: true for whatever they are, or the
 #: text that the refusal carried, for exactly those
 CONFIRM = "confirm"
+UNKNOWN = N_("没有这个项目，或您不能填写它")
+NO_OBJECT = N_("应为一组“名称: 值”")
+NO_TEXT = N_("应为文字")
+NO_BOOLEAN = N_("应为 true 或 false")
 
 
 class BadBody(InvalidInput):
@@ -63,6 +67,28 @@ def confirmed_in(body: dict[str, Any]) -> str:
     return given
 
 
+def no_body() -> None:
+    """A call without a body: none, or an empty object. Raises InvalidInput, BadRequest."""
+    data = request.get_data()
+    if data.strip() and (body := decoded(data)) != {}:
+        names = body if isinstance(body, Mapping) else [""]
+        raise InvalidInput({str(name): [UNKNOWN] for name in names})
+
+
+def moment(value: dt.datetime | None) -> str | None:
+    """Local time, as the forms write it."""
+    return None if value is None else value.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def accepted(job_id: int, **further: Any) -> Response:
+    """202: a job does it; its number and where it is followed."""
+    address = url_for("api_job.show", row_id=job_id)
+    answer = jsonify({"job": str(job_id), "address": address} | further)
+    answer.status_code = 202
+    answer.headers["Location"] = address
+    return answer
+
+
 def value_of(row: Any, column: Field | Computed) -> Any:
     """One value as JSON: masked, codes instead of labels, text as the forms take it."""
     value = raw(row, column)
@@ -75,7 +101,7 @@ def value_of(row: Any, column: Field | Computed) -> Any:
     if isinstance(column, Field) and column.kind is Kind.REFERENCE:
         return str(value)
     if isinstance(value, dt.datetime):
-        return value.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+        return moment(value)
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, dict):
