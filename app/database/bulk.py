@@ -69,9 +69,17 @@ def _count_up(model: Any, key: tuple[str, ...], dialect: str) -> Any:
 
 
 def among(session: Session, column: Any, values: Sequence[str]) -> Any:
-    """SQL condition: the text column has one of these values. On PostgreSQL they go as one array:
-    thousands of parameters would cost more than the look-up."""
+    """SQL condition: the text column has one of these values. On PostgreSQL they go as one array
+    in one text: thousands of parameters would cost more than the look-up."""
     if session.connection().dialect.name != "postgresql":
         return column.in_(values)
-    texts = ARRAY(String)
-    return column == any_(cast(literal(list(values), texts), texts))
+    return column == any_(cast(literal(_array(values), String), ARRAY(String)))
+
+
+def _array(values: Sequence[str]) -> str:
+    """The texts as PostgreSQL writes an array of them."""
+    if not values:
+        return "{}"
+    between = '","'
+    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return f'{{"{between.join(escaped)}"}}'

@@ -38,7 +38,9 @@ from app.metadata.vocabulary import Level, Verb
 Row = Mapping[str, Any]
 #: rows of one message to the server
 CHUNK = 2_000
-#: scope columns that must be the actor's, by level
+#: where a row belongs
+_PLACE = ("province_code", "city_code", "site_code")
+#: which of it must be the actor's, by level
 _CODES = {
     Level.PROVINCE: ("province_code",),
     Level.CITY: ("province_code", "city_code"),
@@ -46,32 +48,43 @@ _CODES = {
 }
 
 
-def insert_managed(session: Session, model: Any, rows: Sequence[Row]) -> list[int]:
+def insert_managed(session: Session, model: Any, rows: Iterable[Row]) -> list[int]:
     """Insert rows of plain values under the open permit; returns their new ids.
 
+    They are made and written part by part: whoever makes them must not ask the database meanwhile.
     Only for models without a session path (cross-session data). Raises NoPermit, OutOfScope,
     ScopeMissing; constraints raise IntegrityError.
     """
-    _guard(session, model, Verb.ADD, rows)
+    _require_permit(session, model, Verb.ADD)
     now = base.utc_now()
-    common = {"version": 1, "created_at": now, "updated_at": now}
+    stamps = {"version": 1, "created_at": now, "updated_at": now}
     columns = [column.key for column in model.__table__.columns]
-    common = {name: value for name, value in common.items() if name in columns}
-    ids = [new_id() for _ in rows]
-    full = ({"id": row_id, **common, **row} for row_id, row in zip(ids, rows, strict=True))
-    _write(session.connection(), model.__table__, full)
+    common = {name: value for name, value in stamps.items() if name in columns}
+    ids: list[int] = []
+
+    def full() -> Iterator[Row]:
+        for part in _parts(rows):
+            _check_places(session, model, part)
+            for row in part:
+                row_id = new_id()
+                ids.append(row_id)
+                yield {"id": row_id, **row}
+
+    _write(session.connection(), model.__table__, full(), common)
     return ids
 
 
-def insert_unguarded(session: Session, model: Any, rows: Iterable[Row]) -> None:
+def insert_unguarded(
+    session: Session, model: Any, rows: Iterable[Row], common: Row | None = None
+) -> None:
     """Insert full rows (with their ids) of a table that needs no permit; as fast as it goes, and
-    never all of them in memory at once.
+    never all of them in memory at once. `common` are the values that all of them have.
 
     Raises NoPermit for a managed table.
     """
     if not model.__unguarded__:
         raise NoPermit()
-    _write(session.connection(), model.__table__, rows)
+    _write(session.connection(), model.__table__, rows, common or {})
 
 
 def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequence[Row]) -> int:
@@ -81,7 +94,10 @@ def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequ
     that has changed meanwhile is left alone. Returns how many were written. Raises as
     `insert_managed`; taking rows from outside the scope needs `elevated`.
     """
-    _guard(session, model, Verb.EDIT, rows, olds)
+    _require_permit(session, model, Verb.EDIT)
+    _check_places(session, model, rows)
+    if not _is_elevated(session, model):
+        _check_places(session, model, olds)
     written = 0
     connection = session.connection()
     for start in range(0, len(rows), CHUNK):
@@ -98,9 +114,7 @@ def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequ
 # ---------------------------------------------------------------- permit and scope
 
 
-def _guard(
-    session: Session, model: Any, verb: Verb, rows: Sequence[Row], olds: Iterable[Row] = ()
-) -> None:
+def _require_permit(session: Session, model: Any, verb: Verb) -> None:
     if issubclass(model, base.ExamScoped):
         raise TypeError(f"{model.__name__} belongs to sessions: write it through the mapper")
     state, actor = state_of(session), actor_of(session)
@@ -111,37 +125,45 @@ def _guard(
     own = isinstance(declaration, Resource) and declaration.model is model and permit.verb is verb
     if not (own or model in permit.models or model in declaration.writes):
         raise NoPermit()
-    if issubclass(model, base.SiteCodeScoped):
-        for row in rows:
-            _check(actor, row)
-        if not (state.elevated and model in state.elevated[-1]):
-            for row in olds:
-                _check(actor, row)
 
 
-def _check(actor: Actor, row: Row) -> None:
-    if not row.get("site_code"):
+def _is_elevated(session: Session, model: Any) -> bool:
+    elevated = state_of(session).elevated
+    return bool(elevated) and model in elevated[-1]
+
+
+def _check_places(session: Session, model: Any, rows: Iterable[Row]) -> None:
+    """Refuse rows outside the actor's scope; many rows have the same few places."""
+    if not issubclass(model, base.SiteCodeScoped):
+        return
+    actor = actor_of(session)
+    for place in {tuple(map(row.get, _PLACE)) for row in rows}:
+        _check(actor, dict(zip(_PLACE, place, strict=True)))
+
+
+def _check(actor: Actor, place: Row) -> None:
+    if not place["site_code"]:
         raise ScopeMissing()
     if actor.is_system:
         return
     for name in _CODES.get(actor.level, ()):
-        if (row[name] or None) != (getattr(actor, name) or None):
+        if (place[name] or None) != (getattr(actor, name) or None):
             raise OutOfScope()
 
 
 # ---------------------------------------------------------------- writing
 
 
-def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+def _write(connection: Connection, table: Table, rows: Iterable[Row], common: Row) -> None:
     parts = _parts(rows)
     first = next(parts, None)
     if first is None:
         return
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, chain([first], parts))
+        _copy(connection, table, chain([first], parts), common)
         return
     for part in chain([first], parts):
-        connection.execute(insert(table), part)
+        connection.execute(insert(table), [{**common, **row} for row in part])
 
 
 def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -150,13 +172,16 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield part
 
 
-def _copy(connection: Connection, table: Table, parts: Iterable[Sequence[Row]]) -> None:
+def _copy(
+    connection: Connection, table: Table, parts: Iterable[Sequence[Row]], common: Row
+) -> None:
     """COPY: several times as fast as statements, and in the same transaction."""
-    columns = [_CopiedColumn(connection, column) for column in table.columns]
+    columns = [_CopiedColumn(connection, column, common) for column in table.columns]
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     with _copying(connection, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
         for part in parts:
-            copy.write("".join([_line(columns, row) for row in part]))
+            cells = zip(*(column.cells(part) for column in columns), strict=True)
+            copy.write("\n".join(map("\t".join, cells)) + "\n")
 
 
 @contextmanager
@@ -181,48 +206,40 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class _CopiedColumn:
-    """A column in the text format of COPY, and its cell of the row before: in many columns (when,
-    who, where) all rows have the very same object. What is sealed is so anew for each row, and
-    what can be changed in place is written out for each."""
+    """A column in the text format of COPY. It is written by column and not by row, because many
+    columns are looked at once for all rows of a part: those that all rows have in common, and
+    those of plain texts."""
 
-    __slots__ = ("_process", "_repeats", "key", "last", "last_text")
-
-    def __init__(self, connection: Connection, column: Any) -> None:
-        self.key = column.key
-        self.last: Any = None
-        self.last_text = "\\N"
-        self._repeats = not isinstance(column.type, (JSON, base.Encrypted))
+    def __init__(self, connection: Connection, column: Any, common: Row) -> None:
+        self._key = column.key
         kind = column.type.dialect_impl(connection.dialect)
         self._process: Callable[[Any], Any] | None = (
             _ENCODER.encode if isinstance(kind, JSON) else kind.bind_processor(connection.dialect)
         )
+        self._common = self._cell(common[self._key]) if self._key in common else None
 
-    def text(self, given: Any) -> str:
-        """The cell of this value, which becomes the last one."""
-        value = given
+    def cells(self, rows: Sequence[Row]) -> Sequence[str]:
+        """The cells of these rows."""
+        if self._common is not None:
+            return [self._common] * len(rows)
+        values: list[Any] = [row.get(self._key) for row in rows]
+        if self._process is None and set(map(type, values)) == {str} and _is_plain("".join(values)):
+            return values
+        return list(map(self._cell, values))
+
+    def _cell(self, value: Any) -> str:
         if value is not None and self._process is not None:
             value = self._process(value)
         if value is None:
-            text = "\\N"
-        elif isinstance(value, str):
-            # what is printable needs no look at each of its characters
-            plain = value.isprintable() and "\\" not in value
-            text = value if plain else value.translate(_ESCAPES)
-        else:
-            text = str(value)  # numbers, days, moments, true and false
-        if self._repeats:
-            self.last, self.last_text = given, text
-        return text
+            return "\\N"
+        if isinstance(value, str):
+            return value if _is_plain(value) else value.translate(_ESCAPES)
+        return str(value)  # numbers, days, moments, true and false
 
 
-def _line(columns: Sequence[_CopiedColumn], row: Row) -> str:
-    """One row in the text format of COPY."""
-    get = row.get
-    cells = [
-        column.last_text if (value := get(column.key)) is column.last else column.text(value)
-        for column in columns
-    ]
-    return "\t".join(cells) + "\n"
+def _is_plain(text: str) -> bool:
+    """Nothing in it is escaped; what is printable needs no look at each of its characters."""
+    return text.isprintable() and "\\" not in text
 
 
 def _update(connection: Connection, table: Table, rows: Sequence[Row]) -> int:

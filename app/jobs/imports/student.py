@@ -57,7 +57,7 @@ def _file(session: Session, context: ImportContext, *, lock: bool = False) -> Fi
 
 def check(session: Session, row: ImportRow, context: ImportContext) -> Found:
     """What is wrong with a row, beyond the form of its cells."""
-    return list(_file(session, context).problems(row))
+    return _file(session, context).problems(row)
 
 
 def apply(session: Session, rows: Sequence[ImportRow], context: ImportContext) -> Mapping[str, int]:
@@ -70,7 +70,7 @@ def apply(session: Session, rows: Sequence[ImportRow], context: ImportContext) -
         raise RowsRefused(refused)
     writer = Writer(session, file, context)
     writer.write(rows)
-    upgraded = sum(person.identity.upgraded for person in file.people.values() if person.identity)
+    upgraded = sum(identity.upgraded for identity in file.documents.identities.values())
     counts = {
         N_("新增"): len(writer.new),
         N_("覆盖"): writer.overwritten,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -86,11 +87,14 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """One row with its document read: the number as it is stored, or what is wrong with it."""
+class Documents:
+    """The documents of the rows, all by number in the file: what each says, or what is wrong with
+    it; the digest of its number; and (the first five) other rows with that number."""
 
-    identity: Identity | None
-    problems: tuple[IdentityError, ...] = ()
+    identities: Mapping[int, Identity]
+    wrong: Mapping[int, Sequence[IdentityError]]
+    digests: Mapping[int, str]
+    twice: Mapping[int, Sequence[int]]
 
 
 class File:
@@ -100,36 +104,44 @@ class File:
         self.site = target(session, context)
         self.overwrite = bool(context.options.get(OVERWRITE))
         if "documents" not in context.kept:
-            context.kept["documents"] = _documents(context.rows)
-        self.people, self.digests = context.kept["documents"]
-        self._same = self._same_numbers()
-        wanted = sorted(set(self.digests.values()))
+            context.kept["documents"] = _read_documents(context.rows)
+        self.documents: Documents = context.kept["documents"]
+        wanted = sorted(set(self.documents.digests.values()))
+        locked = {self.site.code}
         if lock:
-            # the holders are known only after a look; under the locks it is looked again
-            holders = {found.site_code for found in _stored(session, wanted, full=False).values()}
-            records.lock_sites(session, holders | {self.site.code})
+            # who holds the records is known from the look without locks; it is looked again now
+            locked |= context.kept.get("holders", set())
+            records.lock_sites(session, locked)
         self.stored = _stored(session, wanted, full=lock)
+        holders = {found.site_code for found in self.stored.values()}
+        context.kept["holders"] = holders
+        if lock and holders - locked:
+            # taken over between the looks, and held by us; a deadlock is run again
+            records.lock_sites(session, holders - locked)
 
-    def _same_numbers(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for number, text in self.digests.items():
-            found.setdefault(text, []).append(number)
+    def number_of(self, row: ImportRow) -> str:
+        """The number of a well-formed document, as it is stored (N6, N7)."""
+        return self.documents.identities[row.number].number
+
+    def digest_of(self, row: ImportRow) -> str:
+        """The digest of that number."""
+        return self.documents.digests[row.number]
+
+    def problems(self, row: ImportRow) -> list[tuple[str, str]]:
+        """What is wrong with a row, beyond the form of its cells."""
+        wrong = self.documents.wrong.get(row.number)
+        if wrong:
+            return [(problem.column, problem.as_message()) for problem in wrong]
+        found: list[tuple[str, str]] = []
+        others = self.documents.twice.get(row.number)
+        if others:  # N6, N7: 15 and 18 digits, x and X are one number
+            found.append(("id_number", Message(TWICE, rows=[str(other) for other in others])))
+        stored = self.stored.get(self.documents.digests[row.number])
+        if stored is not None:
+            found += self._conflicts(row, stored)
         return found
 
-    def problems(self, row: ImportRow) -> Iterator[tuple[str, str]]:
-        """What is wrong with a row, beyond the form of its cells."""
-        person = self.people[row.number]
-        for problem in person.problems:
-            yield problem.column, problem.as_message()
-        if person.identity is None:
-            return
-        key = self.digests[row.number]
-        others = [str(number) for number in self._same[key] if number != row.number]
-        if others:  # N6, N7: 15 and 18 digits, x and X are one number
-            yield "id_number", Message(TWICE, rows=others[:5])
-        stored = self.stored.get(key)
-        if stored is None:
-            return
+    def _conflicts(self, row: ImportRow, stored: Stored) -> Iterator[tuple[str, str]]:
         if stored.site_code == self.site.code:
             if not self.overwrite:
                 yield "id_number", EXISTS
@@ -143,25 +155,37 @@ def _rank(code: str) -> int:
     return EDUCATIONS.rank(code)
 
 
-def _documents(rows: Iterable[ImportRow]) -> tuple[dict[int, Person], dict[int, str]]:
-    """({row: its document}, {row: digest of the number}); both by number in the file."""
-    people = {row.number: _read(row) for row in rows}
-    digests = {
-        number: str(digest(person.identity.number))
-        for number, person in people.items()
-        if person.identity is not None
+def _read_documents(rows: Iterable[ImportRow]) -> Documents:
+    """Well-formed cells have passed; here the documents themselves are read."""
+    identities: dict[int, Identity] = {}
+    wrong: dict[int, Sequence[IdentityError]] = {}
+    for row in rows:
+        try:
+            identity = read_document(row["id_type"], row["id_number"])
+        except IdentityError as error:
+            wrong[row.number] = (error,)
+            continue
+        found = tuple(mismatches(identity, row["sex"], row["birth"]))
+        if found:
+            wrong[row.number] = found
+        else:
+            identities[row.number] = identity
+    digests = {number: str(digest(one.number)) for number, one in identities.items()}
+    return Documents(identities, wrong, digests, _same_numbers(digests))
+
+
+def _same_numbers(digests: Mapping[int, str]) -> dict[int, list[int]]:
+    """{row: other rows with the number of its document}."""
+    if len(set(digests.values())) == len(digests):
+        return {}
+    rows: dict[str, list[int]] = {}
+    for number, text in digests.items():
+        rows.setdefault(text, []).append(number)
+    return {
+        number: list(islice((other for other in rows[text] if other != number), 5))
+        for number, text in digests.items()
+        if len(rows[text]) > 1
     }
-    return people, digests
-
-
-def _read(row: ImportRow) -> Person:
-    """Well-formed cells have passed; here the document itself is read."""
-    try:
-        identity = read_document(row["id_type"], row["id_number"])
-    except IdentityError as error:
-        return Person(None, (error,))
-    found = tuple(mismatches(identity, row["sex"], row["birth"]))
-    return Person(None if found else identity, found)
 
 
 def _stored(session: Session, digests: Sequence[str], *, full: bool) -> dict[str, Stored]:

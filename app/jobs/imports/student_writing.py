@@ -21,9 +21,10 @@ from app.models.roster import RosterMove, StudentRecord
 from app.rules import audit, crud
 
 _PLACE = ("province_code", "city_code", "site_code")
-#: what the log keeps of a record that is new to its site: who, where, and the level that decides
-#: on moves. All later changes there are logged in full, so the first values follow from the record.
-_LOGGED_FIRST = ("name", "id_type", "id_number", "education", "site_code")
+#: what the log keeps of a record that is new to its site, with its number and the site: who, where,
+#: and the level that decides on moves. All later changes there are logged in full, so the first
+#: values follow from the record.
+_LOGGED_FIRST = ("name", "id_type", "education")
 Entry = tuple[int, Mapping[str, Any], Mapping[str, Any]]
 
 
@@ -34,8 +35,8 @@ class Writer:
         self.session, self.file, self.context = session, file, context
         self.path = crud.codes_of(session, [file.site])[file.site.code]
         self.losing = _sites_of_codes(session, {one.site_code for one in file.stored.values()})
-        self.new: list[dict[str, Any]] = []
-        self.changed: list[tuple[dict[str, Any], Stored]] = []
+        self.new: list[ImportRow] = []
+        self.changed: list[tuple[ImportRow, Stored]] = []
         self.moves: list[dict[str, Any]] = []
 
     @property
@@ -48,14 +49,14 @@ class Writer:
         for row in rows:
             self._take(row)
         self.context.checkpoint()
-        ids = insert_managed(self.session, StudentRecord, self.new)
+        ids = insert_managed(self.session, StudentRecord, map(self._values, self.new))
         self.context.checkpoint()
         with elevated(self.session, "R20.5 take a record over", StudentRecord):
             written = update_managed(
                 self.session,
                 StudentRecord,
-                [values | {"id": stored.row_id} for values, stored in self.changed],
-                [{"version": stored.version} for _values, stored in self.changed],
+                [self._values(row) | {"id": stored.row_id} for row, stored in self.changed],
+                [{"version": stored.version} for _row, stored in self.changed],
             )
         if written != len(self.changed):  # the rows are held, so nobody should have changed them
             raise StaleRow()
@@ -64,22 +65,28 @@ class Writer:
         self._log(ids)
 
     def _take(self, row: ImportRow) -> None:
-        identity = self.file.people[row.number].identity
-        assert identity is not None  # noqa: S101 - `problems` has refused the others
-        key = self.file.digests[row.number]
+        stored = self.file.stored.get(self.file.digest_of(row))
+        if stored is None:
+            self.new.append(row)
+            return
+        self.changed.append((row, stored))
+        if stored.site_code != self.file.site.code:
+            self.moves.append(self._move(self._values(row), stored))
+
+    def _values(self, row: ImportRow) -> dict[str, Any]:
+        """What is stored of a row. Made when it is written: all of them would fill the memory."""
         values = row.values
         values.pop("serial", None)
-        values["id_number"] = identity.number
+        values["id_number"] = self.file.number_of(row)
         values["occupation"] = values["occupation"] or OCCUPATION_STUDENT
         values |= zip(_PLACE, self.path, strict=True)
-        values["id_digest"] = key
-        stored = self.file.stored.get(key)
-        if stored is None:
-            self.new.append(values)
-            return
-        self.changed.append((values, stored))
-        if stored.site_code != self.file.site.code:
-            self.moves.append(self._move(values, stored))
+        values["id_digest"] = self.file.digest_of(row)
+        return values
+
+    def _first_values(self, row: ImportRow) -> dict[str, Any]:
+        """What the log keeps of them where the record is new to its site."""
+        values = {name: row[name] for name in _LOGGED_FIRST}
+        return values | {"id_number": self.file.number_of(row), "site_code": self.file.site.code}
 
     def _move(self, values: Mapping[str, Any], stored: Stored) -> dict[str, Any]:
         province, city, site = self.path
@@ -107,16 +114,16 @@ class Writer:
     def _log(self, new_ids: Sequence[int]) -> None:
         here = _place_of(self.file.site)
         added: Iterable[Entry] = (
-            (row_id, {}, _named(values, _LOGGED_FIRST))
-            for row_id, values in zip(new_ids, self.new, strict=True)
+            (row_id, {}, self._first_values(row))
+            for row_id, row in zip(new_ids, self.new, strict=True)
         )
         audit.record_rows(self.session, StudentRecord, Verb.ADD, added, place=here)
         own = self.file.site.code
         changed = (
-            (stored.row_id, _old(stored), _public(values))
+            (stored.row_id, _old(stored), _public(self._values(row)))
             if stored.site_code == own
-            else (stored.row_id, _seen(_old(stored)), _named(values, _LOGGED_FIRST))
-            for values, stored in self.changed
+            else (stored.row_id, _seen(_old(stored)), self._first_values(row))
+            for row, stored in self.changed
         )
         audit.record_rows(self.session, StudentRecord, Verb.EDIT, changed, place=here)
         self._log_moves()
@@ -126,10 +133,10 @@ class Writer:
         as it was theirs, and where it went. What the new site writes in it is not theirs to read.
         """
         by_site: dict[str, list[Entry]] = {}
-        for values, stored in self.changed:
+        for row, stored in self.changed:
             if stored.site_code != self.file.site.code:
                 was = {**stored.values, "site_code": stored.site_code}
-                entry = (stored.row_id, was, _seen(values))
+                entry = (stored.row_id, was, _seen(self._first_values(row)))
                 by_site.setdefault(stored.site_code, []).append(entry)
         for code, entries in by_site.items():
             losing = self.losing.get(code)
@@ -178,10 +185,6 @@ def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "id_digest"}
 
 
-def _named(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: values[name] for name in names}
-
-
 def _seen(values: Mapping[str, Any]) -> dict[str, Any]:
     """What either side of a move is told of the other: the site, and the level that decided."""
-    return _named(values, ("site_code", "education"))
+    return {name: values[name] for name in ("site_code", "education")}
