@@ -77,8 +77,11 @@ def _wrong(field: Field, message: str) -> BadQuery:
 
 
 def _condition(resource: Resource, field: Field, text: str) -> Any:
+    """The condition of one filter; None where its text says nothing (blanks, an open range)."""
     column = getattr(resource.model, field.name)
     search = field.search
+    if not normalise(text):
+        return None
     if search is Search.RANGE:
         return _range(field, column, text)
     if search is Search.CHOICE or field.kind in (Kind.BOOLEAN, Kind.INTEGER, Kind.DATE):
@@ -161,18 +164,26 @@ def is_placed(resource: Resource) -> bool:
     return hasattr(resource.model, "province_id") or hasattr(resource.model, "province_code")
 
 
-def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:
-    """The unordered SELECT of a query. Raises BadQuery, NotFound (organisation)."""
-    statement = base_statement(session, resource)
+def conditions(resource: Resource, query: ListQuery) -> list[Any]:
+    """The conditions of a query's filters; none of them: all rows are asked for. Raises BadQuery.
+
+    Whether somebody has filtered is decided here: a text of blanks or invisible characters is no
+    condition, and neither is a range without ends.
+    """
     offered = {field.name: field for field in searches_of(resource)}
+    found = []
     for name, text in query.filters.items():
         if not text.strip():
             continue
         if name not in offered:
             raise BadQuery({name: [name]})
-        condition = _condition(resource, offered[name], text)
-        if condition is not None:
-            statement = statement.where(condition)
+        found.append(_condition(resource, offered[name], text))
+    return [condition for condition in found if condition is not None]
+
+
+def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:
+    """The unordered SELECT of a query. Raises BadQuery, NotFound (organisation)."""
+    statement = base_statement(session, resource).where(*conditions(resource, query))
     if query.organisation:
         condition = _organisation(session, resource, query.organisation)
         if condition is not None:

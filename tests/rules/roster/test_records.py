@@ -291,6 +291,20 @@ def test_r21_2_without_a_condition_it_is_confirmed_twice(session: KaowuSession, 
     assert delete_all(session, typed="删除", everything="1").done == 1
 
 
+@pytest.mark.parametrize("name", ["\u200b", "\u3000\ufeff", "student_number"])
+def test_r21_2_what_says_nothing_is_no_condition(
+    session: KaowuSession, tree: Tree, name: str
+) -> None:
+    """Neither are characters that nobody sees: they find every row."""
+    add_record(session, tree, student_number=None)
+    become(session, tree.actor())
+    filters = {"student_number": "\u200b"} if name == "student_number" else {"name": name}
+    with pytest.raises(InvalidInput) as refused:
+        delete_all(session, filters, typed="1")
+    assert list(refused.value.errors) == ["everything"]
+    assert delete_all(session, filters, typed="1", everything="1").done == 1
+
+
 @pytest.mark.parametrize("level", [Level.SITE, Level.PROVINCE])
 def test_r21_2_an_organisation_alone_is_no_condition(
     session: KaowuSession, tree: Tree, level: Level
