@@ -14,7 +14,7 @@ from app.jobs.imports.engine import RIGHT, is_submittable
 from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
-from app.metadata.errors import N_
+from app.metadata.errors import BRACKETED, N_
 from app.metadata.query import PAGE_SIZES
 from app.metadata.tasks import actor_label
 from app.metadata.vocabulary import Verb
@@ -108,10 +108,18 @@ def _problem(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "sheet": item["sheet"],
         "row": item["row"] if item["row"] is not None else "",
-        "column": text(item["column"]),
+        "column": _column(item["column"]),
         "text": item["value"],
         "message": text(message_of(item)),
     }
+
+
+def _column(heading: str) -> str:
+    """A heading of the file; in another language its meaning, and what stands in the file."""
+    meaning = text(heading)
+    return (
+        meaning if meaning == heading else gettext(BRACKETED).format(name=meaning, detail=heading)
+    )
 
 
 def verdict_of(run: JobRun) -> dict[str, str] | None:

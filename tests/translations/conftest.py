@@ -6,10 +6,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from sqlalchemy import Engine, MetaData, select
 
@@ -19,12 +17,12 @@ from app.metadata.actor import system
 from app.metadata.vocabulary import Level
 from app.models.codes.people import ETHNIC_GROUPS, PROVINCES
 from app.rules import permissions
+from tests.catalogues import CATALOGUES, compile_catalogues
 from tests.conftest import create_schema
 from tests.contract.world import Browser, World, make_world
 from tests.databases import Databases
 from tests.views.conftest import SUPER, make_super
 
-CATALOGUES = Path(__file__).parents[2] / "translations"
 #: Chinese characters and punctuation, and what follows on the line
 HAN = re.compile("[\u3001-\u3011\u3400-\u9fff\uff01-\uff0a\uff0c-\uff1f][^<>\"'\n]*")
 #: what stays Chinese in English: the name of the other language, the logo, peoples and provinces
@@ -39,12 +37,7 @@ def _product_alone(product_alone: None) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
-    """What `make test` does before pytest starts, for those who start pytest themselves."""
-    for source in CATALOGUES.glob("*/LC_MESSAGES/*.po"):
-        target = source.with_suffix(".mo")
-        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            with source.open("rb") as file, target.open("wb") as out:
-                write_mo(out, read_po(file))
+    compile_catalogues()
 
 
 def _translated() -> set[str]:

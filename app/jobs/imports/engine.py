@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.adapters.catalogues import translator
 from app.database.session import KaowuSession
 from app.database.unit_of_work import Busy, Conflict
 from app.jobs import files
@@ -289,18 +290,20 @@ class _Import:
     def _report(self, parsed: Parsed | None, problems: list[Problem]) -> int:
         self.work.stage(_REPORTING)
         moment = self.machine.clock().astimezone(LOCAL_ZONE)
+        translate = translator(str(self.work.parameters.get("language", "")))
         content = write_report(
             parsed,
             problems,
             only_wrong=not self.declaration.atomic,
             checkpoint=self.work.checkpoint,
+            translate=translate,
         )
         kept = files.store(
             self.machine,
             self.work.actor(),
             content,
             folder=FOLDER_REPORTS,
-            name=report_name(self.declaration.label, moment),
+            name=report_name(self.declaration.label, moment, translate),
             suffix=".xlsx",
             media_type=MEDIA_TYPE,
             keep=files.KEEP_UPLOADS,

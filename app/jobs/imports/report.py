@@ -16,12 +16,13 @@ import xlsxwriter
 
 from app.adapters.sheets import as_text
 from app.jobs.imports.marks import BadCell, Flaw
-from app.jobs.imports.rows import ERROR_COLUMN, Parsed, Problem, shown_cell
+from app.jobs.imports.rows import ERROR_COLUMN, Parsed, Problem, holds_errors, shown_cell
 from app.jobs.imports.sheets import MAXIMUM_COLUMNS
-from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
+from app.metadata.errors import LABELLED, N_, SEMICOLON, Translate, say
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LIST = N_("错误清单")
+_NAME = N_("{label}报告")
 _LIST_HEADINGS = (N_("工作表"), N_("错误行号"), N_("列名"), N_("单元格内容"), N_("错误信息"))
 #: what a sheet of the format holds
 _MAXIMUM_ROWS = 1_048_575
@@ -40,17 +41,19 @@ def write_report(
     *,
     only_wrong: bool = False,
     checkpoint: Callable[[], None] = lambda: None,
+    translate: Translate = str,
 ) -> bytes:
     """An xlsx workbook. `parsed` is None where the file could not be read at all.
 
+    What is said goes through `translate`; headings stay those of the file, which is read again.
     `only_wrong` leaves out the rows that were imported (partial imports). All cells are text:
     nothing is computed when the report is opened, whatever was uploaded (N17).
     """
     target = io.BytesIO()
     with xlsxwriter.Workbook(target, _OPTIONS) as book:
         if parsed is not None:
-            _Rows(book, parsed, problems, only_wrong).write(checkpoint)
-        _write_list(book, problems)
+            _Rows(book, parsed, problems, only_wrong, translate).write(checkpoint)
+        _write_list(book, problems, translate)
     return target.getvalue()
 
 
@@ -58,21 +61,27 @@ class _Rows:
     """The data sheet of a report."""
 
     def __init__(
-        self, book: Any, parsed: Parsed, problems: Iterable[Problem], only_wrong: bool
+        self,
+        book: Any,
+        parsed: Parsed,
+        problems: Iterable[Problem],
+        only_wrong: bool,
+        translate: Translate,
     ) -> None:
         self._parsed = parsed
         self._only_wrong = only_wrong
+        self._translate = translate
         self._texts: dict[int, list[str]] = {}
         self._columns: dict[int, set[str]] = {}
         for problem in problems:
             if problem.row is None:
                 continue
-            message: str = str(problem.message)
+            message = str(say(problem.message, translate))
             if problem.column:
-                message = Message(LABELLED, label=problem.column, message=message)
+                message = translate(LABELLED).format(label=problem.column, message=message)
             self._texts.setdefault(problem.row, []).append(message)
             self._columns.setdefault(problem.row, set()).add(problem.column)
-        self._page = book.add_worksheet(_title(parsed.sheet.name, "数据"))
+        self._page = book.add_worksheet(_title(parsed.sheet.name, "数据", translate(_LIST)))
         self._head = book.add_format({"bold": True, "bg_color": "#EAF1FB", "num_format": "@"})
         self._plain = book.add_format({"num_format": "@"})
         self._bad = book.add_format({"num_format": "@", "bg_color": _PINK, "font_color": _RED})
@@ -96,9 +105,10 @@ class _Rows:
             self._write_row(line, number, cells[:width], labels)
             texts = self._texts.get(number, [])
             if number == heading:
-                texts = [ERROR_COLUMN, *texts]
+                texts = [self._translate(ERROR_COLUMN), *texts]
             if texts:
-                page.write_string(line, width, _cut(SEMICOLON.join(texts)), self._error)
+                joined = self._translate(SEMICOLON).join(texts)
+                page.write_string(line, width, _cut(joined), self._error)
             line += 1
             if not line % 500:
                 checkpoint()
@@ -113,7 +123,7 @@ class _Rows:
             while used > width and cells[used - 1] is None:
                 used -= 1
             width = max(width, min(used, MAXIMUM_COLUMNS))
-        if width and len(labels) == width and labels[-1] == ERROR_COLUMN:
+        if width and len(labels) == width and holds_errors(labels[-1]):
             width -= 1
         return width, labels[:width]
 
@@ -130,14 +140,14 @@ class _Rows:
                 self._page.write_blank(line, column, None, style)
 
 
-def _write_list(book: Any, problems: Iterable[Problem]) -> None:
-    page = book.add_worksheet(_LIST)
+def _write_list(book: Any, problems: Iterable[Problem], translate: Translate) -> None:
+    page = book.add_worksheet(translate(_LIST))
     page.set_column(0, 3, 18)
     page.set_column(4, 4, 60)
     page.freeze_panes(1, 0)
     head = book.add_format({"bold": True})
     for column, label in enumerate(_LIST_HEADINGS):
-        page.write_string(0, column, label, head)
+        page.write_string(0, column, translate(label), head)
     for index, problem in enumerate(problems, start=1):
         if index > _MAXIMUM_ROWS:
             return
@@ -146,7 +156,7 @@ def _write_list(book: Any, problems: Iterable[Problem]) -> None:
             page.write_number(index, 1, problem.row)
         page.write_string(index, 2, _cut(problem.column))
         page.write_string(index, 3, _cut(problem.value))
-        page.write_string(index, 4, _cut(problem.message))
+        page.write_string(index, 4, _cut(say(problem.message, translate)))
 
 
 def _as_uploaded(cell: Any) -> str:
@@ -162,12 +172,13 @@ def _cut(text: str) -> str:
     return as_text(str(text))[:32_000]
 
 
-def _title(name: str, default: str) -> str:
+def _title(name: str, default: str, of_list: str) -> str:
     """A legal name of a sheet, different from that of the list."""
     plain = "".join(sign for sign in name if sign not in "[]:*?/\\")[:31].strip("'") or default
-    return default if plain.casefold() == _LIST.casefold() else plain
+    return default if plain.casefold() == of_list.casefold() else plain
 
 
-def report_name(label: str, moment: dt.datetime) -> str:
+def report_name(label: str, moment: dt.datetime, translate: Translate = str) -> str:
     """“集体报名信息导入报告20260828-1620.xlsx”."""
-    return f"{label}报告{moment:%Y%m%d-%H%M}.xlsx"
+    name = translate(_NAME).format(label=translate(label))
+    return f"{name}{moment:%Y%m%d-%H%M}.xlsx"

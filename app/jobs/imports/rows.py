@@ -8,12 +8,13 @@ from itertools import chain, count, islice, repeat, zip_longest
 from operator import itemgetter
 from typing import Any
 
+from app.adapters.catalogues import in_every_language
 from app.jobs.imports.columns import Column
 from app.jobs.imports.container import refuse
 from app.jobs.imports.marks import BadCell
 from app.jobs.imports.sheets import HEADING_ROWS, TOO_MANY_ROWS, Sheet, is_empty
 from app.metadata.declarations import Import
-from app.metadata.errors import N_, KaowuError, Message
+from app.metadata.errors import N_, SEMICOLON, KaowuError, Message
 from app.metadata.fields import Field
 from app.metadata.sentences import kept
 from app.metadata.text import Bad, cell_text, normalise
@@ -122,6 +123,13 @@ def label_of(text: Any) -> str:
     return normalise(plain).replace(" ", "").strip("*").casefold()
 
 
+def holds_errors(text: Any) -> bool:
+    """Is it the heading of a report's column of errors, in any language? Errors of the headings
+    themselves stand behind it in the same cell."""
+    label = label_of(text).partition(label_of(SEMICOLON))[0]
+    return any(label == label_of(word) for name in _IGNORED for word in in_every_language(name))
+
+
 def shown_cell(value: Any) -> str:
     """A cell as text, whatever it is: what the reader of the sheet saw. A number that is too long
     keeps its exponent, so that it is refused again where it comes back as text."""
@@ -205,7 +213,6 @@ def _headings(
 ) -> tuple[int, dict[int, Field], list[Problem]]:
     """(index of the heading row, {cell index: column}, problems)."""
     wanted = {label_of(column.label): column for column in declaration.columns}
-    ignored = {label_of(label) for label in _IGNORED} - wanted.keys()
     counts = [sum(label_of(cell) in wanted for cell in row if cell is not None) for row in rows]
     if not any(counts):
         text = N_("没有找到表头。请使用下载的模板，不要删除或修改表头。")
@@ -221,7 +228,7 @@ def _headings(
 
     for index, cell in enumerate(rows[heading]):
         label = label_of(cell)
-        if not label or label in ignored:
+        if not label or (label not in wanted and holds_errors(cell)):
             continue
         shown = shown_cell(cell).strip()[:_VALUE_LENGTH]
         if label not in wanted:

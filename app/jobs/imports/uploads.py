@@ -73,11 +73,13 @@ def submit(
     options: Mapping[str, Any] | None = None,
     apply: bool = True,
     again: bool = True,
+    language: str = "",
     request_id: str = "",
     address: str = "",
 ) -> JobRun:
     """Take an upload: look at it, keep it, and ask for the job. `apply=False` only checks (校验).
 
+    The report is written in `language` (Chinese where it has no catalogue or none is named).
     With `again=False` a file that was imported before is not taken. Raises UploadRefused,
     InvalidInput (options), AlreadyImported, and what the policy refuses; nothing is kept then.
     """
@@ -113,7 +115,13 @@ def submit(
             machine,
             kind="import",
             declaration=declaration,
-            parameters={"options": given, "apply": apply, "name": kept.name, "suffix": suffix},
+            parameters={
+                "options": given,
+                "apply": apply,
+                "name": kept.name,
+                "suffix": suffix,
+                "language": language,
+            },
             source_file_id=kept.id,
             file_digest=kept.sha256,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request, send_file
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from app.jobs.imports import engine as imports
 from app.jobs.imports.report import MEDIA_TYPE
@@ -48,6 +48,7 @@ def submit(
         options=values,
         apply=apply,
         again=again,
+        language=str(get_locale() or ""),
         request_id=context.request_id(),
         address=request.remote_addr or "",
     )
