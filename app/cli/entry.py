@@ -21,6 +21,7 @@ from app.cli.imports import import_file
 from app.cli.jobs import jobs
 from app.cli.operation import operation
 from app.cli.permissions import permissions
+from app.cli.repair import repair
 from app.cli.shell import ChapteredGroup, Shell, complain
 from app.cli.texts import _
 from app.metadata.errors import KaowuError
@@ -43,7 +44,7 @@ def kaowu(shell: Shell, verbose: bool) -> None:
     shell.verbose = verbose
 
 
-kaowu.add_chapter(_("安装与维护"), database, permissions, demo)
+kaowu.add_chapter(_("安装与维护"), database, permissions, repair, demo)
 kaowu.add_chapter(_("业务（代某人操作）"), import_file, document, operation, grid, arrange)
 kaowu.add_chapter(_("运行"), jobs, check, audit)
 

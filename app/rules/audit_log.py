@@ -107,6 +107,7 @@ FURTHER = (
     ("roster.studentrecord.admission", "StudentRecord"),
     ("roster.studentrecord.autoload", "StudentRecord"),
     ("roster.studentrecord.moved", "StudentRecord"),
+    ("system.repair.run", "Organisation"),
 )
 OUTCOMES = {"done": N_("完成"), "refused": N_("被拒绝"), "locked": N_("账号锁定")}
 

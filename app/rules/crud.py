@@ -8,6 +8,7 @@ with the difference.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.database import base
 from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.cleaning import load
-from app.metadata.declarations import Resource
+from app.metadata.declarations import Declaration, Resource
 from app.metadata.errors import N_, InUse, NotFound, StaleRow
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.vocabulary import Level, Personal, Verb
@@ -238,12 +239,14 @@ def update(
     clock: Clock = system_clock,
     reason: str | None = None,
     confirmed: str = effects.ALL,
+    under: Declaration | None = None,
 ) -> Any:
     """Change the given values of a row (names that are missing stay as they are).
 
     `version` is what the form was made from; a newer row raises StaleRow with the difference
     {label: (yours, stored)} in `parameters["difference"]`. Raises Unconfirmed where the change
-    has effects that `confirmed` does not name.
+    has effects that `confirmed` does not name. `under` is the declaration whose RUN decides in
+    place of the resource's EDIT (a repair).
     """
     actor = actor_of(session)
     availability.require(session, resource.name, actor)
@@ -252,7 +255,7 @@ def update(
     cleaned = load(fields, values, choices_for(session, fields, actor), partial=True)
     _check_version(resource, row, fields, cleaned, version)
     virtual = _virtual(resource)
-    with permit(session, resource, Verb.EDIT, clock=clock, reason=reason):
+    with _to_edit(session, resource, clock, reason, under):
         with session.no_autoflush:
             for name, value in cleaned.items():
                 if name not in virtual and getattr(row, name) != value:
@@ -262,6 +265,20 @@ def update(
             _ask(resource, row, context, confirmed)
         session.flush()
     return row
+
+
+def _to_edit(
+    session: Session,
+    resource: Resource,
+    clock: Clock,
+    reason: str | None,
+    under: Declaration | None,
+) -> AbstractContextManager[Actor]:
+    """The permit for EDIT, or for RUN of `under` on the same models."""
+    if under is None:
+        return permit(session, resource, Verb.EDIT, clock=clock, reason=reason)
+    models = (resource.model, *resource.writes)
+    return permit(session, under, Verb.RUN, clock=clock, reason=reason, models=models)
 
 
 def version_of(resource: Resource, row: Any) -> int | None:
