@@ -6,7 +6,8 @@ SQLite has one writer anyway, who waits at the beginning of his transaction.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,13 +20,23 @@ def take(session: Session, names: Iterable[str]) -> None:
 
     A session that only reads takes none: it changes nothing.
     """
+    _lock(session, names, func.pg_advisory_xact_lock)
+
+
+def share(session: Session, names: Iterable[str]) -> None:
+    """Hold these locks together with others who share them; who takes one waits for all of them,
+    and they for him. For what is built on something that must stay as it is."""
+    _lock(session, names, func.pg_advisory_xact_lock_shared)
+
+
+def _lock(session: Session, names: Iterable[str], function: Callable[[int], Any]) -> None:
     connection = session.connection()
     if connection.dialect.name != "postgresql":
         return
     if not connection.get_execution_options().get(WRITES):
         return
     for key in sorted({_key(name) for name in names}):
-        session.execute(select(func.pg_advisory_xact_lock(key)))
+        session.execute(select(function(key)))
 
 
 def _key(name: str) -> int:

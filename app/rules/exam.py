@@ -291,6 +291,12 @@ SET_PROVINCES = register(
 )
 
 
+def days_lock(exam_id: int | None) -> str:
+    """Name of the lock on the exam days of a session. Who puts something on a day (a quota, a
+    sitting) shares it before he reads the days; who changes the days takes it."""
+    return f"exam days of session {exam_id}"
+
+
 def days_of(session: Session, exam_id: int, province_id: int | None) -> list[dt.date]:
     """Exam days of a province: its own, or the national ones."""
     with elevated(session, "read exam days", ExamDay):

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
+from app.database import locks
 from app.database.policy import elevated
 from app.metadata.errors import N_, KaowuError, NotFound
 from app.metadata.vocabulary import Verb
@@ -16,6 +17,7 @@ from app.models.capacity import CapacityPool
 from app.models.exam import ExamDay
 from app.rules.capacity import day_pool
 from app.rules.crud import Context, before
+from app.rules.exam import days_lock
 from app.rules.policy import widened
 
 
@@ -38,6 +40,7 @@ class DayHasSittings(KaowuError):
 @before("exam_day", Verb.ADD, Verb.EDIT, Verb.DELETE)
 def _own_day(row: ExamDay, context: Context) -> None:
     """A province has days of its own; the national ones belong to the centre."""
+    locks.take(context.session, (days_lock(row.exam_id),))
     if context.verb is Verb.ADD:
         row.province_id = context.actor.province_id
         for day in _replaced(context.session, row):

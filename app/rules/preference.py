@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database import locks
 from app.database.policy import actor_of, elevated
 from app.metadata.actor import Actor
 from app.metadata.declarations import (
@@ -37,7 +38,7 @@ from app.models.settings import SETTERS, SiteSettings
 from app.rules import affected, capacity
 from app.rules.capacity import TOTAL, day_pool
 from app.rules.capacity_grid import former_limits, note_of, pools_of
-from app.rules.exam import days_of
+from app.rules.exam import days_lock, days_of
 
 #: name of the column 允许考生选择意向考试日期
 SWITCH = "switch"
@@ -108,8 +109,14 @@ def settings_of(
 def read(
     session: Session, sites: Sequence[Organisation], _columns: object, lock: bool
 ) -> dict[int, dict[str, GridCell]]:
-    """Switch and quotas; where the switch is off, the site's own quotas are closed to it."""
+    """Switch and quotas; where the switch is off, the site's own quotas are closed to it.
+
+    With `lock` the days stay as well, so that no quota is saved on a day that goes meanwhile.
+    """
     actor = actor_of(session)
+    if lock:
+        # before the rows, as by who changes the days
+        locks.share(session, (days_lock(actor.exam_id),))
     settings = settings_of(session, sites, lock=lock)
     pools = pools_of(session, sites, lock=lock)
     days: dict[int | None, list[dt.date]] = {}

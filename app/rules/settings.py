@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.database import locks
 from app.database.policy import elevated
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
 from app.metadata.vocabulary import Verb
@@ -37,6 +38,13 @@ class NotOfferedByProvince(KaowuError):
 
     code = "settings.not_offered_by_province"
     template = N_("省未开考科目{subject}，不能添加。")
+
+
+class NotInSession(KaowuError):
+    """A subject that the centre has taken out of the session."""
+
+    code = "settings.not_in_session"
+    template = N_("本考次没有科目{subject}，不能添加。如需开考，请联系考试中心。")
 
 
 class CapacitySet(KaowuError):
@@ -84,6 +92,28 @@ class OfferedByProvinces(KaowuError):
     status = 409
 
 
+# Who builds on a list (a site on its province's, a province on the session's) shares its lock and
+# only then looks at it; who takes something out of the list waits for them, and counts them.
+
+
+def _provinces_list(row: ProvinceSubject | SiteSubject) -> str:
+    return f"subjects of province {row.province_id}"
+
+
+def _sessions_list(row: ProvinceSubject | ExamSubject) -> str:
+    return f"subjects of session {row.exam_id}"
+
+
+@before("province_subject", Verb.ADD)
+def _stays_in_session(row: ProvinceSubject, context: Context) -> None:
+    locks.share(context.session, (_sessions_list(row),))
+    known = select(ExamSubject.id).where(
+        ExamSubject.exam_id == row.exam_id, ExamSubject.subject_code == row.subject_code
+    )
+    if context.session.scalar(known) is None:
+        raise NotInSession(subject=row.subject_code)
+
+
 @before("province_subject", Verb.ADD, Verb.EDIT)
 def _province_subject(row: ProvinceSubject, context: Context) -> None:
     if row.first_day > row.last_day:
@@ -97,9 +127,10 @@ def _province_subject(row: ProvinceSubject, context: Context) -> None:
 @before("site_subject", Verb.ADD)
 def _site_subject(row: SiteSubject, context: Context) -> None:
     session = context.session
+    locks.share(session, (_provinces_list(row),))
     with elevated(session, "read the province's subjects", ProvinceSubject):
-        offered = session.scalars(
-            select(ProvinceSubject).where(
+        offered = session.execute(
+            select(ProvinceSubject.first_day, ProvinceSubject.last_day).where(
                 ProvinceSubject.exam_id == row.exam_id,
                 ProvinceSubject.province_id == row.province_id,
                 ProvinceSubject.subject_code == row.subject_code,
@@ -191,6 +222,7 @@ def _facts(session: Session, row: ProvinceSubject, sites: list[Organisation]) ->
 
 @before("province_subject", Verb.EDIT)
 def _keep_sites_inside(row: ProvinceSubject, context: Context) -> None:
+    locks.take(context.session, (_provinces_list(row),))
     outside = (SiteSubject.first_day < row.first_day) | (SiteSubject.last_day > row.last_day)
     sites = _offering(context.session, row, outside)
     if sites:
@@ -200,6 +232,7 @@ def _keep_sites_inside(row: ProvinceSubject, context: Context) -> None:
 
 @before("province_subject", Verb.DELETE)
 def _keep_offered(row: ProvinceSubject, context: Context) -> None:
+    locks.take(context.session, (_provinces_list(row),))
     sites = _offering(context.session, row)
     if sites:
         raise OfferedBySites(**_facts(context.session, row, sites))
@@ -207,6 +240,7 @@ def _keep_offered(row: ProvinceSubject, context: Context) -> None:
 
 @before("exam_subject", Verb.DELETE)
 def _keep_in_session(row: ExamSubject, context: Context) -> None:
+    locks.take(context.session, (_sessions_list(row),))
     count = context.session.scalar(
         select(func.count())
         .select_from(ProvinceSubject)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from app.adapters.gateway import MemoryLedger, SandboxGateway
 from app.database.session import KaowuSession, make_engine, make_session_factory
@@ -26,6 +26,8 @@ from tests.factories import Tree
 T = TypeVar("T")
 #: An engine's pool holds 40 connections: more clients spread over several engines.
 _PER_ENGINE = 32
+#: how often `wait_for_waiter` looks
+_POLLS = 20_000
 
 
 @dataclass
@@ -131,3 +133,16 @@ def together(work: Sequence[Callable[[], T]]) -> list[T | KaowuError]:
 
     with ThreadPoolExecutor(len(work)) as pool:
         return list(pool.map(client, work))
+
+
+def wait_for_waiter(session: Session) -> None:
+    """Until somebody waits for a lock of this transaction."""
+    connection = session.connection()  # whoever the session belongs to
+    pid = connection.scalar(select(func.pg_backend_pid()))
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND :me = ANY(pg_blocking_pids(pid))"
+    )
+    for _ in range(_POLLS):
+        if connection.scalar(waiting, {"me": pid}):
+            return
+    raise AssertionError("nobody waited")

@@ -7,6 +7,7 @@ import datetime as dt
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
+from app.database import locks
 from app.database.identifiers import new_id
 from app.database.policy import actor_of
 from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
@@ -18,7 +19,7 @@ from app.models.arrangement import Room, Sitting
 from app.models.exam import ExamSubject
 from app.models.settings import SiteSubject
 from app.rules.crud import Context, before
-from app.rules.exam import days_of
+from app.rules.exam import days_lock, days_of
 from app.rules.policy import widened
 
 EARLIEST, LATEST = dt.time(8), dt.time(20)
@@ -117,7 +118,9 @@ def _drop_sitting(row: Sitting, _context: Context) -> None:
 
 def check_sitting(session: Session, row: Sitting) -> None:
     """R30.3 and R30.5. Raises NotExamDay, OutsideHours, Overlap, TooShort."""
-    days = days_of(session, row.exam_id or actor_of(session).exam_id or 0, row.province_id)
+    exam_id = row.exam_id or actor_of(session).exam_id or 0
+    locks.share(session, (days_lock(exam_id),))
+    days = days_of(session, exam_id, row.province_id)
     if row.day not in days:
         raise NotExamDay(day=row.day, days=list(days) or N_("未设置"))
     if row.start < EARLIEST or row.end > LATEST or row.start >= row.end:
