@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from app.metadata.id_numbers import check_digit
 from app.models.codes import IdType
-from app.rules.identity import check_digit
 
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾"
 _MALE = "伟强磊军洋勇杰涛明超浩鹏宇轩泽晨睿博航宏志文建国辉"

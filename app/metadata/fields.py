@@ -61,7 +61,8 @@ class Field:
     """One value: how it is called, cleaned, edited, shown and protected.
 
     `shown_as` names an attribute (relationship or property) displayed instead of the raw value.
-    `digest_column` names the keyed-digest column by which an encrypted value is found.
+    `digest_column` names the keyed-digest column by which an encrypted value is found;
+    `searched_as` makes of a searched text the forms in which it may be stored there.
     """
 
     name: str
@@ -91,6 +92,8 @@ class Field:
     badges: Mapping[str, str] | None = None
     shown_as: str | None = None
     digest_column: str | None = None
+    #: text -> stored forms, any of which is a hit; raises `text.Bad`
+    searched_as: Callable[[str], tuple[str, ...]] | None = None
     #: the column holds a number though the value is chosen (a reference to an id)
     stored_as_number: bool = False
     width: int | None = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database.base import PLUMBING, Encrypted
 from app.metadata.errors import N_
 from app.metadata.fields import Kind, Search, col
+from app.metadata.id_numbers import searched_numbers
 from app.metadata.masking import mask_email, mask_id, mask_mobile
 from app.metadata.text import (
     normalise_email,
@@ -55,6 +56,7 @@ class PersonalData:
             search=Search.EXACT,
             mask=mask_id,
             digest_column="id_digest",
+            searched_as=searched_numbers,
         ),
     )
     id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)

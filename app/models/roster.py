@@ -25,6 +25,7 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_, Message
 from app.metadata.fields import Computed, Field, Kind, Search, col
+from app.metadata.id_numbers import searched_numbers
 from app.metadata.masking import mask_id
 from app.metadata.vocabulary import Area, Level, Personal, Window
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS
@@ -332,6 +333,7 @@ class RosterMove(Base, AdministratorsOnly):
             search=Search.EXACT,
             mask=mask_id,
             digest_column="id_digest",
+            searched_as=searched_numbers,
         ),
     )
     id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)

@@ -6,7 +6,6 @@ spellings of one number are one person (N6, N7).
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import date
 from typing import ClassVar
 
 from app.metadata.errors import N_, KaowuError
+from app.metadata.id_numbers import OLD_NUMBER, check_digit, upgrade_number
 from app.metadata.text import normalise_code, unify_dots
 from app.models.codes import IdType, Sex
 
@@ -22,10 +22,7 @@ AGE_MAXIMUM = 80
 #: Below this age a guardian consents (domain §8.1).
 GUARDIAN_AGE = 14
 
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK_DIGITS = "10X98765432"
 _NUMBER_18 = re.compile(r"[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9X]")
-_NUMBER_15 = re.compile(r"[1-9][0-9]{14}")
 _VIRTUAL = re.compile(r"[1-9][0-9]0000(?:18|19|20)[0-9]{6}00[12]0")
 _OTHER_DOCUMENT = re.compile(r"[A-Z0-9()\u00b7/-]{3,30}")
 _RESIDENCE_PREFIXES = ("81", "82", "83")
@@ -100,18 +97,6 @@ class Identity:
     upgraded: bool = False
 
 
-def check_digit(seventeen: str) -> str:
-    """Return the 18th character for the first 17 digits (GB 11643, MOD 11-2)."""
-    total = sum(map(operator.mul, map(int, seventeen), _WEIGHTS))
-    return _CHECK_DIGITS[total % 11]
-
-
-def upgrade_number(fifteen: str) -> str:
-    """Return the 18-digit form of an old number: the century 19 and the check digit are added."""
-    seventeen = f"{fifteen[:6]}19{fifteen[6:]}"
-    return seventeen + check_digit(seventeen)
-
-
 def birth_of(number: str) -> date:
     """Return the birthday in a normalised 18-digit number; raises `IdNumberBirth`."""
     try:
@@ -145,7 +130,7 @@ def read_document(id_type: str, value: object, *, history: bool = False) -> Iden
         if not _OTHER_DOCUMENT.fullmatch(number):
             raise DocumentNumberForm
         return Identity(number)
-    upgraded = id_type == IdType.RESIDENT and _NUMBER_15.fullmatch(number) is not None
+    upgraded = id_type == IdType.RESIDENT and OLD_NUMBER.fullmatch(number) is not None
     if upgraded:
         number = upgrade_number(number)
     if not _NUMBER_18.fullmatch(number):

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, inspect, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.database.keys import digest
+from app.database.keys import keyring
 from app.database.policy import actor_of, elevated
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Resource
@@ -89,10 +89,9 @@ def _condition(resource: Resource, field: Field, text: str) -> Any:
             return column == clean(field, text)
         except Bad as error:
             raise _wrong(field, error.as_message()) from None
-    value = normalise(text)
     if field.digest_column:
-        exact = getattr(resource.model, field.digest_column)
-        return exact == digest(value.upper() if "id" in field.name else value)
+        return getattr(resource.model, field.digest_column).in_(_digests(field, text))
+    value = normalise(text)
     if search is Search.PREFIX:
         return column.startswith(value, autoescape=True)
     if search is Search.SUFFIX:
@@ -100,6 +99,15 @@ def _condition(resource: Resource, field: Field, text: str) -> Any:
     if search is Search.CONTAINS:
         return column.contains(value, autoescape=True)
     return column == value
+
+
+def _digests(field: Field, text: str) -> list[str]:
+    """The digests of all stored forms of a searched text (N6, N7)."""
+    try:
+        forms = field.searched_as(text) if field.searched_as else (normalise(text),)
+    except Bad as error:
+        raise _wrong(field, error.as_message()) from None
+    return [keyring().digest(form) for form in forms]
 
 
 def _range(field: Field, column: Any, text: str) -> Any:

@@ -38,6 +38,7 @@ from app.metadata.declarations import (
     RowOutcome,
 )
 from app.metadata.fields import Computed, Field, Kind, Search, col
+from app.metadata.id_numbers import searched_numbers
 from app.metadata.masking import mask_id
 from app.metadata.vocabulary import Area, Level, Personal, Verb, Window
 from app.models.organisation import Organisation
@@ -120,6 +121,7 @@ class Hall(Sample, SiteScoped, Stamped, Versioned):
             listed=True,
             search=Search.EXACT,
             digest_column="keeper_id_digest",
+            searched_as=searched_numbers,
         ),
     )
     keeper_id_digest: Mapped[str | None] = mapped_column(String(64), info=PLUMBING)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.database.keys import digest
 from app.metadata.actor import Actor
+from app.metadata.id_numbers import check_digit
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding, Passport
 from app.models.capacity import CapacityPool
@@ -32,7 +33,6 @@ from app.models.registration import (
     Review,
 )
 from app.models.settings import PERSON_FEE, Fee
-from app.rules.identity import check_digit
 from tests.factories.ground import Tree, plant, seeding
 
 _numbers = itertools.count(1)

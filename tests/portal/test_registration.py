@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from app.metadata.id_numbers import check_digit
 from app.metadata.rich_text import to_show
 from app.metadata.vocabulary import Level
 from app.models.registration import Review
-from app.rules.identity import check_digit
 from tests.factories import add_site, bind_administrator, id_number, person
 from tests.portal.passport_world import Portal, open_portal
 from tests.portal.registration_world import (

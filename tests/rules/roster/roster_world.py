@@ -74,7 +74,7 @@ def add_record(
 
 def add_move(session: Session, from_site: str, to_site: str, **values: Any) -> RosterMove:
     """A record that `to_site` has taken over; both are codes of sites."""
-    number = id_number()
+    number = values.pop("id_number", None) or id_number()
     row = RosterMove(
         **{
             "name": "王二",

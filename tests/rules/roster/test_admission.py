@@ -301,7 +301,7 @@ def test_n7_an_old_number_of_15_digits_is_the_same_student(
 
 
 def _check(seventeen: str) -> str:
-    from app.rules.identity import check_digit
+    from app.metadata.id_numbers import check_digit
 
     return check_digit(seventeen)
 
