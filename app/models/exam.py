@@ -152,7 +152,18 @@ class ExamDay(Base, ExamScoped, PublicInExam, Versioned):
     """An exam day of a session in a province; `province_id` empty means all provinces."""
 
     __tablename__ = "exam_day"
-    __table_args__ = (UniqueConstraint("exam_id", "province_id", "day"),)
+    __table_args__ = (
+        UniqueConstraint("exam_id", "province_id", "day"),
+        # to the constraint above, two national days differ: no NULL equals another
+        Index(
+            "uq_exam_day_national",
+            "exam_id",
+            "day",
+            unique=True,
+            postgresql_where=text("province_id IS NULL"),
+            sqlite_where=text("province_id IS NULL"),
+        ),
+    )
     __admin__ = Resource(
         name="exam_day",
         label=N_("考试日期"),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.database import locks
 from app.database.policy import elevated
-from app.metadata.errors import N_, KaowuError, NotFound
+from app.metadata.errors import N_, Duplicate, KaowuError, NotFound
 from app.metadata.vocabulary import Verb
 from app.models.arrangement import Sitting
 from app.models.capacity import CapacityPool
@@ -43,6 +43,7 @@ def _own_day(row: ExamDay, context: Context) -> None:
     locks.take(context.session, (days_lock(row.exam_id),))
     if context.verb is Verb.ADD:
         row.province_id = context.actor.province_id
+        _require_new(context.session, row)
         for day in _replaced(context.session, row):
             _take_away(context.session, row, day, None)
         return
@@ -51,7 +52,20 @@ def _own_day(row: ExamDay, context: Context) -> None:
     former = _former_day(row, context.verb)
     if former is not None:
         to = None if context.verb is Verb.DELETE else row.day
+        if to is not None:
+            _require_new(context.session, row)
         _take_away(context.session, row, former, to)
+
+
+def _require_new(session: Session, row: ExamDay) -> None:
+    """Raises Duplicate for a day that its owner has already."""
+    known = select(ExamDay.id).where(
+        ExamDay.exam_id == row.exam_id,
+        ExamDay.province_id == row.province_id,
+        ExamDay.day == row.day,
+    )
+    if session.scalar(known) is not None:
+        raise Duplicate(label=N_("该考试日期"))
 
 
 def _former_day(row: ExamDay, verb: Verb) -> dt.date | None:

@@ -589,6 +589,15 @@ def upgrade() -> None:
             "exam_id", "province_id", "day", name=op.f("uq_exam_day_exam_id_province_id_day")
         ),
     )
+    with op.batch_alter_table("exam_day", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_exam_day_national",
+            ["exam_id", "day"],
+            unique=True,
+            postgresql_where=sa.text("province_id IS NULL"),
+            sqlite_where=sa.text("province_id IS NULL"),
+        )
+
     op.create_table(
         "fee",
         sa.Column("id", types.Big, autoincrement=False, nullable=False),
@@ -1594,6 +1603,13 @@ def downgrade() -> None:
     op.drop_table("operation_window")
     op.drop_table("notice")
     op.drop_table("fee")
+    with op.batch_alter_table("exam_day", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_exam_day_national",
+            postgresql_where=sa.text("province_id IS NULL"),
+            sqlite_where=sa.text("province_id IS NULL"),
+        )
+
     op.drop_table("exam_day")
     op.drop_table("default_settings")
     op.drop_table("class_option")

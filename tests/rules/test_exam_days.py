@@ -7,10 +7,12 @@ from functools import partial
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.declarations import Resource
+from app.metadata.errors import Duplicate
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level
 from app.models.arrangement import Room, Sitting
@@ -126,6 +128,32 @@ def test_r0_6_provinces_with_days_of_their_own_are_not_concerned(
     crud.create(session, DAY, {"day": EXAM_DAYS[0].isoformat()})
     crud.remove(session, DAY, national_of_the_centre(session, tree).id)
     assert quotas(session, EXAM_DAYS[0]) == [40, 40]
+
+
+@pytest.mark.parametrize("level", [Level.CENTER, Level.PROVINCE])
+def test_r0_6_a_day_is_there_once(session: KaowuSession, tree: Tree, level: Level) -> None:
+    become(session, tree.actor(level))
+    if level is Level.PROVINCE:
+        for day in EXAM_DAYS:
+            crud.create(session, DAY, {"day": day.isoformat()})
+    own = None if level is Level.CENTER else tree.province.id
+    row = session.scalars(
+        select(ExamDay).where(ExamDay.day == EXAM_DAYS[0], ExamDay.province_id == own)
+    ).one()
+    with pytest.raises(Duplicate, match="该考试日期已存在"):
+        crud.create(session, DAY, {"day": EXAM_DAYS[1].isoformat()})
+    with pytest.raises(Duplicate):
+        crud.update(session, DAY, row.id, {"day": EXAM_DAYS[1].isoformat()})
+    session.expire_all()
+    assert quotas(session, EXAM_DAYS[0]) == [40, 40]
+    crud.update(session, DAY, row.id, {"day": EXAM_DAYS[0].isoformat()})  # what it is already
+
+
+def test_r0_6_nor_does_the_database_hold_a_national_day_twice(
+    session: KaowuSession, tree: Tree
+) -> None:
+    with pytest.raises(IntegrityError), session.begin_nested():
+        factories.plant(session, ExamDay(exam_id=tree.exam.id, day=EXAM_DAYS[0]))
 
 
 def national_of_the_centre(session: KaowuSession, tree: Tree) -> ExamDay:
