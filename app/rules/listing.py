@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, and_, func, inspect, or_, select
@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.database.keys import keyring
 from app.database.policy import actor_of, elevated
+from app.metadata import registry
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Resource
 from app.metadata.errors import LABELLED, N_, InvalidInput, Message, NotFound
 from app.metadata.fields import Field, Kind, Search, fields_of
-from app.metadata.query import COUNT_BOUND, ListQuery
+from app.metadata.query import COUNT_BOUND, ListQuery, digested
 from app.metadata.text import LOCAL_ZONE, Bad, in_utc, normalise, parse_date
 from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation, below
@@ -186,7 +187,29 @@ def conditions(resource: Resource, query: ListQuery) -> list[Any]:
         if name not in offered:
             raise BadQuery({name: [name]})
         found.append(_condition(resource, offered[name], text))
+    for name, digests in query.digests.items():
+        column = offered[name].digest_column if name in offered else None
+        if column is None:
+            raise BadQuery({name: [name]})
+        found.append(getattr(resource.model, column).in_(digests))
     return [condition for condition in found if condition is not None]
+
+
+def kept(query: ListQuery) -> ListQuery:
+    """The query as it may be stored or sent away: digests instead of personal text (§8.2), which
+    are looked for just so. Raises BadQuery for a text that cannot be read."""
+    resource = registry.find(query.resource, Resource)
+    hidden = digested(query.resource)
+    if resource is None or not hidden & set(query.filters):
+        return query
+    fields = fields_of(resource.model)
+    digests = {
+        name: _digests(fields[name], text)
+        for name, text in query.filters.items()
+        if name in hidden and normalise(text)
+    }
+    filters = {name: text for name, text in query.filters.items() if name not in hidden}
+    return replace(query, filters=filters, digests={**query.digests, **digests})
 
 
 def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:

@@ -97,7 +97,7 @@ class Chosen:
         """A JSON value for a job; ids as text."""
         return {
             "ids": [str(number) for number in self.ids],
-            "query": self.query.to_json() if self.query else None,
+            "query": listing.kept(self.query).to_json() if self.query else None,
         }
 
     @classmethod
@@ -350,7 +350,7 @@ def _record(session: Session, operation: Operation, chosen: Chosen, report: Repo
         "chosen": report.chosen,
         "done": report.done,
         "skipped": report.skipped,
-        "filters": sorted(chosen.query.filters) if chosen.query else None,
+        "filters": chosen.query.names if chosen.query else None,
     }
     model = resource_of(operation).model
     audit.record(

@@ -45,7 +45,7 @@ def export(resource: Resource, wanted: Asked) -> Any:
 
 def _later(resource: Resource, wanted: Asked) -> Any:
     if request.method == "POST":
-        run = jobs.enqueue("export", resource, {"query": wanted.query.to_json()})
+        run = jobs.enqueue("export", resource, {"query": listing.kept(wanted.query).to_json()})
         return answers.saved(gettext("已提交，正在后台生成"), run, follow=True)
     address = url_for(f"{resource.name}.export") + wanted.address(_size=None)
     form = {

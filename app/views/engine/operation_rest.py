@@ -122,6 +122,17 @@ def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
     )
 
 
+def _echo(query: ListQuery) -> dict[str, Any]:
+    """The query as it was sent, with the bounds to confirm: member `query` of the next request."""
+    high_water = query.high_water
+    return {
+        "expected": query.expected,
+        "filters": dict(query.filters),
+        "high_water": None if high_water is None else str(high_water),
+        "organisation": query.organisation,
+    }
+
+
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
@@ -228,8 +239,7 @@ class OperationRest(BaseView):
                 report = rehearsed.report
         found = report_of(report, dry_run=True) | {"job": number > self.declaration.inline_up_to}
         if chosen.query is not None:
-            query = chosen.query.to_json()
-            found["query"] = {name: query[name] for name in sorted(QUERY)}
+            found["query"] = _echo(chosen.query)
         return jsonify(found)
 
     def _queue(self, order: Order, chosen: Chosen, number: int) -> Response:

@@ -12,6 +12,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from app.metadata.actor import Actor
 from app.metadata.errors import N_, KaowuError
 from app.metadata.query import ListQuery
+from app.rules import listing
 
 LIFETIME_SECONDS = 12 * 60 * 60
 
@@ -28,9 +29,10 @@ def _serializer() -> URLSafeTimedSerializer:
 
 
 def seal(query: ListQuery, actor: Actor) -> str:
-    """The token of a query for this actor."""
+    """The token of a query for this actor. It can be read by who holds it, and stands in an
+    address, so it has digests instead of personal text."""
     owner = [actor.passport_id, actor.exam_id]
-    return _serializer().dumps([owner, query.to_json()])
+    return _serializer().dumps([owner, listing.kept(query).to_json()])
 
 
 def unseal(token: str, actor: Actor) -> ListQuery:
