@@ -24,6 +24,7 @@ from app.rules.statistics import engine
 from app.views import request as context
 from app.views.engine import answers, lists
 from app.views.engine.answers import verb
+from app.views.engine.asked import organisation_code
 from app.views.engine.exporting import XLSX
 from app.views.engine.forms import SELECT_UP_TO
 from app.views.texts import joined, text
@@ -60,7 +61,7 @@ class StatisticView(BaseView):
         return engine.compute(
             context.read_session(),
             self.declaration,
-            organisation=request.args.get(ORGANISATION, "")[:10],
+            organisation=organisation_code(request.args.get(ORGANISATION, "")),
             values={name: value for name, value in request.args.items() if name in names},
             clock=context.clock(),
         )

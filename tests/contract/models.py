@@ -243,7 +243,9 @@ OPEN = Operation(
     window=Window.SETUP,
     on=frozenset({On.PAGE}),
     apply=_open_all,
-    fields=(Field(name="name", label="名称", personal=Personal.NONE, required=True),),
+    fields=(
+        Field(name="name", label="名称", personal=Personal.NONE, required=True, max_length=30),
+    ),
 )
 DECLARATIONS = (Hall.__admin__, Word.__admin__, CLOSE, PURGE, OPEN)
 for _declaration in DECLARATIONS:

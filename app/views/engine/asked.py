@@ -9,12 +9,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.metadata.declarations import Resource
+from app.metadata.errors import NotFound
 from app.metadata.fields import Field, Search
 from app.metadata.query import PAGE_SIZES, ListQuery
 from app.rules import listing
 
 #: second input of a range filter
 UNTIL = "-to"
+#: longest code of an organisation
+_CODE_LENGTH = 10
 OWN = ("_page", "_size", "_order", "_org")
 
 
@@ -72,7 +75,7 @@ def asked(resource: Resource, arguments: Mapping[str, str]) -> Asked:
         resource.name,
         _filters(resource, arguments),
         _order(arguments.get("_order", "")),
-        arguments.get("_org", "")[:10],
+        organisation_code(arguments.get("_org", "")),
     )
     size = _number(arguments.get("_size", ""), PAGE_SIZES[0])
     texts = {n: t for n, t in arguments.items() if not n.startswith("_") and t.strip()}
@@ -82,6 +85,14 @@ def asked(resource: Resource, arguments: Mapping[str, str]) -> Asked:
         size if size in PAGE_SIZES else PAGE_SIZES[0],
         texts,
     )
+
+
+def organisation_code(text: str) -> str:
+    """The code of an organisation that an address or a body names, "" for none. Raises NotFound
+    for what cannot be one: a database may not even take it."""
+    if text and not (text.isascii() and text.isalnum() and len(text) <= _CODE_LENGTH):
+        raise NotFound()
+    return text
 
 
 def page_and_size(arguments: Mapping[str, str], known: Iterable[str] = ()) -> tuple[int, int]:

@@ -9,10 +9,12 @@ from flask import request, url_for
 from flask_babel import gettext
 
 from app.metadata.declarations import Grid
+from app.metadata.text import normalise
 from app.metadata.vocabulary import Level
 from app.rules.grids import Choice, Table
 from app.views import request as context
 from app.views.engine import forms, lists
+from app.views.engine.asked import organisation_code
 from app.views.engine.grid_page import Context
 
 PAGE_SIZES = (20, 50, 100)
@@ -21,9 +23,9 @@ _ORGANISATION, _WORDS, _PAGE, _SIZE = NAMES
 
 
 def choice() -> Choice:
-    """The choice of sites."""
-    words = request.args.get(_WORDS, "").strip()[:60]
-    return Choice(request.args.get(_ORGANISATION, "")[:10], words)
+    """The choice of sites. Raises NotFound for what is no code."""
+    words = normalise(request.args.get(_WORDS, ""))[:60]
+    return Choice(organisation_code(request.args.get(_ORGANISATION, "")), words)
 
 
 def number() -> int:

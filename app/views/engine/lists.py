@@ -18,6 +18,7 @@ from app.metadata.errors import N_
 from app.metadata.fields import Computed, Field, Kind, Search, fields_of
 from app.metadata.presenting import columns_of, living_of, title_of
 from app.metadata.query import COUNT_BOUND
+from app.metadata.text import normalise
 from app.metadata.vocabulary import Level, Verb
 from app.models.organisation import Organisation, below
 from app.rules import listing
@@ -54,7 +55,7 @@ def organisations(
     """(code, "(code)name") of the organisations below the actor that `text` is a part of, by
     code; the one of the code `first` before all others."""
     statement = select(Organisation.code, Organisation.name).where(below(actor))
-    if text:
+    if text := normalise(text):
         statement = statement.where(
             Organisation.code.startswith(text, autoescape=True)
             | Organisation.name.contains(text, autoescape=True)

@@ -29,6 +29,7 @@ from app.rules.operations import REASON, Chosen, Report
 from app.views import request as context
 from app.views.engine import jobs
 from app.views.engine.answers import verb
+from app.views.engine.asked import organisation_code
 from app.views.engine.rest import (
     NO_BOOLEAN,
     NO_OBJECT,
@@ -116,7 +117,7 @@ def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
     return ListQuery(
         operation.resource,
         filters,
-        organisation=organisation[:10],
+        organisation=organisation_code(organisation),
         high_water=None if high_water is None else int(high_water),
         expected=expected,
     )

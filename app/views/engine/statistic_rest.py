@@ -12,7 +12,7 @@ from app.metadata.vocabulary import Verb
 from app.rules.statistics import engine
 from app.views import request as context
 from app.views.engine.answers import verb
-from app.views.engine.asked import require_known
+from app.views.engine.asked import organisation_code, require_known
 from app.views.engine.rest import moment
 from app.views.texts import text, texts
 
@@ -54,7 +54,7 @@ class StatisticRest(BaseView):
         table = engine.compute(
             context.read_session(),
             self.declaration,
-            organisation=request.args.get(ORGANISATION, "")[:10],
+            organisation=organisation_code(request.args.get(ORGANISATION, "")),
             values={name: value for name, value in request.args.items() if name in known},
             clock=context.clock(),
         )
