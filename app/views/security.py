@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from app.database.policy import become, elevated
 from app.metadata import registry
+from app.metadata.errors import N_, PolicyDenied
 from app.metadata.vocabulary import Verb
 from app.models.account import Passport
 from app.rules import actors
@@ -46,6 +47,13 @@ class Administrator(UserMixin):
 
     def get_full_name(self) -> str:
         return self.name
+
+
+class EntryUnfinished(PolicyDenied):
+    """Who has logged in has still to change his password or to give his second factor."""
+
+    code = "policy.entry_unfinished"
+    template = N_("登录尚未完成，请先在页面上修改密码或输入动态验证码。")
 
 
 class KaowuSecurity(SecurityManager):
@@ -101,9 +109,9 @@ class KaowuSecurity(SecurityManager):
         exam = context.exam()
         free: frozenset[str] = getattr(self.appbuilder, "kaowu_free_endpoints", frozenset())
         if session.get(TOTP_KEY):
-            return None if request.endpoint in free else redirect(url_for("Entry.totp"))
+            return None if request.endpoint in free else _finish_first("Entry.totp")
         if current_user.must_change or session.get(CHANGE_KEY):
-            return None if request.endpoint in free else redirect(url_for("Entry.password"))
+            return None if request.endpoint in free else _finish_first("Entry.password")
         if exam is not None:
             database = context.read_session()
             g.actor = actors.load_administrator(database, current_user.passport_id, exam)
@@ -134,3 +142,10 @@ class KaowuSecurity(SecurityManager):
 
     def add_permissions_menu(self, view_menu_name: str) -> None:
         """See add_permissions_view."""
+
+
+def _finish_first(endpoint: str) -> Any:
+    """To the page that comes first; a program is told so."""
+    if request.path.startswith("/api/"):
+        raise EntryUnfinished()
+    return redirect(url_for(endpoint))

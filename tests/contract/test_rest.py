@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from app.database.keys import digest
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
 from app.metadata.vocabulary import Level
 from tests.contract.models import Hall
 from tests.contract.world import World
-from tests.factories import id_number
+from tests.factories import id_number, make_passport
 
 GOOD = {"name": "接口", "seats": 25, "colour": "green", "price": "72.50"}
 
@@ -179,3 +181,14 @@ def test_rest_is_opt_in(world: World) -> None:
 def test_hole_15_there_is_no_token_log_in(world: World) -> None:
     answer = world.nobody().rest("POST", "/security/login", {"username": "x", "password": "x"})
     assert answer.status_code in (400, 404)
+
+
+def test_a_program_is_told_that_its_log_in_is_not_finished(world: World) -> None:
+    """The page leads on; JSON does not."""
+    with unit_of_work(world.runtime.factory, system("seed")) as session:
+        owner = make_passport(session, must_change=True)
+    browser = world.nobody()
+    browser.client.set_cookie("kaowu_admin", world.cookie(owner), path="/admin")
+    answer = browser.rest("GET", "/test_hall/")
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "policy.entry_unfinished")
+    assert browser.get("/test-hall/").status_code == 302
