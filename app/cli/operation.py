@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import click
 
-from app.cli.running import assignments, declared
+from app.cli.running import assignments, declared, finish, machine_here
+from app.cli.running import report as report_of
 from app.cli.shell import (
     Acting,
     Shell,
@@ -21,6 +22,7 @@ from app.cli.shell import (
 from app.cli.texts import _
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading, run_unit
+from app.jobs import engine
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation
@@ -72,7 +74,7 @@ def operation(
     values: tuple[str, ...],
     reason: str | None,
 ) -> None:
-    """Choose rows, ask once with their number, run in one transaction, print every outcome."""
+    """Choose rows, ask once with their number, run all of them or none, print every outcome."""
     if listed:
         _list()
         return
@@ -89,8 +91,12 @@ def operation(
         _tell_effects(session, declaration, chosen, given)
     if not (yes or dry_run) and not click.confirm(_question(declaration, number), err=True):
         raise click.Abort
-    report = _run(shell, actor, declaration, chosen, given, dry_run=dry_run)
-    if not _print(report, dry_run=dry_run):
+    if number > declaration.inline_up_to and not dry_run:
+        told = _run_as_job(shell, actor, declaration, chosen, given, number=number)
+    else:
+        report = _run(shell, actor, declaration, chosen, given, dry_run=dry_run)
+        told = _print(report, dry_run=dry_run)
+    if not told:
         ctx.exit(1)
 
 
@@ -201,6 +207,42 @@ def _run(
         return run_unit(shell.factory, actor, work, request_id=shell.request_id)
     except operations.Rehearsed as rehearsed:
         return rehearsed.report
+
+
+def _run_as_job(
+    shell: Shell,
+    actor: Actor,
+    declaration: Operation,
+    chosen: Chosen,
+    values: Mapping[str, object],
+    *,
+    number: int,
+) -> bool:
+    """More rows than the page does at once: the page's job, run here; False as from `_print`.
+
+    The job shows its progress to others, can be cancelled, and asks the windows again at its end.
+    """
+    parameters = chosen.to_json() | {"values": dict(values)}
+    job_id = run_unit(
+        shell.factory,
+        actor,
+        lambda session: (
+            engine.enqueue(
+                session,
+                machine_here(shell),
+                kind="operation",
+                declaration=declaration,
+                parameters=parameters,
+                total=number,
+            ).id
+        ),
+        request_id=shell.request_id,
+    )
+    ended = finish(shell, job_id)
+    if not report_of(ended):
+        return False
+    skipped = ended.result.get("error_count", 0)
+    return not skipped or skipped < ended.progress
 
 
 def _print(report: Report, *, dry_run: bool) -> bool:

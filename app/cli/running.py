@@ -13,7 +13,7 @@ from app.adapters.queue import JobQueue
 from app.cli.shell import Shell, complain, say
 from app.cli.texts import _
 from app.database.unit_of_work import reading
-from app.jobs import engine
+from app.jobs import bulk, engine  # noqa: F401 - bulk registers its handlers
 from app.jobs.machine import Machine
 from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry

@@ -132,6 +132,7 @@ def header() -> dict[str, Any] | None:
             "preview": url_for("Preview.index") if actor.is_super else None,
         },
         "preview": context.previewed(),
+        "preview_shown": context.shows_preview(),
         "languages": [
             {
                 "code": code,

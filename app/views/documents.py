@@ -85,7 +85,8 @@ class _Page:
             one.name: request.args.get(one.name, forms.as_text(one, one.default))
             for one in self.declaration.parameters
         }
-        refusal = text(documents.why_not(self.session, self.declaration, texts, context.clock()))
+        clock = context.shown_clock()
+        refusal = text(documents.why_not(self.session, self.declaration, texts, clock))
         active = documents.active_runs(self.session, self.declaration)
         rows = [self._running(run) for run in active]
         rows += self._failed(active)
@@ -213,7 +214,7 @@ class _Page:
         self, row: DocumentFile, stored: StoredFile, names: Mapping[int, str]
     ) -> dict[str, Any]:
         decision = policy.check(
-            self.session, self.declaration, Verb.DOWNLOAD, self.actor, context.clock()
+            self.session, self.declaration, Verb.DOWNLOAD, self.actor, context.shown_clock()
         )
         download = {
             "label": gettext("下载"),

@@ -101,7 +101,7 @@ class ImportPage(BaseView):
 
     def _page(self, errors: dict[str, list[str]] | None = None, status: int = 200) -> Any:
         session, declaration, acting = context.read_session(), self.declaration, context.actor()
-        refusal = reason_against(session, declaration, Verb.RUN)
+        refusal = reason_against(session, declaration, Verb.RUN, context.shown_clock())
         imports_here = granted(declaration, Verb.RUN, acting)
         run = self._run()
         return answers.page(

@@ -204,7 +204,7 @@ class ProvinceNotice(BaseView):
         session, actor = context.read_session(), context.actor()
         name = self.declaration.name
         current = notices.notice_of(session, province.id)
-        decision = policy.check(session, self.declaration, Verb.EDIT, actor, context.clock())
+        decision = policy.check(session, self.declaration, Verb.EDIT, actor, context.shown_clock())
         told = [effect_notice(why.effects)] if why.effects else []
         if decision.refusal is not None and not isinstance(decision.refusal, policy.NoVerb):
             told.append({"text": text(decision.refusal), "tone": "warn"})

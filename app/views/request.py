@@ -58,8 +58,13 @@ def previewed() -> dt.datetime | None:
 def shown_clock() -> Clock:
     """By which a page shows the states of windows. Never for what is saved, run or downloaded:
     a request that may change anything gets the server's clock."""
-    moment = previewed() if request.method in ("GET", "HEAD") else None
+    moment = previewed() if shows_preview() else None
     return clock() if moment is None else fixed(moment)
+
+
+def shows_preview() -> bool:
+    """Does this page show the previewed moment? One that answers what was sent shows now."""
+    return request.method in ("GET", "HEAD")
 
 
 def request_id() -> str:

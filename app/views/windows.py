@@ -74,14 +74,14 @@ class Windows(BaseView):
     @expose("/")
     @verb(Verb.VIEW)
     def index(self) -> Any:
-        session, acting, at = context.read_session(), context.actor(), context.shown_clock()()
-        is_site = acting.level is Level.SITE
+        session, acting, clock = context.read_session(), context.actor(), context.shown_clock()
+        at, is_site = clock(), acting.level is Level.SITE
         rows = self._rows(session) if not is_site else [session.get(Organisation, acting.site_id)]
         size = request.args.get("size", type=int)
         size = size if size in _PAGE_SIZES else 20
         number = max(request.args.get("page", 1, type=int), 1)
         start = min((number - 1) * size, max(len(rows) - 1, 0) // size * size)
-        may = check(session, WINDOWS, Verb.EDIT, acting, context.clock()).allowed and not is_site
+        may = check(session, WINDOWS, Verb.EDIT, acting, clock).allowed and not is_site
         shown = rows[start : start + size]
         own = windows.load(session, acting.organisation_id)
         return answers.page(
@@ -174,7 +174,7 @@ class Windows(BaseView):
                     ],
                 }
             )
-        reminders = window_setting.unset_reminders(session, context.clock())
+        reminders = window_setting.unset_reminders(session, context.shown_clock())
         if reminders:
             head = gettext("离考试不足十天，以下考点尚有操作时间未设置：")
             found.append({"text": head, "tone": "warn", "lines": reminders})

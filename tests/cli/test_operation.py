@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -10,12 +11,14 @@ from sqlalchemy.orm import sessionmaker
 
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading
+from app.metadata import registry
 from app.metadata.actor import system
 from app.metadata.vocabulary import Verb
 from app.models.audit import AuditEntry
+from app.models.job import JobRun
 from app.models.organisation import Organisation
 from app.models.registration import Registration
-from app.rules import effects
+from app.rules import effects, operations
 from tests.cli.conftest import Kaowu, lines
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
@@ -132,6 +135,33 @@ def test_what_is_wrong_or_not_allowed_is_said(
     said = on_demo("operation", *options)
     assert (said.code, said.out) == (code, "")
     assert sentence in said.err
+
+
+@SQLITE
+def test_more_rows_than_the_page_does_at_once_are_its_job(
+    on_demo: Kaowu, demo_factory: sessionmaker[KaowuSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same report and exit status; the job is in the list of jobs."""
+    name = "registration_approve"
+    smaller = replace(registry.get(name), inline_up_to=1)  # type: ignore[call-arg]
+    monkeypatch.setitem(registry._declarations, name, smaller)
+    monkeypatch.setattr(operations, "CHUNK", 2)
+    waiting = _reviewed(demo_factory, "pending")
+    assert len(waiting) > 2
+    done = on_demo(*PENDING, *SITE, "--yes")
+    assert (done.code, done.err) == (0, "")
+    assert lines(done.out)[0].startswith("任务 ")
+    assert lines(done.out)[1:] == [f"  完成 {len(waiting)}", "  跳过 0"]
+    assert _reviewed(demo_factory, "pending") == []
+    ids = ",".join(map(str, waiting))
+    again = on_demo("operation", "registration_approve", "--ids", ids, *SITE, "--yes")
+    assert (again.code, lines(again.out)[1:]) == (1, ["  完成 0", f"  跳过 {len(waiting)}"])
+    assert len(lines(again.err)) == len(waiting)
+    with reading(demo_factory, system("test")) as session:
+        runs = session.scalars(select(JobRun).where(JobRun.kind == "operation")).all()
+        assert [(run.state, run.total, run.on_behalf_of) for run in runs] == [
+            ("done", len(waiting), None)
+        ] * 2
 
 
 @SQLITE

@@ -8,10 +8,16 @@ from dataclasses import replace
 import pytest
 from flask import g, session
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from app.database.unit_of_work import unit_of_work
+from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level
+from app.models.account import AdminBinding
+from app.models.roster import RosterPolicy
 from app.views import request as context
 from tests.contract.world import Browser, World, text_of
+from tests.factories import bind_administrator, seeding
 from tests.views.conftest import SUPER, walk_phone
 
 PATH = "/preview/"
@@ -24,6 +30,32 @@ WINDOWS = "/operation-window/?level=site"
 def superuser(office: World) -> Browser:
     """Logged in anew for each test: the moment is kept in the cookie."""
     return office.browser(*SUPER)
+
+
+@pytest.fixture(scope="module")
+def site_people(office: World) -> None:
+    """A superuser whom windows bind: one of a site, as the rules allow but nobody is made."""
+    with unit_of_work(office.runtime.factory, system("seed")) as session:
+        owner, _ = bind_administrator(session, office.tree, Level.SITE, name="考点")
+        with seeding(session):
+            row = session.scalars(
+                select(AdminBinding).where(AdminBinding.passport_id == owner.id)
+            ).one()
+            row.is_super = True
+        policy = session.scalars(
+            select(RosterPolicy).where(RosterPolicy.site_id == office.tree.site.id)
+        ).first()
+        with seeding(session):
+            if policy is None:
+                policy = RosterPolicy(**office.tree.path(office.tree.site))
+                session.add(policy)
+            policy.roster_enabled = True
+    office.people[Level.SITE, 9] = owner
+
+
+@pytest.fixture
+def site_superuser(office: World, site_people: None) -> Browser:
+    return office.browser(Level.SITE, 9)
 
 
 def test_windows_are_shown_as_of_the_moment_until_the_preview_ends(superuser: Browser) -> None:
@@ -39,6 +71,47 @@ def test_windows_are_shown_as_of_the_moment_until_the_preview_ends(superuser: Br
     assert superuser.post(PATH).status_code == 302  # the button of the flag
     assert FLAG not in text_of(superuser.get("/"))
     assert text_of(superuser.get(WINDOWS)) == before
+
+
+PAGES = (
+    "/site-settings/",
+    "/capacity/",
+    "/preference/",
+    "/site-notice/",
+    "/online-time/",
+    "/student-record-import/",
+    "/class-option/",
+    "/room/",
+    "/small-tickets/",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_shows_the_present_under_the_flag(
+    office: World, site_superuser: Browser, path: str
+) -> None:
+    """Settings of a site, grids, imports, lists, documents: all tell their windows as of then."""
+    now = text_of(site_superuser.get(path))
+    assert site_superuser.post(PATH, {"moment": LATER}).status_code == 302
+    later = text_of(site_superuser.get(path))
+    assert FLAG in later
+    if path != "/small-tickets/":  # no window binds making them
+        assert "进行中" not in later
+        assert "已结束" in later or "当前不在" in later
+        assert "当前不在" not in now
+    site_superuser.post(PATH)
+    site_superuser.get("/")  # takes the message
+    assert text_of(site_superuser.get(path)) == now
+
+
+def test_a_page_that_answers_what_was_sent_says_that_it_shows_now(
+    site_superuser: Browser,
+) -> None:
+    assert site_superuser.post(PATH, {"moment": LATER}).status_code == 302
+    answer = text_of(site_superuser.post("/student-record-import/", {}))
+    assert FLAG not in answer
+    assert "按服务器的当前时间显示，不按 2035-01-01 08:00:00" in answer
+    assert "当前不在" not in answer
 
 
 def test_a_moment_that_is_none_is_refused(superuser: Browser) -> None:

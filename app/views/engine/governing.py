@@ -29,7 +29,7 @@ def line_of(
 ) -> tuple[Context, WindowState]:
     """One organisation's window: when it is, and its state now in a word."""
     interval = windows.load(session, organisation_id)[window]
-    state = interval.state(context.clock()())
+    state = interval.state(context.shown_clock()())
     tag = {"text": gettext(state.label), "tone": _TONES.get(state, "off")}
     return {"label": label, "interval": text(interval.show()), "state": tag}, state
 

@@ -56,7 +56,7 @@ class GridView(BaseView):
         """The grid; with `typed`, what was typed stands in the cells again."""
         session, actor = context.read_session(), context.actor()
         reason = availability.reason_for(session, self.declaration.name, actor)
-        refusal = grids.refusal(session, self.declaration, context.clock())
+        refusal = grids.refusal(session, self.declaration, context.shown_clock())
         is_open = reason is None and refusal is None
         table, kept = self._table(typed)
         last = self._history(table)
@@ -204,7 +204,7 @@ class GridView(BaseView):
         """The question before saving; `code` is the row of the dialog."""
         session = context.read_session()
         availability.require(session, self.declaration.name, context.actor())
-        refusal = grids.refusal(session, self.declaration, context.clock())
+        refusal = grids.refusal(session, self.declaration, context.shown_clock())
         typed = self._typed(sent, seen)
         examined = typed.examined
         if refusal is not None or examined is None or not examined.is_good or notes:
@@ -290,7 +290,7 @@ class GridView(BaseView):
         session = context.read_session()
         if request.method == "GET":
             availability.require(session, self.declaration.name, context.actor())
-            if refusal := grids.refusal(session, self.declaration, context.clock()):
+            if refusal := grids.refusal(session, self.declaration, context.shown_clock()):
                 raise refusal
             return self._row_form(code, Typed(), [], status=200)
         sent, seen = grid_form.typed(request.form)
@@ -357,7 +357,7 @@ class GridFiles(GridView):
         """A workbook into the cells; then the same preview and the same errors."""
         session, actor = context.read_session(), context.actor()
         availability.require(session, self.declaration.name, actor)
-        if refusal := grids.refusal(session, self.declaration, context.clock()):
+        if refusal := grids.refusal(session, self.declaration, context.shown_clock()):
             note = {"text": context.message_of(refusal), "tone": "bad"}
             return self._page(Typed(), notices=[note], status=422)
         columns = self.declaration.columns(session, actor)

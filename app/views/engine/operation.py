@@ -67,7 +67,8 @@ class OperationView(BaseView):
         session, actor = context.read_session(), context.actor()
         for name in (self.declaration.name, self.declaration.resource):
             availability.require(session, name, actor)
-        policy.check(session, self.declaration, Verb.RUN, actor, context.clock()).require()
+        clock = context.shown_clock()
+        policy.check(session, self.declaration, Verb.RUN, actor, clock).require()
         fields = self._fields()
         values: dict[str, Any] = {field.name: field.default for field in fields}
         resource = operations.resource_of(self.declaration)

@@ -32,7 +32,7 @@ def described(declaration: Declaration, verb: Verb, address: str) -> dict[str, A
         "label": gettext(declaration.label),
         "help": gettext(declaration.help) if declaration.help else "",
         "address": address,
-        "refusal": reason_against(context.read_session(), declaration, verb),
+        "refusal": reason_against(context.read_session(), declaration, verb, context.clock()),
     }
 
 

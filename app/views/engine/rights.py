@@ -91,12 +91,14 @@ class Rights:
         return list(found.values())
 
 
-def reason_against(session: Session, declaration: Declaration, verb: Verb) -> str | None:
-    """Why the session's actor cannot do it here and now, in one sentence of his language: the
+def reason_against(
+    session: Session, declaration: Declaration, verb: Verb, clock: Clock
+) -> str | None:
+    """Why the session's actor cannot do it here by this clock, in one sentence of his language: the
     page is not used, no right, outside the window, history. None where he can."""
     actor = context.actor()
     reason = availability.reason_for(session, declaration.name, actor)
     if reason is not None:
         return text(reason)
-    refusal = check(session, declaration, verb, actor, context.clock()).refusal
+    refusal = check(session, declaration, verb, actor, clock).refusal
     return text(refusal) if refusal is not None else None

@@ -106,7 +106,7 @@ def governed(page: lists.ListPage, row: Any) -> Context | None:
     window = page.resource.window
     if window is None:
         return None
-    now = request_context.clock()()
+    now = request_context.shown_clock()()
     places = [(gettext("考点"), getattr(row, "site_id", None))]
     bound = page.actor.level in page.resource.binds
     if page.superior and bound and granted(page.resource, Verb.EDIT, page.actor):
