@@ -31,11 +31,11 @@ from sqlalchemy.orm import Session
 
 from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
 from app.metadata.actor import Actor
-from app.metadata.errors import KaowuError
 from app.metadata.vocabulary import Level
-from app.models.capacity import UNLIMITED, CapacityPool
+from app.models.capacity import CapacityPool
 from app.models.registration import HOLDING, Entry
-from app.models.settings import SiteSubject
+from app.models.settings import SiteSettings, SiteSubject
+from app.rules.capacity_limits import quota_refusal, refusals
 from app.rules.capacity_pools import (
     MINIMUM_TOTAL,
     TOTAL,
@@ -184,12 +184,14 @@ def _in_scope(actor: Actor, site: AtSite) -> bool:
 def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> None:
     """Set capacities ({pool: limit}) under the caller's permit; the log names every change.
 
-    The subjects are held first, so that none is deleted below its seats (R11.5); then all pools
-    of the site are locked in the global order, so that no claim slips in between.
+    The switch of intentions and the subjects are held first, so that neither changes below the
+    seats (R11.5, R14); then all pools of the site are locked in the global order, so that no claim
+    slips in between.
     Raises the first of `refusals`, or SubjectNotOffered.
     """
     _require_permit(session)
     _site(session, site)
+    days_count = bool(with_days(session, [site.site_id], lock=True))
     missing = _not_offered(session, site, limits)
     rows = session.scalars(
         select(CapacityPool)
@@ -204,7 +206,7 @@ def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> Non
         if limits[pool] or pool not in pools:
             raise SubjectNotOffered(what=pool_label(pool))
     present = {pool: (row.capacity, row.used) for pool, row in pools.items()}
-    for error in refusals(present, limits).values():
+    for error in refusals(present, limits, days_count=days_count).values():
         raise error
     for pool, limit in limits.items():
         if pool in pools:
@@ -214,26 +216,21 @@ def set_limits(session: Session, site: AtSite, limits: Mapping[str, int]) -> Non
     session.flush()
 
 
-def refusals(present: Mapping[str, tuple[int, int]], limits: Mapping[str, int]) -> Refusals:
-    """Why these limits cannot be set, each at the pool that stands in the way; empty: they can.
+def with_days(
+    session: Session, site_ids: Iterable[int | None], *, lock: bool = False
+) -> set[int | None]:
+    """Those of these sites that allow intentions: only there quotas bind the total (R13.8).
 
-    `present` is {pool: (capacity, used)} of the site. LimitOutOfRange, TotalTooSmall,
-    LimitBelowUsed at a pool of `limits`; then PreferenceQuotaTooLarge at the days that are set
-    too high, or at the total where that is lowered below them.
+    With `lock` the switch stays until the transaction ends; it is locked before the pools.
     """
-    found: Refusals = {}
-    for pool, limit in limits.items():
-        error = _limit_refusal(pool, limit, present.get(pool, (0, 0))[1])
-        if error is not None:
-            found[pool] = error
-    if found:
-        return found
-    kept = {pool: capacity for pool, (capacity, _) in present.items()}
-    error = _quota_refusal(kept | dict(limits))
-    if error is not None:
-        days = [pool for pool in limits if pool[2:] in error.parameters["days"]]
-        found = dict.fromkeys(days or [TOTAL], error)
-    return found
+    rows = (
+        select(SiteSettings.site_id, SiteSettings.preference_allowed)
+        .where(SiteSettings.site_id.in_(site_ids))
+        .order_by(SiteSettings.id)
+    )
+    if lock:
+        rows = rows.with_for_update(read=True)
+    return {site_id for site_id, allowed in session.execute(rows) if allowed}
 
 
 def _new_pool(site: AtSite, pool: str, limit: int) -> CapacityPool:
@@ -265,32 +262,6 @@ def _not_offered(session: Session, site: AtSite, pools: Iterable[str]) -> list[s
         .with_for_update(read=True)
     )
     return [subject_pool(code) for code in sorted(subjects - set(session.scalars(offered)))]
-
-
-def _limit_refusal(pool: str, limit: int, used: int) -> KaowuError | None:
-    what = pool_label(pool)
-    # 0 is 不开考 for a subject; the total and the days need at least one (R13.3, R14.2)
-    minimum = 0 if pool.startswith("S:") else 1
-    whole = isinstance(limit, int) and not isinstance(limit, bool)
-    if not whole or not minimum <= limit <= UNLIMITED:
-        return LimitOutOfRange(what=what, minimum=minimum, maximum=UNLIMITED)
-    if pool == TOTAL and limit < MINIMUM_TOTAL:
-        return TotalTooSmall(minimum=MINIMUM_TOTAL)
-    if limit < used:
-        return LimitBelowUsed(what=what, used=used)
-    return None
-
-
-def _quota_refusal(limits: Mapping[str, int]) -> PreferenceQuotaTooLarge | None:
-    total = limits.get(TOTAL)
-    quotas = {pool[2:]: limit for pool, limit in limits.items() if pool.startswith("D:")}
-    if total is None or not quotas:
-        return None
-    half = total // 2
-    wrong = [day for day, quota in sorted(quotas.items()) if quota > half]
-    if not wrong and sum(quotas.values()) > total:
-        wrong = sorted(quotas)
-    return PreferenceQuotaTooLarge(total=total, half=half, days=wrong) if wrong else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +338,7 @@ __all__ = [
     "look",
     "move",
     "pool_label",
+    "quota_refusal",
     "recount",
     "refusals",
     "release",
@@ -374,4 +346,5 @@ __all__ = [
     "seats_of",
     "set_limits",
     "subject_pool",
+    "with_days",
 ]

@@ -105,6 +105,8 @@ def read(
     session: Session, sites: Sequence[Organisation], _columns: object, lock: bool
 ) -> dict[int, dict[str, GridCell]]:
     """The limits; a subject that the site offers without a limit counts as 0 (R13.3a)."""
+    if lock:
+        capacity.with_days(session, [site.id for site in sites], lock=True)
     found: dict[int, dict[str, GridCell]] = {}
     offered = subjects_of(session, sites, lock=lock)
     for site_id, pools in pools_of(session, sites, lock=lock).items():
@@ -124,9 +126,11 @@ def check(session: Session, changes: Sequence[GridChange]) -> dict[tuple[int, st
     """R13.3, R13.5, R13.6, R13.8: every refusal of `capacity`, in its cell."""
     found: dict[tuple[int, str], Message] = {}
     pools = pools_of(session, [change.site for change in changes])
+    days = capacity.with_days(session, [change.site.id for change in changes])
     for change in changes:
         present = {name: (row.capacity, row.used) for name, row in pools[change.site.id].items()}
-        for pool, error in capacity.refusals(present, change.after).items():
+        refusals = capacity.refusals(present, change.after, days_count=change.site.id in days)
+        for pool, error in refusals.items():
             found[change.site.id, pool] = error.as_message()
         if change.value(TOTAL) is None:
             found[change.site.id, TOTAL] = Message(N_("请先设置总科次数"))

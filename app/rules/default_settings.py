@@ -24,6 +24,7 @@ from app.rules.crud import Context, before
 from app.rules.effects import effects
 from app.rules.general_settings import SiteInUse
 from app.rules.operations import OperationContext
+from app.rules.preference_switch import outgrown
 
 
 class OthersDefaults(PolicyDenied):
@@ -85,6 +86,8 @@ def _apply(
 ) -> list[RowOutcome]:
     actor = actor_of(session)
     wanted = defaults_for(session, actor.exam_id or 0, actor.province_id)
+    switched_on = [row.site_id for row in rows if not row.preference_allowed]
+    refused = outgrown(session, switched_on) if wanted.get("preference_allowed") else {}
     outcomes = []
     for row in rows:
         title = row.site.display if row.site else ""
@@ -95,6 +98,8 @@ def _apply(
         if found.get("open") is False:
             count = affected.registrations(session, row.site_id)
             reason = SiteInUse(count=count).as_message() if count else reason
+        if not reason and row.site_id in refused:
+            reason = refused[row.site_id].as_message()
         if not reason:
             for name, value in found.items():
                 setattr(row, name, value)

@@ -22,6 +22,7 @@ from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import changed, effects
 from app.rules.operations import OperationContext
+from app.rules.preference_switch import outgrown
 
 
 class SiteInUse(KaowuError):
@@ -274,12 +275,15 @@ def _apply_preference(
     session: Session, rows: Sequence[SiteSettings], values: Any, _context: OperationContext
 ) -> list[RowOutcome]:
     allowed = values["allowed"] == "1"
+    refused = outgrown(session, [row.site_id for row in rows]) if allowed else {}
     outcomes = []
     for row in rows:
-        same = row.preference_allowed == allowed
-        row.preference_allowed = allowed
-        reason = N_("设置没有变化") if same else ""
-        outcomes.append(RowOutcome(row.id, _title(row), not same, reason))
+        reason: str = N_("设置没有变化") if row.preference_allowed == allowed else ""
+        if not reason and row.site_id in refused:
+            reason = refused[row.site_id].as_message()
+        if not reason:
+            row.preference_allowed = allowed
+        outcomes.append(RowOutcome(row.id, _title(row), not reason, reason))
     session.flush()
     return outcomes
 

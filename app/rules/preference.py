@@ -152,7 +152,7 @@ def check(session: Session, changes: Sequence[GridChange]) -> dict[tuple[int, st
 def _errors(change: GridChange, pools: Mapping[str, CapacityPool]) -> dict[str, str | Message]:
     quotas = {name: value for name, value in change.after.items() if name != SWITCH}
     if not quotas:
-        return {}
+        return _kept_quotas(pools) if change.after.get(SWITCH) else {}
     if not change.value(SWITCH):
         return dict.fromkeys(quotas, _ALLOW_FIRST)
     if TOTAL not in pools:
@@ -166,6 +166,15 @@ def _errors(change: GridChange, pools: Mapping[str, CapacityPool]) -> dict[str, 
     for name, error in capacity.refusals(present, quotas).items():
         found[name] = error.as_message()
     return found
+
+
+def _kept_quotas(pools: Mapping[str, CapacityPool]) -> dict[str, str | Message]:
+    """Quotas that were set before intentions were switched off must still fit the total (R13.8):
+    the switch alone is not enough otherwise."""
+    error = capacity.quota_refusal({name: row.capacity for name, row in pools.items()})
+    if error is None:
+        return {}
+    return {f"D:{day}": error.as_message() for day in error.parameters["days"]}
 
 
 def save(session: Session, change: GridChange) -> None:

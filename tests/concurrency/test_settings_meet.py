@@ -1,4 +1,4 @@
-"""R11.2, R11.3, R14.1, R30.3: somebody builds on a setting while somebody else takes it away."""
+"""R11.2, R11.3, R13.8, R14, R30.3: what somebody builds on does not go at the same moment."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ from app.metadata.vocabulary import Level
 from app.models.arrangement import Room, Sitting
 from app.models.capacity import CapacityPool
 from app.models.exam import ExamDay, ExamSubject
-from app.models.settings import ProvinceSubject, SiteSubject
-from app.rules import crud, grids
+from app.models.organisation import Organisation
+from app.models.settings import ProvinceSubject, SiteSettings, SiteSubject
+from app.rules import capacity, crud, grids, operations
 from app.rules.capacity import day_pool
-from app.rules.preference import PREFERENCE
+from app.rules.capacity_grid import CAPACITY
+from app.rules.general_settings import PREFERENCE as SWITCH
+from app.rules.operations import Chosen
+from app.rules.preference import PREFERENCE, settings_of
 from app.runtime import load_declarations
 from tests import factories
 from tests.concurrency.clients import Crowd, crowd, together, wait_for_waiter
@@ -83,6 +87,15 @@ def add_sitting(_clients: Crowd, session: KaowuSession) -> None:
     crud.create(session, resource("sitting"), values)
 
 
+def lower_total(clients: Crowd, session: KaowuSession) -> None:
+    grids.save(session, CAPACITY, {clients.tree.sites[1].code: {"TOTAL": "110"}}, {})
+
+
+def switch_on(clients: Crowd, session: KaowuSession) -> object:
+    row = settings_of(session, clients.tree.sites[1:])[clients.tree.sites[1].id]
+    return operations.run(session, SWITCH, Chosen(ids=(row.id,)), {"allowed": "1"})
+
+
 def offered(code: str, *conditions: Any) -> Any:
     """Does the site offer the subject though its province does not, or on other days?"""
     province = select(ProvinceSubject.id).where(ProvinceSubject.subject_code == code, *conditions)
@@ -133,13 +146,29 @@ MEETINGS = {
             Sitting.day == SECOND, ~select(ExamDay.id).where(ExamDay.day == SECOND).exists()
         ),
     ),
+    "quotas that do not fit are switched on": Meeting(
+        lower_total,
+        Level.PROVINCE,
+        switch_on,
+        Level.PROVINCE,
+        select(SiteSettings)
+        .join(CapacityPool, CapacityPool.site_id == SiteSettings.site_id)
+        .where(
+            SiteSettings.preference_allowed,
+            CapacityPool.pool == "TOTAL",
+            CapacityPool.capacity == 110,
+            CapacityPool.site_id.in_(select(Organisation.id).where(Organisation.code == "990702")),
+        ),
+    ),
 }
 
 
 def prepare(session: KaowuSession, clients: Crowd) -> None:
-    """The site may have intentions and has a room; the session has one subject more."""
+    """The site may have intentions and has a room; the session has one subject more. Another
+    site has quotas and may not have intentions."""
     tree = clients.tree
     factories.set_settings(session, tree.site, preference_allowed=True)
+    factories.add_site(session, tree, "990702", total=200, day_quota=60, preference_allowed=False)
     with factories.seeding(session):
         session.add(Room(**tree.path(tree.site), number="01", address="一号楼"))
         subject = {"name": "嵌入式系统开发", "level": "3", "minutes": 120}
@@ -191,4 +220,6 @@ def test_without_the_shared_lock_settings_contradict_each_other(
     fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "share", lambda _session, _names: None)
+    looking = capacity.with_days
+    monkeypatch.setattr(capacity, "with_days", lambda *asked, **_lock: looking(*asked))
     assert met(fresh_database, guarded=False) == dict.fromkeys(MEETINGS, True)
