@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+from app.metadata.errors import N_
+from app.metadata.text import Bad
+
 STAR = "*"
 _ID_NUMBER = re.compile(r"[0-9]{17}[0-9Xx]")
 _MOBILE = re.compile(r"[0-9]{11}")
@@ -44,6 +47,19 @@ def mask_email(value: str) -> str:
     if not at:
         return STAR * 3
     return f"{name[0] if len(name) > 1 else ''}{STAR * 3}@{host}"
+
+
+def mask_address(value: str) -> str:
+    """`江苏省苏州市****`: the town at most; the star count says nothing about the length."""
+    return value[: min(6, len(value) // 2)] + STAR * 4 if value else ""
+
+
+def unmasked(value: str) -> str:
+    """Check of a value that forms and exports show masked: refuses one that still is, as when
+    part of it was typed over. Raises `Bad` (mask.kept)."""
+    if STAR * 3 in value:
+        raise Bad("mask.kept", N_("内容含有遮盖用的“***”，请填写完整内容；不修改时请保持原样"))
+    return value
 
 
 def mask_account(value: str) -> str:

@@ -11,7 +11,7 @@ from app.database.base import PLUMBING, Encrypted
 from app.metadata.errors import N_
 from app.metadata.fields import Kind, Search, col
 from app.metadata.id_numbers import searched_numbers
-from app.metadata.masking import mask_email, mask_id, mask_mobile
+from app.metadata.masking import mask_address, mask_email, mask_id, mask_mobile, unmasked
 from app.metadata.text import (
     normalise_email,
     normalise_name,
@@ -86,7 +86,8 @@ class PersonalData:
         String(6), info=col(N_("邮编"), Personal.NONE, checks=(normalise_postcode,))
     )
     address: Mapped[str | None] = mapped_column(
-        String(100), info=col(N_("联系地址"), Personal.PERSONAL)
+        String(100),
+        info=col(N_("联系地址"), Personal.PERSONAL, mask=mask_address, checks=(unmasked,)),
     )
     mobile: Mapped[str | None] = mapped_column(
         Encrypted(20),

@@ -12,10 +12,13 @@ from app.metadata.masking import (
     STAR,
     last_four,
     mask_account,
+    mask_address,
     mask_email,
     mask_id,
     mask_mobile,
+    unmasked,
 )
+from app.metadata.text import Bad
 
 LENGTH_KEPT = [mask_id, mask_mobile, mask_account]
 
@@ -38,7 +41,15 @@ def test_short_documents_and_landlines_show_less() -> None:
     assert mask_email("nothing") == "***"
 
 
-@pytest.mark.parametrize("mask", [*LENGTH_KEPT, mask_email, last_four])
+def test_an_address_shows_the_town_at_most() -> None:
+    assert mask_address("测试省测试市演示路123号") == "测试省测试市****"
+    assert mask_address("某村口") == "某****"
+    with pytest.raises(Bad):
+        unmasked("测试省测试市****2号")
+    assert unmasked("测试省*号") == "测试省*号"
+
+
+@pytest.mark.parametrize("mask", [*LENGTH_KEPT, mask_email, mask_address, last_four])
 def test_empty_stays_empty(mask: Callable[[str], str]) -> None:
     assert mask("") == ""
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -288,6 +289,27 @@ def test_r21_2_all_results_are_deleted_after_their_number_was_typed(
     with office.looking() as session:
         left = session.scalars(select(StudentRecord.name).where(StudentRecord.name.like("陈%")))
         assert left.all() == []
+
+
+@pytest.mark.parametrize("level", [Level.CITY, Level.SITE])
+def test_5_contacts_are_masked_on_page_and_rest(office: World, level: Level) -> None:
+    """All of them, also where somebody lives; a look in full is logged, and not for cities."""
+    contacts: dict[str, Any] = {
+        "mobile": "13812341234",
+        "email": "zhang@example.com",
+        "address": "测试省远村路9号",
+    }
+    with unit_of_work(office.runtime.factory, system("seed")) as session:
+        row = add_record(session, office.tree, name="周址", **contacts)
+    browser = office.browser(level)
+    shown = text_of(browser.get(f"/student-record/show/{row.id}"))
+    told = browser.rest("GET", f"/student_record/{row.id}").get_json()
+    for name, value in contacts.items():
+        assert value not in shown
+        assert "***" in told[name]
+    opened = browser.post(f"/student-record/reveal/{row.id}")
+    assert opened.status_code == (403 if level is Level.CITY else 200)
+    assert (contacts["address"] in text_of(opened)) == (level is Level.SITE)
 
 
 def test_r21_export_has_masked_numbers(office: World) -> None:
