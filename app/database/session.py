@@ -9,6 +9,7 @@ from collections import deque
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,6 +18,9 @@ from app.database import policy
 
 #: Execution option of a transaction that writes; without it a transaction is read-only.
 WRITES = "kaowu_writes"
+#: Execution option of a transaction whose statements find rows by their keys alone, so that one
+#: plan serves all values: PostgreSQL may keep it. (Lists need a plan for each condition: load.md.)
+KEEPS_PLANS = "kaowu_keeps_plans"
 BUSY_TIMEOUT_MILLISECONDS = 15_000
 #: seconds of rest after which a connection is asked whether it lives
 RESTED_SECONDS = 5
@@ -79,6 +83,7 @@ def make_engine(url: str, **options: Any) -> Engine:
         connect = {"options": "-c plan_cache_mode=force_custom_plan -c timezone=UTC"}
         engine = create_engine(url, pool_size=20, max_overflow=20, connect_args=connect, **options)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "rollback", _end_reading)
         _ping_rested(engine)
         return engine
     raise ValueError("only SQLite and PostgreSQL are supported")
@@ -104,13 +109,31 @@ def _ping_rested(engine: Engine) -> None:
             raise DisconnectionError() from error  # the pool makes another one
 
 
+_BEGIN = {
+    True: b"BEGIN READ WRITE; SET LOCAL plan_cache_mode = auto",
+    False: b"BEGIN READ ONLY; SET LOCAL plan_cache_mode = auto",
+}
+
+
 def _begin_postgresql(connection: Any) -> None:
-    """The driver's BEGIN, which goes ahead of the first statement, says READ ONLY or READ WRITE:
-    no round trip of its own."""
-    writes = bool(connection.get_execution_options().get(WRITES))
+    """The driver's BEGIN, which goes ahead of the first statement, says READ ONLY or READ WRITE.
+    Where plans are kept, ours goes in its place: one message for both. (Where that fails, the
+    driver's own fails too, and tells why.)"""
+    options = connection.get_execution_options()
+    writes = bool(options.get(WRITES))
     raw = connection.connection.dbapi_connection
     if raw.read_only is writes or raw.read_only is None:
         raw.read_only = not writes
+    if options.get(KEEPS_PLANS) and not raw.autocommit:
+        raw.pgconn.exec_(_BEGIN[writes])
+
+
+def _end_reading(connection: Any) -> None:
+    """Nothing is undone by rolling a READ ONLY transaction back, but the driver would forget the
+    statements that it has prepared; so it is committed instead."""
+    raw = connection.connection.dbapi_connection
+    if raw.read_only and raw.info.transaction_status is TransactionStatus.INTRANS:
+        raw.commit()
 
 
 def _install_sqlite(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.database.policy import become, state_of
-from app.database.session import WRITES, KaowuSession
+from app.database.session import KEEPS_PLANS, WRITES, KaowuSession
 from app.metadata.actor import Actor
 from app.metadata.errors import N_, KaowuError, StaleRow
 
@@ -60,10 +60,14 @@ def unit_of_work(
     *,
     request_id: str = "",
     address: str = "",
+    by_keys: bool = False,
 ) -> Iterator[KaowuSession]:
-    """One writing transaction without retry: commits at the end, rolls back on any exception."""
+    """One writing transaction without retry: commits at the end, rolls back on any exception.
+
+    `by_keys`: its statements find rows by their keys alone (`session.KEEPS_PLANS`).
+    """
     with factory() as session:
-        session.connection(execution_options={WRITES: True})
+        session.connection(execution_options={WRITES: True, KEEPS_PLANS: by_keys})
         become(session, actor)
         state = state_of(session)
         state.request_id, state.address = request_id, address
@@ -89,11 +93,13 @@ def run_unit(
     *,
     request_id: str = "",
     address: str = "",
+    by_keys: bool = False,
 ) -> T:
     """Run `work(session)` in one unit; up to three attempts on deadlock, serialisation, busy."""
+    about: Any = {"request_id": request_id, "address": address, "by_keys": by_keys}
     for attempt in range(ATTEMPTS):
         try:
-            with unit_of_work(factory, actor, request_id=request_id, address=address) as session:
+            with unit_of_work(factory, actor, **about) as session:
                 return work(session)
         except DBAPIError as error:
             if not _may_retry(error):

@@ -22,6 +22,7 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import run_unit
 from app.metadata.actor import Actor, candidate, system
 from app.metadata.errors import N_, KaowuError, PolicyDenied, say
+from app.metadata.vocabulary import Level
 from app.rules import rate_limit
 from app.rules.account.access import Access, Limits
 from app.rules.account.visitor import Visitor, visitor
@@ -254,21 +255,36 @@ def _read_as(acting: Actor) -> KaowuSession:
 def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
     """Run a write in one unit of work as the candidate (or as `acting`); counted per passport.
 
-    It is counted in a unit of its own, before: what is refused is rolled back, and counts all the
-    same. The read session is ended first, so that it does not show what was before. Raises
+    What is refused is rolled back, its count with it; so it is counted once more, by itself. The
+    read session is ended first, so that it does not show what was before. Raises
     `rate_limit.TooMany`, and what `work` raises.
     """
     who = acting or actor()
     close_read_session()
-    if who.passport_id is not None:
-        bucket, limit = f"write:{who.passport_id}", portal().settings.rate_write
-        now = portal().clock()
-        _unit(who, lambda database: rate_limit.require(database, bucket, limit, now))
-    return _unit(who, work)
+    if who.passport_id is None:
+        return _unit(who, work)
+    bucket, rate, now = f"write:{who.passport_id}", portal().settings.rate_write, portal().clock()
+
+    def counted(database: KaowuSession) -> T:
+        rate_limit.require(database, bucket, rate, now)
+        return work(database)
+
+    try:
+        return _unit(who, counted)
+    except Exception:
+        _unit(who, lambda database: rate_limit.hit(database, bucket, rate[1], now))
+        raise
 
 
 def _unit(who: Actor, work: Callable[[KaowuSession], T]) -> T:
-    return run_unit(portal().factory, who, work, request_id=request_id(), address=address())
+    return run_unit(
+        portal().factory,
+        who,
+        work,
+        request_id=request_id(),
+        address=address(),
+        by_keys=who.level is Level.CANDIDATE,
+    )
 
 
 def close_read_session(_error: BaseException | None = None) -> None:

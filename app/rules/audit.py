@@ -1,41 +1,43 @@
 """The audit log (architecture §4.7): every guarded write leaves an entry, in its transaction.
 
-Rows that pass the guard of a flush are recorded here by themselves. Bulk writes in Core call
-`record` for every row. Personal values are stored as masked text plus keyed digest, so that
-erasure never touches the log.
+Rows that pass the guard of a flush, or are written by `database.direct`, are recorded here by
+themselves. Bulk writes in Core call `record_rows`. What is told of a value: `audit_changes`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import event, inspect, select
-from sqlalchemy.orm import ORMExecuteState, PassiveFlag, Session
+from sqlalchemy import event, select
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.database.base import SiteCodeScoped, SiteScoped
 from app.database.bulk import insert_rows
 from app.database.bulk_managed import insert_unguarded
+from app.database.direct import Change, logs_direct_changes
 from app.database.identifiers import new_id
-from app.database.keys import keyring
 from app.database.policy import NoPermit, Permit, actor_of, on_guarded_flush, state_of
 from app.database.session import KaowuSession
 from app.metadata.errors import PolicyDenied
-from app.metadata.fields import Field, field_of
-from app.metadata.vocabulary import Level, Personal, Verb
+from app.metadata.vocabulary import Level, Verb
 from app.models.account import AdminBinding
 from app.models.audit import AuditEntry, AuditSeal
 from app.models.organisation import Organisation
+from app.rules.audit_changes import (
+    Changes,
+    Differences,
+    changes_between,
+    changes_of,
+    logged_columns,
+    protect,
+)
 
-Changes = dict[str, dict[str, Any]]
 #: execution option of the one statement that may touch entries again (`rules.sealing`)
 SEALING = "kaowu_sealing"
-#: columns whose change says nothing to a reader
-_SILENT = {"version", "updated_at", "created_at"}
+_PLACE = ("exam_id", "province_id", "city_id", "site_id")
 
 
 class AuditIsFinal(PolicyDenied):
@@ -47,83 +49,6 @@ class AuditIsFinal(PolicyDenied):
 def area_of(model: type) -> str:
     """The area's name is the module's: app.models.registration -> "registration"."""
     return model.__module__.rsplit(".", 1)[-1]
-
-
-def plain(value: Any) -> Any:
-    """A JSON value for the log."""
-    if type(value) is str:  # nearly all are
-        return value
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-        return str(value)  # JSON readers would round a snowflake
-    return value
-
-
-def protect(field: Field | None, value: Any) -> Any:
-    """Personal values: masked text and digest; others as they are."""
-    if value is None or field is None or field.personal is Personal.NONE:
-        return plain(value)
-    text = str(plain(value))
-    masked = field.mask(text) if field.mask else text[:1] + "*" * min(len(text) - 1, 8)
-    return {"masked": masked, "digest": keyring().digest(text)[:32]}
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name for word in ("password", "secret", "token", "digest"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """What the log says of one column; the same for every row of the model."""
-
-    name: str
-    label: str
-    field: Field | None
-    secret: bool
-
-
-@lru_cache(maxsize=512)
-def _logged(model: Any) -> tuple[_Column, ...]:
-    """The columns of a model that the log tells of, in their order."""
-    found = []
-    for attribute in inspect(model).column_attrs:
-        name = attribute.key
-        if name not in _SILENT and name != "id":
-            field = field_of(attribute.columns[0], name)
-            found.append(_Column(name, field.label if field else name, field, _is_secret(name)))
-    return tuple(found)
-
-
-def changes_of(verb: Verb, row: Any) -> Changes:
-    """{attribute: {"label", "old", "new"}} of one pending row; creation logs first values."""
-    state = inspect(row)
-    found: Changes = {}
-    model: Any = type(row)
-    for column in _logged(model):
-        old, new = _old_and_new(verb, row, state, column.name)
-        if old == new:  # untouched, set to what it was, or empty from the first
-            continue
-        if column.secret:
-            old, new = None, "***"
-        else:
-            old, new = protect(column.field, old), protect(column.field, new)
-        found[column.name] = {"label": column.label, "old": old, "new": new}
-    return found
-
-
-def _old_and_new(verb: Verb, row: Any, state: Any, name: str) -> tuple[Any, Any]:
-    if verb is Verb.DELETE:
-        return getattr(row, name), None
-    if verb is Verb.ADD:
-        return None, getattr(row, name)
-    if name not in state.committed_state:  # not set since it was loaded
-        return None, None
-    history = state.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE)
-    old = history.deleted[0] if history.deleted else None
-    return (old, history.added[0]) if history.added else (old, None)
 
 
 def title_of(row: Any) -> str:
@@ -224,12 +149,8 @@ def _about(session: Session, row: Any) -> dict[str, Any]:
     if isinstance(row, SiteCodeScoped) and row.site_code and actor.site_code != row.site_code:
         found = _site_of_code(session, row.site_code)
         if found is not None:
-            names = ("exam_id", "province_id", "city_id", "site_id")
-            return dict(zip(names, (actor.exam_id, *found), strict=True))
-    return {
-        name: getattr(row, name, None) or getattr(actor, name)
-        for name in ("exam_id", "province_id", "city_id", "site_id")
-    }
+            return dict(zip(_PLACE, (actor.exam_id, *found), strict=True))
+    return {name: getattr(row, name, None) or getattr(actor, name) for name in _PLACE}
 
 
 def _site_of_code(session: Session, code: str) -> tuple[int | None, ...] | None:
@@ -248,28 +169,32 @@ def _site_of_code(session: Session, code: str) -> tuple[int | None, ...] | None:
     return known[code]
 
 
-def behalf_of(session: Session, permit: Permit | None, row: Any, changes: Changes) -> str | None:
+def behalf_of(
+    session: Session, permit: Permit | None, model: Any, where: Mapping[str, Any], changes: Changes
+) -> str | None:
     """Code of the site for which a superior does what the site itself could do (P3, P4): the
-    declaration grants the site the verb. What only superiors may set is their own business."""
-    model: Any = type(row)
+    declaration grants the site the verb. What only superiors may set is their own business.
+    `where` names the site of the row (`site_id` or `site_code`)."""
     actor = actor_of(session)
-    if permit is None or actor.is_system or not isinstance(row, (SiteScoped, SiteCodeScoped)):
+    if permit is None or actor.is_system or not issubclass(model, (SiteScoped, SiteCodeScoped)):
         return None
     if actor.site_id is not None or actor.level is Level.CANDIDATE:
         return None
     if permit.verb not in permit.declaration.default_verbs(Level.SITE.value):
         return None
-    changed = [column.field for column in _logged(model) if column.field and column.name in changes]
-    if changed and all(field.editable_from is not Level.SITE for field in changed):
+    changed = [column.field for column in logged_columns(model) if column.name in changes]
+    fields = [field for field in changed if field]
+    if fields and all(field.editable_from is not Level.SITE for field in fields):
         return None
-    if isinstance(row, SiteCodeScoped) or row.site_id is None:
-        return getattr(row, "site_code", None)
+    site_id: int | None = where.get("site_id")
+    if issubclass(model, SiteCodeScoped) or site_id is None:
+        return where.get("site_code")
     known: dict[int, str | None] = session.info.setdefault("kaowu_site_codes", {})
-    if row.site_id not in known:
+    if site_id not in known:
         with session.no_autoflush:
-            code = select(Organisation.code).where(Organisation.id == row.site_id)
-            known[row.site_id] = session.scalar(code)
-    return known[row.site_id]
+            code = select(Organisation.code).where(Organisation.id == site_id)
+            known[site_id] = session.scalar(code)
+    return known[site_id]
 
 
 @on_guarded_flush
@@ -278,32 +203,66 @@ def _record_flush(
 ) -> None:
     """One entry per changed row, all in one statement: they need none of the mapper's care."""
     entries = []
-    common = _common(session, _who(session, None))
-    reason = permit.reason[:200] if permit and permit.reason else None
+    common = _common_of_flush(session, permit)
     for verb, row in changes:
         found = changes_of(verb, row)
         if not found and verb is Verb.EDIT:
             continue
-        model = type(row)
+        model: Any = type(row)
         if row.id is None:  # keys are made in the application; take it early for the log
             row.id = model.__table__.c.id.default.arg(None)
-        name = permit.declaration.name if permit else model.__name__
+        where = {name: getattr(row, name, None) for name in ("site_id", "site_code")}
+        behalf = common["on_behalf_of"] or behalf_of(session, permit, model, where, found)
         entries.append(
             common
             | _about(session, row)
-            | {
-                "on_behalf_of": common["on_behalf_of"] or behalf_of(session, permit, row, found),
-                "action": f"{area_of(model)}.{model.__name__.lower()}.{verb.value}",
-                "object_type": model.__name__,
-                "object_id": row.id,
-                "object_title": title_of(row),
-                "changes": found | {"_declaration": {"label": "", "old": None, "new": name}},
-                "reason": reason,
-                "outcome": "done",
-                "sealed": False,
-            }
+            | _what(permit, model, verb, found)
+            | {"on_behalf_of": behalf, "object_id": row.id, "object_title": title_of(row)}
         )
     insert_rows(session, AuditEntry, entries)
+
+
+@logs_direct_changes
+def _record_direct(
+    session: Session, changes: Sequence[Change], permit: Permit
+) -> tuple[Any, list[dict[str, Any]]]:
+    """The same entries, of rows that go past the mapper; they are written together with them."""
+    entries = []
+    common, actor = _common_of_flush(session, permit), actor_of(session)
+    for change in changes:
+        found = changes_between(change.model, change.old, change.new)
+        where = {name: change.value(name) or getattr(actor, name) for name in _PLACE}
+        behalf = common["on_behalf_of"] or behalf_of(session, permit, change.model, where, found)
+        entries.append(
+            common
+            | where
+            | _what(permit, change.model, change.verb, found)
+            | {
+                "id": new_id(),
+                "on_behalf_of": behalf,
+                "object_id": change.id,
+                "object_title": change.title[:100],
+            }
+        )
+    return AuditEntry, entries
+
+
+def _common_of_flush(session: Session, permit: Permit | None) -> dict[str, Any]:
+    return _common(session, _who(session, None)) | {
+        "reason": permit.reason[:200] if permit and permit.reason else None,
+        "outcome": "done",
+        "sealed": False,
+    }
+
+
+def _what(permit: Permit | None, model: Any, verb: Verb, found: Changes) -> dict[str, Any]:
+    """What is done to which kind of row, under which declaration."""
+    name = permit.declaration.name if permit else model.__name__
+    return {
+        "action": f"{area_of(model)}.{model.__name__.lower()}.{verb.value}",
+        "object_type": model.__name__,
+        "changes": found | {"_declaration": {"label": "", "old": None, "new": name}},
+    }
 
 
 def record_rows(
@@ -325,8 +284,7 @@ def record_rows(
     if not permits:
         raise NoPermit()
     permit = permits[-1]
-    columns = {column.name: column for column in _logged(model)}
-    known: dict[tuple[str, Any], Any] = {}
+    differences = Differences(model)
     same = _common(session, _who(session, None)) | {
         "exam_id": actor_of(session).exam_id,
         "province_id": place[0],
@@ -344,42 +302,15 @@ def record_rows(
         session,
         AuditEntry,
         (
-            same
-            | {
+            {
                 "id": new_id(),
                 "object_id": row_id,
-                "changes": _differences(columns, old, new, known) | told,
+                "changes": differences.between(old, new) | told,
             }
             for row_id, old, new in rows
         ),
+        same,
     )
-
-
-def _differences(
-    columns: Mapping[str, _Column],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    known: dict[tuple[str, Any], Any],
-) -> Changes:
-    """`known` remembers codes, of which many rows have the same few."""
-
-    def protected(column: _Column, value: Any) -> Any:
-        if value is None:
-            return None
-        if column.field is None or not column.field.choices:
-            return protect(column.field, value)
-        key = (column.name, value)
-        if key not in known:
-            known[key] = protect(column.field, value)
-        return known[key]
-
-    found: Changes = {}
-    for name in new.keys() | old.keys() if old else new:
-        column, before, after = columns[name], old.get(name), new.get(name)
-        if before != after:
-            told = {"old": protected(column, before), "new": protected(column, after)}
-            found[name] = {"label": column.label, **told}
-    return found
 
 
 def _refuse(_mapper: Any, _connection: Any, _row: AuditEntry | AuditSeal) -> None:
@@ -400,3 +331,16 @@ def _refuse_bulk(execution: ORMExecuteState) -> None:
     models = {mapper.class_ for mapper in execution.all_mappers}
     if models & {AuditEntry, AuditSeal} and not execution.execution_options.get(SEALING):
         raise AuditIsFinal()
+
+
+__all__ = [
+    "SEALING",
+    "AuditIsFinal",
+    "Changes",
+    "area_of",
+    "behalf_of",
+    "protect",
+    "record",
+    "record_rows",
+    "title_of",
+]

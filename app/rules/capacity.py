@@ -10,9 +10,9 @@ module checks permit and scope itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from app.database import direct
 from app.database.policy import NoPermit, OutOfScope, actor_of, state_of
 from app.metadata.actor import Actor
 from app.metadata.vocabulary import Level
@@ -67,20 +68,24 @@ def _move_statement(count: int, dialect: str) -> Any:
     """One UPDATE for `count` pools (parameters pool_0, seats_0 …); it returns those it moved.
 
     One round trip while counters are locked, instead of one per pool. On PostgreSQL the rows are
-    locked by the sub-select, which sorts them into the global order; SQLite has one writer.
+    locked by a sub-select, which sorts them into the global order; SQLite has one writer.
     """
     names = [bindparam(f"pool_{number}", type_=String) for number in range(count)]
     change: Any = case(
-        *(
-            (_POOL.c.pool == name, bindparam(f"seats_{n}", type_=Integer))
-            for n, name in enumerate(names)
-        ),
+        {name: bindparam(f"seats_{n}", type_=Integer) for n, name in enumerate(names)},
+        value=_POOL.c.pool,
     )
     wanted = _AT & _POOL.c.pool.in_(names)
     rows = wanted
     if dialect == "postgresql":
-        ordered = select(_POOL.c.id).where(wanted).order_by(_POOL.c.pool).with_for_update()
-        rows = _POOL.c.id.in_(select(ordered.cte("locked").c.id))
+        locked = (
+            select(_POOL.c.id, change.label("change"))
+            .where(wanted)
+            .order_by(_POOL.c.pool)
+            .with_for_update()
+            .cte("locked")
+        )
+        rows, change = _POOL.c.id == locked.c.id, locked.c.change
     fits = (change < 0) | (_POOL.c.used + change <= _POOL.c.capacity)
     moved = update(_POOL).where(rows, fits).values(used=_POOL.c.used + change)
     return moved.returning(_POOL.c.pool)
@@ -124,22 +129,24 @@ def release(session: Session, site: AtSite, seats: Seats) -> None:
     move(session, site, {pool: -count for pool, count in seats.items()})
 
 
-def move(session: Session, site: AtSite, seats: Seats) -> None:
+def move(
+    session: Session, site: AtSite, seats: Seats, changes: Sequence[direct.Change] = ()
+) -> None:
     """Take the positive and give back the negative counts in one pass of the global order.
 
     For a changed choice: {"S:14": 1, "S:24": -1, "TOTAL": 0}. Whoever takes calls `look` before it
-    writes anything. Raises CapacityExceeded, as `claim`.
+    writes anything. What is pending and `changes` are written first: the locks on the counters are
+    held as short as possible. Raises CapacityExceeded, as `claim`, and as `direct.write`.
     """
     _require_permit(session)
-    session.flush()  # rows first: the locks on the counters are held as short as possible
-    parameters, connection = _site(session, site), session.connection()
+    parameters = _site(session, site)
     changed = sorted(pool for pool, count in seats.items() if count)
-    if not changed:
-        return
-    for number, pool in enumerate(changed):
-        parameters |= {f"pool_{number}": pool, f"seats_{number}": seats[pool]}
-    statement = _move_statement(len(changed), connection.dialect.name)
-    moved = set(connection.execute(statement, parameters).scalars())
+    last = None
+    if changed:
+        for number, pool in enumerate(changed):
+            parameters |= {f"pool_{number}": pool, f"seats_{number}": seats[pool]}
+        last = direct.Last(partial(_move_statement, len(changed)), parameters)
+    moved = direct.write(session, changes, last)
     for pool in changed:
         if seats[pool] > 0 and pool not in moved:
             raise CapacityExceeded(pool)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, not_, null, select, union_all
+from sqlalchemy import String, and_, bindparam, not_, null, select, union_all
 from sqlalchemy.orm import Session
 
+from app.database.policy import rows_of
 from app.models.capacity import CapacityPool
 from app.models.exam import ExamSubject
 from app.models.settings import PERSON_FEE, Fee, SiteSubject
@@ -66,50 +69,72 @@ def _at(model: Any) -> Any:
     return and_(model.exam_id == bindparam("exam"), model.site_id == bindparam("site"))
 
 
-#: Everything that an offer is made of, in one statement: subjects with seats and fee, then the
-#: other pools, then the fee per person. (A subject without seats or fee is there all the same.)
-_OFFER: Any = union_all(
-    select(
-        SiteSubject.subject_code.label("key"),
-        ExamSubject.name,
-        ExamSubject.level,
-        ExamSubject.minutes,
-        SiteSubject.first_day,
-        SiteSubject.last_day,
-        CapacityPool.pool,
-        CapacityPool.capacity,
-        CapacityPool.used,
-        Fee.amount,
+def _statement(*only: Any) -> Any:
+    """Everything that an offer is made of, in one statement: subjects (of these conditions) with
+    seats and fee, then the other pools, then the fee per person. (A subject without seats or fee
+    is there all the same.)"""
+    subjects = (
+        select(
+            SiteSubject.subject_code.label("key"),
+            ExamSubject.name,
+            ExamSubject.level,
+            ExamSubject.minutes,
+            SiteSubject.first_day,
+            SiteSubject.last_day,
+            CapacityPool.pool,
+            CapacityPool.capacity,
+            CapacityPool.used,
+            Fee.amount,
+        )
+        .select_from(SiteSubject)
+        .join(
+            ExamSubject,
+            and_(
+                ExamSubject.exam_id == SiteSubject.exam_id,
+                ExamSubject.subject_code == SiteSubject.subject_code,
+            ),
+        )
+        .outerjoin(
+            CapacityPool,
+            and_(_at(CapacityPool), CapacityPool.pool == "S:" + SiteSubject.subject_code),
+        )
+        .outerjoin(Fee, and_(_at(Fee), Fee.subject_code == SiteSubject.subject_code))
+        .where(_at(SiteSubject), *only)
     )
-    .select_from(SiteSubject)
-    .join(
-        ExamSubject,
-        and_(
-            ExamSubject.exam_id == SiteSubject.exam_id,
-            ExamSubject.subject_code == SiteSubject.subject_code,
-        ),
-    )
-    .outerjoin(
-        CapacityPool, and_(_at(CapacityPool), CapacityPool.pool == "S:" + SiteSubject.subject_code)
-    )
-    .outerjoin(Fee, and_(_at(Fee), Fee.subject_code == SiteSubject.subject_code))
-    .where(_at(SiteSubject)),
-    select(
+    others = select(
         *(null(),) * 6,
         CapacityPool.pool,
         CapacityPool.capacity,
         CapacityPool.used,
         null(),
-    ).where(_at(CapacityPool), not_(CapacityPool.pool.startswith("S:"))),
-    select(Fee.subject_code, *(null(),) * 8, Fee.amount).where(
+    ).where(_at(CapacityPool), not_(CapacityPool.pool.startswith("S:")))
+    person = select(Fee.subject_code, *(null(),) * 8, Fee.amount).where(
         _at(Fee), Fee.subject_code == PERSON_FEE
-    ),
-)
+    )
+    return union_all(subjects, others, person)
 
 
-def offer_of(session: Session, site: Site) -> Offer:
-    """Subjects in the order of their codes, with days, fees and live seats. One statement."""
-    rows = session.execute(_OFFER, {"exam": site.exam_id, "site": site.site_id}).all()
+_OFFER = _statement()
+
+
+@lru_cache(maxsize=16)
+def _offer_of_some(count: int) -> Any:
+    """Of so many subjects (parameters code_0 …)."""
+    codes = [bindparam(f"code_{number}", type_=String) for number in range(count)]
+    return _statement(SiteSubject.subject_code.in_(codes))
+
+
+def offer_of(session: Session, site: Site, *, only: Collection[str] | None = None) -> Offer:
+    """Subjects in the order of their codes, with days, fees and live seats. One statement.
+
+    With `only`, no other subjects than these.
+    """
+    asked: dict[str, Any] = {"exam": site.exam_id, "site": site.site_id}
+    statement = _OFFER
+    if only is not None:
+        statement = _offer_of_some(len(only))
+        asked |= {f"code_{number}": code for number, code in enumerate(only)}
+    rows = rows_of(session, statement, asked)
     subjects = {row.key: _offered(row) for row in rows if row.name is not None}
     pools = {row.pool: (row.capacity, row.used) for row in rows if row.pool is not None}
     person = next((row.amount for row in rows if row.key == PERSON_FEE), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -66,6 +66,32 @@ class OutsideOnlineTime(KaowuError):
     template = N_("现在不在考点“{name}”的网上报名时间内（{interval}），不能操作。")
 
 
+class SettingsInForce(Protocol):
+    """考点报名综合设置 and 考生报名时间设置 of a site, as rules ask for them: the row of
+    `SiteSettings`, or its columns."""
+
+    @property
+    def suspension_reason(self) -> str | None: ...
+    @property
+    def online_enabled(self) -> bool: ...
+    @property
+    def online_start(self) -> dt.datetime | None: ...
+    @property
+    def online_end(self) -> dt.datetime | None: ...
+    @property
+    def open(self) -> bool: ...
+    @property
+    def review_required(self) -> bool: ...
+    @property
+    def class_required(self) -> bool: ...
+    @property
+    def max_subjects(self) -> int: ...
+    @property
+    def self_printing(self) -> bool: ...
+    @property
+    def preference_allowed(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A site with its settings in force. Public: address and name, never contacts (R7.4)."""
@@ -77,7 +103,7 @@ class Site:
     code: str
     name: str
     address: str | None
-    settings: SiteSettings
+    settings: SettingsInForce
     #: 启用 in the session and 考点开考
     open: bool
     #: its province takes part in the session (R1.1a)
@@ -131,8 +157,8 @@ _takes_part = exists().where(
     ExamProvince.exam_id == Organisation.exam_id,
     ExamProvince.province_code == _province.code,
 )
-#: what `site_of` reads of a row; of the organisation only what is public
-SITE_COLUMNS: tuple[Any, ...] = (
+#: what `site_of` reads of the organisation: only what is public
+PUBLIC_COLUMNS: tuple[Any, ...] = (
     Organisation.exam_id,
     Organisation.province_id,
     Organisation.city_id,
@@ -142,14 +168,12 @@ SITE_COLUMNS: tuple[Any, ...] = (
     Organisation.address,
     Organisation.enabled,
     _takes_part.label("takes_part"),
-    SiteSettings,
-    OperationWindow,
 )
+_SITE_COLUMNS = (*PUBLIC_COLUMNS, SiteSettings, OperationWindow)
 
 
-def site_of(row: Any, intervals: windows.Intervals) -> Site:
-    """The site of a row that holds SITE_COLUMNS, with its windows."""
-    settings: SiteSettings = row.SiteSettings
+def site_of(row: Any, settings: SettingsInForce, intervals: windows.Intervals) -> Site:
+    """The site of a row of PUBLIC_COLUMNS, with its settings and windows."""
     online = Interval()
     if settings.online_enabled:
         own = Interval(settings.online_start, settings.online_end)
@@ -172,7 +196,7 @@ def site_of(row: Any, intervals: windows.Intervals) -> Site:
 
 
 _SITE = (
-    select(*SITE_COLUMNS)
+    select(*_SITE_COLUMNS)
     .select_from(Organisation)
     .join(SiteSettings, SiteSettings.site_id == Organisation.id)
     .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
@@ -186,7 +210,7 @@ def load_site(session: Session, site_id: int) -> Site:
         row = session.execute(_SITE, {"site": site_id}).first()
     if row is None:
         raise NotFound()
-    return site_of(row, windows.remember(session, site_id, row.OperationWindow))
+    return site_of(row, row.SiteSettings, windows.remember(session, site_id, row.OperationWindow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +238,7 @@ def sites_to_choose(
     Sites without 总科次数 are left out (R13.3a); full ones stay, marked. One statement.
     """
     statement = (
-        select(*SITE_COLUMNS, CapacityPool.capacity, CapacityPool.used)
+        select(*_SITE_COLUMNS, CapacityPool.capacity, CapacityPool.used)
         .select_from(Organisation)
         .join(SiteSettings, SiteSettings.site_id == Organisation.id)
         .join(OperationWindow, OperationWindow.organisation_id == Organisation.id)
@@ -237,7 +261,7 @@ def sites_to_choose(
     now = clock()
     found = []
     for row in rows:
-        site = site_of(row, windows.intervals_of(row.OperationWindow))
+        site = site_of(row, row.SiteSettings, windows.intervals_of(row.OperationWindow))
         if site.online.is_open(now):
             found.append(SiteChoice(site, seats_left(row.capacity, row.used)))
     return found

@@ -102,12 +102,12 @@ def crowd(url: str, clients: int, **options: Any) -> Iterator[Crowd]:
 
 
 @contextmanager
-def pauses(crowd: Crowd, *beginnings: str) -> Iterator[None]:
-    """Widen critical sections: PostgreSQL pauses after statements that begin like this
+def pauses(crowd: Crowd, *parts: str) -> Iterator[None]:
+    """Widen critical sections: PostgreSQL pauses after statements that contain one of these
     (load.md §6: without pauses mutants survive)."""
 
     def pause(connection: Any, _cursor: Any, statement: str, _parameters: Any, *_rest: Any) -> None:
-        if statement.startswith(beginnings):
+        if any(part in statement for part in parts):
             connection.exec_driver_sql("SELECT pg_sleep(random() * 0.02)")
 
     engines = [maker.kw["bind"] for maker in crowd.makers]

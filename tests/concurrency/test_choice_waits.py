@@ -23,7 +23,8 @@ from app.models.settings import SiteSettings
 from app.rules import general_settings
 from app.rules.policy import NotVisibleExam
 from app.rules.registration import states, subjects
-from app.rules.registration.states import Held, hold_at_site
+from app.rules.registration.holding import hold_at_site
+from app.rules.registration.states import HeldValues
 from app.rules.site import OutsideOnlineTime, Site, SiteClosed, SiteSuspended
 from app.runtime import load_declarations
 from tests import factories
@@ -127,7 +128,7 @@ def test_r10_4a_a_site_is_not_stopped_in_the_middle_of_a_choice(
             session.execute(text("SET LOCAL lock_timeout = '50ms'"))
             stop(session, clients.tree)
 
-        def held(session: Session, number: int | None) -> tuple[Held, Site]:
+        def held(session: Session, number: int | None) -> tuple[HeldValues, Site]:
             found = hold_at_site(session, number)
             with (
                 pytest.raises(OperationalError) as error,

@@ -7,12 +7,14 @@ deadlocks; two entries of one subject by a double click.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from app.database import direct
 from app.database.session import KaowuSession
 from app.metadata.errors import KaowuError
 from app.models.registration import Entry, Registration
@@ -40,7 +42,8 @@ def _choose(
     crowd: Crowd, row: Registration, subjects: list[str], session: KaowuSession
 ) -> Registration:
     choices = dict.fromkeys(subjects)
-    return choose_subjects(session, row.id, choices, clock=fixed(crowd.tree.now))
+    choose_subjects(session, row.id, choices, clock=fixed(crowd.tree.now))
+    return row
 
 
 @pytest.mark.postgres
@@ -51,7 +54,10 @@ def test_n1_without_the_guard_the_last_seat_is_sold_many_times(
     counted = threading.Barrier(CLIENTS, timeout=60)
 
     def count_then_insert(
-        session: KaowuSession, site: capacity.AtSite, seats: capacity.Seats
+        session: KaowuSession,
+        site: capacity.AtSite,
+        seats: capacity.Seats,
+        changes: Sequence[direct.Change],
     ) -> None:
         with session.no_autoflush:
             taken = session.connection().scalar(select(func.count()).select_from(Entry.__table__))
@@ -59,7 +65,7 @@ def test_n1_without_the_guard_the_last_seat_is_sold_many_times(
         if taken + seats["TOTAL"] > 1:
             raise CapacityExceeded("TOTAL")
         counted.wait()
-        session.flush()
+        direct.write(session, changes)
 
     monkeypatch.setattr(capacity, "move", count_then_insert)
     with crowd(fresh_database, CLIENTS, capacity=1, sites=1) as clients:
@@ -91,10 +97,10 @@ def test_seats_are_sold_to_the_last_one_in_crossing_choices(fresh_database: str)
     with crowd(fresh_database, 32, capacity=9, total=200, day_quota=9, sites=1) as clients:
         rows = clients.drafts(48)
 
-        def choose(client: int, row: Registration) -> Registration:
+        def choose(client: int, row: Registration) -> None:
             day = EXAM_DAYS[client % 2]
             choices = dict.fromkeys(orders[client % 4], day)
-            return clients.as_owner(
+            clients.as_owner(
                 client,
                 row,
                 lambda session: choose_subjects(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import (
     subqueryload,
 )
 
-from app.database.policy import become
+from app.database.policy import become, rows_of
 from app.database.session import KaowuSession
 from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level
@@ -157,8 +157,16 @@ SCALARS: dict[str, tuple[Statement, Any, Any]] = {
 }
 
 
+def executed(session: KaowuSession, statement: Any, parameters: Any) -> Any:
+    """As rules read."""
+    return session.execute(statement, parameters).all()
+
+
+@pytest.mark.parametrize("read", [executed, rows_of], ids=["execute", "rows_of"])
 @pytest.mark.parametrize("name", COUNTED)
-def test_rows_of_a_statement_are_the_actors(session: KaowuSession, tree: Tree, name: str) -> None:
+def test_rows_of_a_statement_are_the_actors(
+    session: KaowuSession, tree: Tree, name: str, read: Any
+) -> None:
     statement, own, every = COUNTED[name]
     for actor, expected in (
         (tree.actor(Level.CENTER), every),
@@ -166,9 +174,9 @@ def test_rows_of_a_statement_are_the_actors(session: KaowuSession, tree: Tree, n
         (tree.actor(Level.CENTER), every),
     ):
         become(session, actor)
-        assert len(session.execute(statement(tree)).all()) == expected
+        assert len(read(session, statement(tree), {})) == expected
     become(session, None)
-    rows = session.execute(statement(tree)).all()
+    rows = read(session, statement(tree), {})
     assert len(rows) == (2 if name == "not exists" else 0)
 
 

@@ -71,4 +71,5 @@ def choose(
 ) -> Registration:
     """Choose these subjects, without or with preference days."""
     choices = subjects if isinstance(subjects, Mapping) else dict.fromkeys(subjects)
-    return choose_subjects(session, row.id, choices, clock=clock or fixed(tree.now))
+    choose_subjects(session, row.id, choices, clock=clock or fixed(tree.now))
+    return session.get_one(Registration, row.id)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
+from app.database.policy import rows_of
 from app.metadata.errors import NotFound
 from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport
@@ -52,9 +54,10 @@ def visitor(session: Session, passport_id: int, session_version: int) -> Visitor
     The session must belong to a system actor without exam session.
     """
     asked = {"passport_id": passport_id, "session_version": session_version}
-    row = session.execute(_VISITOR, asked).one_or_none()
-    if row is None:
+    rows = rows_of(session, _VISITOR, asked)
+    if not rows:
         return None
+    row: Any = rows[0]
     return Visitor(
         passport_id=passport_id,
         number=row.number,

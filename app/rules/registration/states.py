@@ -6,16 +6,14 @@ Locks are taken in one order everywhere: registration, order, counters (architec
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, bindparam, select
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
-from app.database.policy import actor_of, elevated
 from app.metadata.errors import N_, KaowuError, NotFound
-from app.models.exam import Exam, OperationWindow
-from app.models.organisation import Organisation
 from app.models.payment import OrderState, PaymentOrder
 from app.models.registration import (
     HOLDING,
@@ -29,8 +27,8 @@ from app.models.registration import (
     Registration,
     Review,
 )
-from app.models.settings import SiteSettings
-from app.rules import capacity, policy, site, windows
+from app.rules import capacity
+from app.rules.site import SettingsInForce
 
 _HOLDING = tuple(state.value for state in HOLDING)
 _PAID = tuple(state.value for state in PAID_STATES)
@@ -91,23 +89,24 @@ class Timeouts:
 
 
 @dataclass(slots=True)
-class Held:
-    """A registration that this transaction has locked, with its entries that hold seats."""
+class HeldValues:
+    """A registration that this transaction has locked, with its entries that hold seats: rows of
+    the mapper (`Held`), or plain values (`holding`)."""
 
-    registration: Registration
-    entries: list[Entry]
+    registration: Any
+    entries: list[Any]
 
-    def having(self, *states: EntryState) -> list[Entry]:
+    def having(self, *states: EntryState) -> list[Any]:
         """The entries in one of the states."""
         return [entry for entry in self.entries if entry.state in states]
 
     @property
-    def paid(self) -> list[Entry]:
+    def paid(self) -> list[Any]:
         return [entry for entry in self.entries if entry.state in _PAID]
 
     @property
     def is_collective(self) -> bool:
-        return self.registration.mode == Mode.COLLECTIVE
+        return bool(self.registration.mode == Mode.COLLECTIVE)
 
     def require_individual(self) -> None:
         """Raises OnlyThroughSite."""
@@ -127,84 +126,20 @@ class Held:
             raise BatchLocked()
 
 
+@dataclass(slots=True)
+class Held(HeldValues):
+    """Rows of the mapper, which may be changed."""
+
+    registration: Registration
+    entries: list[Entry]
+
+
 def hold(session: Session, registration_id: int) -> Held:
     """Lock a live registration and read it afresh. Raises NotFound, NotLive."""
     registration = lock_registration(session, registration_id)
     if registration.life not in LIVE:
         raise NotLive()
     return Held(registration, entries_of(session, [registration.id]))
-
-
-#: The registration, locked: made once, for it is asked in the rush. Only what the choice of
-#: subjects needs is read: no personal data is opened.
-_LOCKED = (
-    select(Registration)
-    .options(
-        load_only(
-            *(Registration.exam_id, Registration.province_id, Registration.city_id),
-            *(Registration.site_id, Registration.passport_id, Registration.version),
-            *(Registration.mode, Registration.life, Registration.payment, Registration.locked),
-            *(Registration.review, Registration.state_changed_at, Registration.submitted_at),
-            *(Registration.birth, Registration.subject_codes, Registration.subject_count),
-        )
-    )
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
-_NUMBERED = _LOCKED.where(Registration.id == bindparam("number"))
-_OWN_LIVE = _LOCKED.where(
-    Registration.passport_id == bindparam("passport"), Registration.life.in_(LIVE)
-)
-
-#: The site with the entries of one of its registrations: a statement of its own, so that it sees
-#: what was committed while the lock on the registration was waited for. The settings are held as
-#: `site.hold_open` does.
-_AT_SITE = (
-    select(*site.SITE_COLUMNS, Exam.state.label("exam_state"), Entry)
-    .select_from(SiteSettings)
-    .join(Organisation, Organisation.id == SiteSettings.site_id)
-    .join(Exam, Exam.id == SiteSettings.exam_id)
-    .outerjoin(OperationWindow, OperationWindow.organisation_id == SiteSettings.site_id)
-    .outerjoin(
-        Entry,
-        and_(
-            Entry.registration_id == bindparam("registration"),
-            Entry.state.in_([state.value for state in HOLDING]),
-        ),
-    )
-    .where(SiteSettings.site_id == bindparam("site"))
-    .order_by(Entry.subject_code)
-    .with_for_update(read=True, of=SiteSettings)
-    .execution_options(populate_existing=True)
-)
-
-
-def hold_at_site(session: Session, registration_id: int | None) -> tuple[Held, site.Site]:
-    """As `hold`, with the site, for choosing subjects: two statements. None is the candidate's own
-    live registration.
-
-    Site, windows, state of the exam session and entries are those of the moment when the lock is
-    held, and the site cannot be closed or stopped until the transaction ends (R10.4a). The state
-    is remembered for the permit. Raises NotFound, NotLive.
-    """
-    asked = (_NUMBERED, {"number": registration_id})
-    if registration_id is None:
-        asked = (_OWN_LIVE, {"passport": actor_of(session).passport_id})
-    registration = session.scalars(*asked).one_or_none()
-    if registration is None:
-        raise NotFound()
-    if registration.life not in LIVE:
-        raise NotLive()
-    place = {"registration": registration.id, "site": registration.site_id}
-    with elevated(session, "read operation windows", OperationWindow):
-        rows = session.execute(_AT_SITE, place).all()
-    if not rows:
-        raise NotFound()
-    row = rows[0]
-    policy.remember_state(session, registration.exam_id, row.exam_state)
-    intervals = windows.remember(session, row.site_id, row.OperationWindow)
-    entries = [each.Entry for each in rows if each.Entry is not None]
-    return Held(registration, entries), site.site_of(row, intervals)
 
 
 def lock_registration(session: Session, registration_id: int) -> Registration:
@@ -258,14 +193,22 @@ def refresh(held: Held) -> None:
     """Set what is derived from the entries: subject codes, count, payment, draft or active."""
     row = held.registration
     held.entries = [entry for entry in held.entries if entry.state in _HOLDING]
-    row.subject_codes = ".".join(sorted(entry.subject_code for entry in held.entries))
-    row.subject_count = len(held.entries)
-    row.payment = payment_of(held.entries)
-    if row.life in LIVE:
-        row.life = (Life.ACTIVE if held.entries else Life.DRAFT).value
+    for name, value in derived(held.entries).items():
+        if name != "life" or row.life in LIVE:
+            setattr(row, name, value)
 
 
-def payment_of(entries: Iterable[Entry]) -> str:
+def derived(entries: Collection[Any]) -> dict[str, Any]:
+    """{column: value} of a live registration with these entries that hold seats."""
+    return {
+        "subject_codes": ".".join(sorted(entry.subject_code for entry in entries)),
+        "subject_count": len(entries),
+        "payment": payment_of(entries),
+        "life": (Life.ACTIVE if entries else Life.DRAFT).value,
+    }
+
+
+def payment_of(entries: Iterable[Any]) -> str:
     """none / unpaid / partly / paid for entries that hold seats."""
     paid = [entry.state in _PAID for entry in entries]
     if not paid:
@@ -296,7 +239,7 @@ def end_registration(session: Session, registration: Registration, life: Life) -
 # ---------------------------------------------------------------- review and clock
 
 
-def review_in_force(registration: Registration, settings: SiteSettings) -> Review:
+def review_in_force(registration: Any, settings: SettingsInForce) -> Review:
     """The review state that counts: none where the site does not review, and 未提交 where it
     began to after the registration was made (R10.4)."""
     if not settings.review_required:
@@ -313,7 +256,7 @@ def change_saved(registration: Registration, now: dt.datetime) -> None:
 
 
 def deadline(
-    held: Held, settings: SiteSettings, order: PaymentOrder | None, timeouts: Timeouts
+    held: Held, settings: SettingsInForce, order: PaymentOrder | None, timeouts: Timeouts
 ) -> dt.datetime | None:
     """When the unpaid entries (or the empty draft) expire; None where no clock runs (R22.8a).
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.database.direct import Change
+from app.database.identifiers import new_id
 from app.metadata.errors import N_, KaowuError, Message
 from app.metadata.vocabulary import Verb
 from app.models.registration import Entry, EntryState, Life, Registration, Review
@@ -17,14 +20,14 @@ from app.rules.fees import SUBJECT_FEE, FeeUnset
 from app.rules.offer import Offer, offer_of
 from app.rules.policy import permit
 from app.rules.registration import permits
+from app.rules.registration.holding import SCOPE, HeldEntry, hold_at_site
 from app.rules.registration.person import check_age_in_exam
 from app.rules.registration.states import (
-    Held,
+    HeldValues,
+    derived,
     end_entries,
     end_registration,
     hold,
-    hold_at_site,
-    refresh,
     review_in_force,
 )
 from app.rules.site import Site
@@ -75,7 +78,7 @@ def choose_subjects(
     choices: Choices,
     *,
     clock: Clock = system_clock,
-) -> Registration:
+) -> None:
     """Make `choices` the whole set of unpaid subjects; paid ones always stay.
 
     No number means the candidate's own live registration. What is not listed is given up, what is
@@ -92,19 +95,17 @@ def choose_subjects(
         paid = {entry.subject_code for entry in held.paid}
         wanted = {code: day for code, day in choices.items() if code not in paid}
         offer = _check_choices(session, held, site, wanted)
-        _first_submission(session, held, now)
-        _start_clock(held, site, wanted, now)
+        _check_age(session, held, now)
         seats = _change_of_seats(held, wanted)
         if offer is not None:
             capacity.require_free(seats, offer.free)
-        _apply(session, held, wanted)
-        refresh(held)
-        capacity.move(session, held.registration, seats)
-    return held.registration
+        changed, entries = _changed_entries(held, wanted)
+        changed += _changed_registration(held, site, wanted, entries, now)
+        capacity.move(session, held.registration, seats, changed)
 
 
-def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) -> Offer | None:
-    """Returns what the site offers, which was looked at unless nothing is taken."""
+def _check_choices(session: Session, held: HeldValues, site: Site, wanted: Choices) -> Offer | None:
+    """Returns what the site offers of it, which was looked at unless nothing is taken."""
     present = {entry.subject_code: entry for entry in held.entries}
     new = wanted.keys() - present.keys()
     count = len(wanted) + len(held.paid)
@@ -117,7 +118,7 @@ def _check_choices(session: Session, held: Held, site: Site, wanted: Choices) ->
     }
     if not new and not moved:
         return None
-    offer = offer_of(session, site)
+    offer = offer_of(session, site, only=new | moved)
     for code in sorted(new):
         _check_offered(offer, code)
     for code in sorted(moved):
@@ -144,61 +145,64 @@ def _check_preference(offer: Offer, code: str, day: dt.date | None) -> None:
         raise PreferenceUnavailable(subject=code, day=day.isoformat())
 
 
-def _first_submission(session: Session, held: Held, now: dt.datetime) -> None:
+def _check_age(session: Session, held: HeldValues, now: dt.datetime) -> None:
     """The age counts on the day of the first submission (domain §3.9)."""
     row = held.registration
     if row.submitted_at is None:
         check_age_in_exam(session, row.exam_id, row.birth, now)
-        row.submitted_at = now
 
 
-def _start_clock(held: Held, site: Site, wanted: Choices, now: dt.datetime) -> None:
-    """The clock starts with the first unpaid entry, not with a changed choice (R22.8a)."""
-    row = held.registration
-    if review_in_force(row, site.settings) is Review.OPEN:
-        row.review = Review.OPEN.value
-    if wanted and not held.having(EntryState.UNPAID):
-        row.state_changed_at = now
-
-
-def _change_of_seats(held: Held, wanted: Choices) -> dict[str, int]:
+def _change_of_seats(held: HeldValues, wanted: Choices) -> dict[str, int]:
     """{pool: seats to take, or (negative) to give back}."""
     change = Counter(capacity.seats_of(wanted.items()))
     change.subtract(capacity.seats_of(_seats(held.having(EntryState.UNPAID))))
     return {pool: count for pool, count in change.items() if count}
 
 
-def _apply(session: Session, held: Held, wanted: Choices) -> None:
-    """Drop, change and add entries."""
-    unpaid = {entry.subject_code: entry for entry in held.having(EntryState.UNPAID)}
-    for code, entry in unpaid.items():
-        if code not in wanted:
-            entry.state = EntryState.DELETED.value
-    for code in sorted(wanted):
-        if code in unpaid:
-            unpaid[code].preference_day = wanted[code]
-        else:
-            held.entries.append(_entry(session, held.registration, code, wanted[code]))
-
-
-def _seats(entries: Iterable[Entry]) -> list[tuple[str, dt.date | None]]:
+def _seats(entries: Iterable[HeldEntry]) -> list[tuple[str, dt.date | None]]:
     return [(entry.subject_code, entry.preference_day) for entry in entries]
 
 
-def _entry(session: Session, registration: Registration, code: str, day: dt.date | None) -> Entry:
-    row = Entry(
-        exam_id=registration.exam_id,
-        province_id=registration.province_id,
-        city_id=registration.city_id,
-        site_id=registration.site_id,
-        passport_id=registration.passport_id,
-        registration_id=registration.id,
-        subject_code=code,
-        state=EntryState.UNPAID.value,
-        preference_day=day,
-    )
-    session.add(row)
-    return row
+def _changed_entries(held: HeldValues, wanted: Choices) -> tuple[list[Change], list[HeldEntry]]:
+    """What is dropped, changed and added; and the entries that hold seats afterwards."""
+    row = held.registration
+    unpaid = {entry.subject_code: entry for entry in held.having(EntryState.UNPAID)}
+    kept = [entry for entry in held.entries if entry.subject_code not in unpaid]
+    changes = []
+    for code, entry in unpaid.items():
+        old = entry.scope | {"state": entry.state, "preference_day": entry.preference_day}
+        new: dict[str, Any] = {"state": EntryState.DELETED.value}
+        if code in wanted:
+            kept.append(entry)
+            new = {"preference_day": wanted[code]}
+        if any(old[name] != value for name, value in new.items()):
+            changes.append(Change(Entry, Verb.EDIT, entry.id, new, old, title=code))
+    scope = {name: getattr(row, name) for name in SCOPE}
+    for code in sorted(wanted.keys() - unpaid.keys()):
+        entry = HeldEntry(new_id(), code, EntryState.UNPAID.value, wanted[code], scope)
+        new = scope | {"registration_id": row.id, "subject_code": code, "state": entry.state}
+        new["preference_day"] = entry.preference_day
+        changes.append(Change(Entry, Verb.ADD, entry.id, new, {}, title=code))
+        kept.append(entry)
+    return changes, kept
+
+
+def _changed_registration(
+    held: HeldValues, site: Site, wanted: Choices, entries: list[HeldEntry], now: dt.datetime
+) -> list[Change]:
+    """What is derived from the entries, and the clock: it starts with the first unpaid entry, not
+    with a changed choice (R22.8a)."""
+    row = held.registration
+    new = derived(entries)
+    if row.submitted_at is None:
+        new["submitted_at"] = now
+    if review_in_force(row, site.settings) is Review.OPEN:
+        new["review"] = Review.OPEN.value
+    if wanted and not held.having(EntryState.UNPAID):
+        new["state_changed_at"] = now
+    old: Mapping[str, Any] = row._mapping
+    new = {name: value for name, value in new.items() if old[name] != value}
+    return [Change(Registration, Verb.EDIT, row.id, new, old)] if new else []
 
 
 # ---------------------------------------------------------------- giving up
