@@ -182,6 +182,11 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
     )
 
     @property
+    def is_untouched(self) -> bool:
+        """The row is there from the first day: nobody has decided yet whether the site opens."""
+        return self.version == 1 and not self.open
+
+    @property
     def class_text(self) -> str:
         """班级选项 as the form holds them: “会计一班；会计二班” (R18.1)."""
         return "；".join(option.name for option in self.class_options)

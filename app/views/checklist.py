@@ -17,7 +17,7 @@ from app.metadata.vocabulary import Level, Verb
 from app.models.organisation import Organisation
 from app.rules.checklist import declaration as checklist
 from app.rules.checklist.declaration import CHECKLIST
-from app.rules.checklist.findings import Finding, Item, Weight, count
+from app.rules.checklist.findings import Finding, Item, Weight, count, is_closed
 from app.rules.policy import granted
 from app.views import chrome
 from app.views import request as context
@@ -152,8 +152,12 @@ def _search() -> dict[str, Any]:
 def _verdict(items: Sequence[Item]) -> dict[str, str]:
     must, should = count(items, Weight.MUST), count(items, Weight.SHOULD)
     if must:
-        sentence = gettext("%(must)s 个问题必须处理，处理后考生才能报名。", must=must)
+        sentence = gettext(
+            "%(must)s 个问题必须处理，否则考生不能报名，或不能按设置报名。", must=must
+        )
         return {"text": sentence, "tone": "bad"}
+    if is_closed(items):
+        return {"text": gettext("考点不开考，没有必须处理的问题。"), "tone": "warn"}
     if should:
         sentence = gettext("可以开放报名；还有 %(should)s 处建议核对。", should=should)
         return {"text": sentence, "tone": "warn"}

@@ -66,8 +66,34 @@ def test_r10_4_closed_or_without_a_way_to_register(session: KaowuSession, tree: 
     assert found(session, tree)["site_settings"] == [
         ("个人网报和集体报名都未开启，没有人能报名", "must")
     ]
-    set_settings(session, tree.site, open=False)
-    assert "“考点开考”未打开" in found(session, tree)["site_settings"][0][0]
+
+
+def test_r10_4_r13_2_of_a_site_that_does_not_open_nothing_else_is_asked(
+    session: KaowuSession, tree: Tree
+) -> None:
+    site = add_site(session, tree, "990771", total=0, person_fee=None, subject_fee=None, open=False)
+    assert set(found(session, tree, site)) == {"site_settings", "fee", "capacity"}
+    assert found(session, tree, site)["site_settings"][0][1] == "must"  # nobody has decided yet
+    set_settings(session, site, max_subjects=2)
+    ((text, weight),) = found(session, tree, site)["site_settings"]
+    assert (text[:5], weight) == ("考点不开考", "should")
+    assert set(found(session, tree, site)) == {"site_settings"}
+    lists = checklist.of_sites(session)
+    own = {item.page: item for item in checklist.of_province(session, (one for _, one in lists))}
+    assert own["fee"].findings == ()
+    set_settings(session, site, suspension_reason="停电")
+    assert "由省恢复开考" in found(session, tree, site)["site_settings"][0][0]
+
+
+def test_r13_3_a_subject_may_have_no_seats(session: KaowuSession, tree: Tree) -> None:
+    site = add_site(session, tree, "990771", subject_fee=None, total=500)
+    for code in ("24", "26"):
+        set_capacity(session, site, f"S:{code}", 0)
+    lines = found(session, tree, site)
+    assert lines["capacity"] == [("科目24、26：容量未设置或为 0，视为不开考", "should")]
+    assert lines["fee"] == [("科目14：费用未设置，由省设置", "must")]
+    set_capacity(session, site, "S:14", 0)
+    assert found(session, tree, site)["capacity"][0][1] == "must"
 
 
 def test_r11_2_r11_3_subjects_against_what_the_province_offers_now(
@@ -114,7 +140,7 @@ def test_r13_capacity_without_subject_and_subject_without_capacity(
         session.delete(session.scalars(own).one())
     assert found(session, tree, site)["capacity"] == [
         ("总科次数未设置，考生不能报考", "must"),
-        ("科目24：容量未设置或为 0，视为不开考", "must"),
+        ("科目24：容量未设置或为 0，视为不开考", "should"),
         ("科目14：设置了容量，但没有开考", "should"),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,10 +78,14 @@ def organisation(facts: Facts) -> Iterator[Finding]:
 
 
 def general(facts: Facts) -> Iterator[Finding]:
-    """R10.4: open, and some way to register."""
+    """R10.4: open, and some way to register. Not to open is a choice, once somebody has made it."""
     settings = facts.settings
-    if settings is None or not settings.open:
+    if settings is None or settings.is_untouched:
         yield Finding(N_("“考点开考”未打开，考生不能报考本考点"))
+    elif settings.suspension_reason is not None:
+        yield _province(N_("考点已停考；如需恢复，由省恢复开考后再核对其他设置"), Weight.SHOULD)
+    elif not settings.open:
+        yield Finding(N_("考点不开考；如需开考，请打开“考点开考”后再核对其他设置"), Weight.SHOULD)
     elif not settings.online_enabled and not settings.collective_registration:
         yield Finding(N_("个人网报和集体报名都未开启，没有人能报名"))
 
@@ -114,21 +118,25 @@ def subjects(facts: Facts) -> Iterator[Finding]:
 
 
 def fees(facts: Facts) -> Iterator[Finding]:
-    """A subject without a fee can neither be chosen nor paid (R12.5)."""
+    """A subject without a fee can neither be chosen nor paid (R12.5); nor, whatever its fee, one
+    whose capacity is set to 0 (R13.3)."""
     if PERSON_FEE not in facts.fees:
         yield _province(N_("人次费未设置，由省设置"))
-    if unset := set(facts.subjects) - set(facts.fees):
+    closed = {code for code in facts.subjects if facts.pools.get(subject_pool(code)) == 0}
+    if unset := set(facts.subjects) - set(facts.fees) - closed:
         yield _province(_named(N_("科目{codes}：费用未设置，由省设置"), unset))
 
 
 def capacity(facts: Facts) -> Iterator[Finding]:
-    """R13: the total, each subject, and nothing for subjects that are not offered."""
+    """R13: the total, some subject, and nothing for subjects that are not offered. A subject
+    without seats is one way of not offering it (R13.3)."""
     total = facts.pools.get(TOTAL, 0)
     limits = {code: facts.pools.get(subject_pool(code), 0) for code in facts.subjects}
     if not total:
         yield Finding(N_("总科次数未设置，考生不能报考"))
     if closed := {code for code, limit in limits.items() if not limit}:
-        yield Finding(_named(N_("科目{codes}：容量未设置或为 0，视为不开考"), closed))
+        weight = Weight.SHOULD if any(limits.values()) else Weight.MUST
+        yield Finding(_named(N_("科目{codes}：容量未设置或为 0，视为不开考"), closed), weight)
     offered = {subject_pool(code) for code in facts.subjects}
     strays = {
         pool[2:]
@@ -205,11 +213,12 @@ def roster(facts: Facts) -> Iterator[Finding]:
         yield Finding(N_("已启用学籍库，但学籍库为空"), Weight.SHOULD)
 
 
+_GENERAL = "site_settings"
 #: in the order of the work: (page, its title, the check)
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("operation_window", N_("考点操作时间设置"), windows),
     ("user_organisation", N_("用户与机构管理"), organisation),
-    ("site_settings", N_("考点报名综合设置"), general),
+    (_GENERAL, N_("考点报名综合设置"), general),
     ("site_subject", N_("考点开考科目设置"), subjects),
     ("fee", N_("考点费用设置"), fees),
     ("capacity", N_("考点容量设置"), capacity),
@@ -222,8 +231,23 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
 
 
 def items(facts: Facts) -> list[Item]:
-    """Every line of the list for one site, those without findings too."""
-    return [Item(page, label, tuple(check(facts))) for page, label, check in CHECKS]
+    """Every line of the list for one site, those without findings too.
+
+    Of a site that has decided not to open, or was stopped, the line that says so alone: its other
+    settings are void (R13.2, R15.2, R18.3).
+    """
+    settings = facts.settings
+    closed = settings is not None and not (settings.open or settings.is_untouched)
+    return [
+        Item(page, label, tuple(check(facts)))
+        for page, label, check in CHECKS
+        if page == _GENERAL or not closed
+    ]
+
+
+def is_closed(lines: Sequence[Item]) -> bool:
+    """Is it the list of a site that does not open?"""
+    return [line.page for line in lines] == [_GENERAL]
 
 
 def count(lines: Iterable[Item], weight: Weight) -> int:
