@@ -8,7 +8,7 @@ An empty cell is 未设置: the subject can be neither registered for online nor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -152,9 +152,11 @@ def orders_keeping_fees(session: Session, site_ids: Sequence[int]) -> tuple[int,
     return counts.get(OrderState.OPEN.value, 0), counts.get(OrderState.PAID.value, 0)
 
 
-def entries_to_be_paid(session: Session, subjects: Mapping[int, Sequence[str]]) -> int:
-    """How many entries of these subjects ({site id: codes}) have no order yet: they will pay the
-    new fee."""
+def entries_without_order(session: Session, subjects: Mapping[int, Sequence[str]]) -> int:
+    """How many entries of these subjects ({site id: codes}) have no order yet: what the fee
+    becomes is theirs."""
+    if not any(subjects.values()):
+        return 0
     rows = session.execute(
         select(Entry.site_id, Entry.subject_code, func.count())
         .where(Entry.site_id.in_(subjects), Entry.state == EntryState.UNPAID.value)
@@ -163,9 +165,9 @@ def entries_to_be_paid(session: Session, subjects: Mapping[int, Sequence[str]]) 
     return sum(number for site, code, number in rows if code in subjects.get(site or 0, ()))
 
 
-def candidates_to_be_charged(session: Session, site_ids: Sequence[int]) -> int:
-    """How many candidates of these sites have entries to pay and no order or payment yet: their
-    first order will hold the new 人次费."""
+def candidates_without_order(session: Session, site_ids: Sequence[int]) -> int:
+    """How many candidates of these sites have entries to pay and no order or payment yet: what
+    the 人次费 becomes is theirs."""
     if not site_ids:
         return 0
     ordered = aliased(Entry)
@@ -191,19 +193,8 @@ def effects(session: Session, changes: Sequence[GridChange]) -> list[Message]:
     if opened or paid:
         text = N_("已生成的订单保持原来的费用：待支付 {opened} 个，已支付 {paid} 个。")
         found.append(Message(text, opened=opened, paid=paid))
-    waiting = entries_to_be_paid(
-        session,
-        {c.site.id: [code for code in c.after if code != PERSON_FEE] for c in changes},
-    )
-    if waiting:
-        text = N_("尚未生成订单的 {count} 科次将按新费用支付。")
-        found.append(Message(text, count=waiting))
-    charged = candidates_to_be_charged(
-        session, [change.site.id for change in changes if PERSON_FEE in change.after]
-    )
-    if charged:
-        text = N_("尚未生成订单的 {count} 名考生将按新的人次费支付。")
-        found.append(Message(text, count=charged))
+    found += _of_entries(session, changes)
+    found += _of_candidates(session, changes)
     values = [value for change in changes for value in change.after.values()]
     if free := sum(value == 0 for value in values):
         found.append(Message(N_("{count} 项费用设为 0 元：考生无需付款。"), count=free))
@@ -211,6 +202,39 @@ def effects(session: Session, changes: Sequence[GridChange]) -> list[Message]:
         text = N_("{count} 项费用改为未设置：在重新设置之前不能报考和支付。")
         found.append(Message(text, count=unset))
     return found
+
+
+def _of_entries(session: Session, changes: Sequence[GridChange]) -> Iterator[Message]:
+    """Entries without an order: what the new subject fees, or none, mean for them."""
+    for is_set, text in (
+        (True, N_("尚未生成订单的 {count} 科次将按新费用支付。")),
+        (False, N_("尚未生成订单的 {count} 科次因科目费未设置，暂不能支付。")),
+    ):
+        subjects = {
+            change.site.id: [
+                code
+                for code, amount in change.after.items()
+                if code != PERSON_FEE and (amount is not None) is is_set
+            ]
+            for change in changes
+        }
+        if count := entries_without_order(session, subjects):
+            yield Message(text, count=count)
+
+
+def _of_candidates(session: Session, changes: Sequence[GridChange]) -> Iterator[Message]:
+    """The same for candidates, whose first order holds the 人次费."""
+    for is_set, text in (
+        (True, N_("尚未生成订单的 {count} 名考生将按新的人次费支付。")),
+        (False, N_("尚未生成订单的 {count} 名考生因人次费未设置，暂不能支付。")),
+    ):
+        site_ids = [
+            change.site.id
+            for change in changes
+            if PERSON_FEE in change.after and (change.after[PERSON_FEE] is not None) is is_set
+        ]
+        if count := candidates_without_order(session, site_ids):
+            yield Message(text, count=count)
 
 
 def copy(

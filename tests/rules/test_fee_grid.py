@@ -99,6 +99,21 @@ def test_r12_5_the_fee_of_the_person_alone_tells_who_will_pay_it(
     assert "人次费" not in effects(session, FEES, tree, {0: {"14": "11"}})
 
 
+def test_r12_5_who_cannot_pay_an_unset_fee_is_not_told_to_pay_a_new_one(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.make_registration(session, tree, subjects=("14", "24"))
+    factories.make_registration(session, tree, subjects=("14",))
+    act(session, tree, Level.PROVINCE)
+    told = effects(session, FEES, tree, {0: {"14": "", "24": "80", "PERSON": ""}}).splitlines()
+    assert told == [
+        "尚未生成订单的 1 科次将按新费用支付。",
+        "尚未生成订单的 2 科次因科目费未设置，暂不能支付。",
+        "尚未生成订单的 2 名考生因人次费未设置，暂不能支付。",
+        "2 项费用改为未设置：在重新设置之前不能报考和支付。",
+    ]
+
+
 def test_r0_1_chapter_12_is_bound_by_no_window(session: KaowuSession, tree: Tree) -> None:
     for organisation in (tree.province, tree.site):
         factories.set_window(
