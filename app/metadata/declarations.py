@@ -61,6 +61,8 @@ class Declaration:
     per_exam: bool = True
     #: cross-session data that may be changed whichever session is selected (R0.4 exception 1)
     in_history: bool = False
+    #: cross-session data that is changed only while the current session is selected (exception 3)
+    current_only: bool = False
     writes: tuple[type, ...] = ()
     help: str = ""
 

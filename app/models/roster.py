@@ -206,6 +206,7 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
             Level.SITE: MANAGE,
         },
         window=Window.ELIGIBILITY,
+        current_only=True,
         organisation_column=True,
         api=True,
         sticky=1,

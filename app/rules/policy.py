@@ -51,6 +51,13 @@ class PreparingExam(PolicyDenied):
     template = N_("该考次正在筹备中，只有考试中心和省可以修改。")
 
 
+class OnlyInCurrentExam(PolicyDenied):
+    """R0.4 (3): what belongs to no session is changed only while the current one is selected."""
+
+    code = "policy.only_in_current_exam"
+    template = N_("学籍库只能在当前考次中修改。请切换到当前考次后操作。")
+
+
 class NotVisibleExam(PolicyDenied):
     """Candidates see the current session only (R3.6)."""
 
@@ -150,13 +157,16 @@ def _by_exam_state(
 ) -> Decision | None:
     if actor.level is Level.CANDIDATE and state is not ExamState.CURRENT:
         return _no(NotVisibleExam())
-    if verb in READING or state is None or not declaration.per_exam:
+    if verb in READING or state is None:
         return None
-    if state is ExamState.HISTORY and verb not in FILING and not declaration.in_history:
-        return _no(HistoricExam())
-    lower = actor.level in (Level.CITY, Level.SITE)
-    if state is ExamState.PREPARING and lower and not actor.is_system:
-        return _no(PreparingExam())
+    if declaration.per_exam:
+        if state is ExamState.HISTORY and verb not in FILING and not declaration.in_history:
+            return _no(HistoricExam())
+        lower = actor.level in (Level.CITY, Level.SITE)
+        if state is ExamState.PREPARING and lower and not actor.is_system:
+            return _no(PreparingExam())
+    if declaration.current_only and state is not ExamState.CURRENT:
+        return _no(OnlyInCurrentExam())
     return None
 
 

@@ -43,7 +43,9 @@ def _actor(kind: Level | str) -> Actor:
     return Actor(1, level, 1, roles=roles)
 
 
-def _declaration(*, gated: bool, per_exam: bool, in_history: bool) -> Declaration:
+def _declaration(
+    *, gated: bool, per_exam: bool, in_history: bool, current_only: bool = False
+) -> Declaration:
     return Declaration(
         name="truth",
         label="真值表",
@@ -53,6 +55,7 @@ def _declaration(*, gated: bool, per_exam: bool, in_history: bool) -> Declaratio
         binds=frozenset({Level.SITE, Level.PROVINCE}),
         per_exam=per_exam,
         in_history=in_history,
+        current_only=current_only,
     )
 
 
@@ -83,6 +86,8 @@ def _code(
             return "policy.historic_exam"
         if state == "preparing" and kind in (Level.CITY, Level.SITE):
             return "policy.preparing_exam"
+    if declaration.current_only and verb not in READS and state in ("history", "preparing"):
+        return "policy.only_in_current_exam"
     bound = declaration.window is not None and kind in (Level.SITE, Level.PROVINCE)
     if not bound or verb in READS:
         return None
@@ -93,9 +98,15 @@ def _code(
 
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("per_exam", [True, False])
-@pytest.mark.parametrize("in_history", [True, False])
-def test_r0_2_r0_4_the_full_product_of_facts(gated: bool, per_exam: bool, in_history: bool) -> None:
-    declaration = _declaration(gated=gated, per_exam=per_exam, in_history=in_history)
+@pytest.mark.parametrize(
+    ("in_history", "current_only"), [(True, False), (False, False), (False, True)]
+)
+def test_r0_2_r0_4_the_full_product_of_facts(
+    gated: bool, per_exam: bool, in_history: bool, current_only: bool
+) -> None:
+    declaration = _declaration(
+        gated=gated, per_exam=per_exam, in_history=in_history, current_only=current_only
+    )
     states = [*ExamState, None]
     wrong = []
     for verb, kind, relation, state, window in itertools.product(

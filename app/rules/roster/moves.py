@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -14,8 +13,7 @@ from app.metadata.errors import N_
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level
 from app.models.roster import RosterMove
-from app.rules.operations import Chosen, OperationContext
-from app.rules.roster.records import require_current
+from app.rules.operations import OperationContext
 
 NOT_YOURS = N_("只有原考点可以标为已阅")
 
@@ -47,11 +45,6 @@ def between_provinces(session: Session) -> int:
     return session.scalar(statement) or 0
 
 
-def _prepare(session: Session, _chosen: Chosen, _values: Mapping[str, Any]) -> None:
-    """A move belongs to no session, so nothing else asks which one is selected (R0.4 (3))."""
-    require_current(session)
-
-
 def _read(row: RosterMove) -> str | None:
     return N_("已标为已阅") if row.acknowledged_at is not None else None
 
@@ -75,10 +68,10 @@ ACKNOWLEDGE = register(
         resource="roster_move",
         on=frozenset({On.ROW, On.SELECTION, On.QUERY}),
         apply=_apply,
-        prepare=_prepare,
         allowed=_read,
         verbs={Level.SITE: ONLY_RUN},
         per_exam=False,
+        current_only=True,
         icon="fa-check",
     )
 )

@@ -16,7 +16,7 @@ from app.database import locks
 from app.database.keys import digest
 from app.database.policy import actor_of, elevated
 from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
-from app.metadata.errors import LABELLED, N_, InvalidInput, Message, PolicyDenied
+from app.metadata.errors import LABELLED, N_, InvalidInput, Message
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.presenting import title_of
 from app.metadata.registry import register
@@ -30,7 +30,7 @@ from app.rules.availability import NotUsed
 from app.rules.crud import Context, before
 from app.rules.identity import identity_problems, read_document
 from app.rules.operations import Chosen
-from app.rules.policy import exam_state
+from app.rules.policy import OnlyInCurrentExam, exam_state
 from app.rules.roster.policy import enabled_sites
 
 _FIELDS = fields_of(StudentRecord)
@@ -41,15 +41,9 @@ TAKEN_ELSEWHERE = N_(
 SITE_WITHOUT_ROSTER = N_("所选考点未启用学籍库，请先在《学籍报考设置》中启用。")
 
 
-class OnlyInCurrentExam(PolicyDenied):
-    """R0.4 (3): the library can be changed only while the current session is selected."""
-
-    code = "roster.only_in_current_exam"
-    template = N_("学籍库只能在当前考次中修改。请切换到当前考次后操作。")
-
-
 def require_current(session: Session) -> None:
-    """Raises OnlyInCurrentExam (R0.4 exception 3)."""
+    """Raises OnlyInCurrentExam (R0.4 exception 3), for what is no resource or operation: of these
+    the policy asks it (`current_only`)."""
     if exam_state(session, actor_of(session).exam_id) is not ExamState.CURRENT:
         raise OnlyInCurrentExam()
 
@@ -65,7 +59,6 @@ def lock_sites(session: Session, codes: Iterable[str]) -> None:
 
 @before("student_record", Verb.ADD)
 def _add(row: StudentRecord, context: Context) -> None:
-    require_current(context.session)
     if context.actor.level is not Level.SITE:
         _check_site(row, context)
     row.occupation = row.occupation or OCCUPATION_STUDENT
@@ -80,14 +73,8 @@ def _check_site(row: StudentRecord, context: Context) -> None:
 
 @before("student_record", Verb.EDIT)
 def _edit(row: StudentRecord, context: Context) -> None:
-    require_current(context.session)
     row.occupation = row.occupation or OCCUPATION_STUDENT
     _check_document(row, context)
-
-
-@before("student_record", Verb.DELETE)
-def _delete(_row: StudentRecord, context: Context) -> None:
-    require_current(context.session)
 
 
 def _check_document(row: StudentRecord, context: Context) -> None:
@@ -143,7 +130,6 @@ DELETE_WORD = N_("删除")
 
 def _prepare(session: Session, chosen: Chosen, values: Mapping[str, Any]) -> None:
     """R21.2: the typed confirmation, the second one where nothing is filtered, and the locks."""
-    require_current(session)
     query = chosen.query
     if query is None:
         return
@@ -189,6 +175,7 @@ DELETE_ALL = register(
         prepare=_prepare,
         verbs={Level.PROVINCE: ONLY_RUN, Level.SITE: ONLY_RUN},
         window=Window.ELIGIBILITY,
+        current_only=True,
         fields=(
             Field(
                 name="typed",

@@ -11,8 +11,8 @@ from app.metadata.vocabulary import Level
 from app.models.roster import RosterMove, StudentRecord
 from app.rules import listing, operations
 from app.rules.operations import Chosen
+from app.rules.policy import OnlyInCurrentExam
 from app.rules.roster import moves
-from app.rules.roster.records import OnlyInCurrentExam
 from tests import factories
 from tests.factories import Tree
 from tests.rules.roster.roster_world import add_move, set_policy

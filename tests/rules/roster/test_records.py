@@ -15,16 +15,16 @@ from app.database.session import KaowuSession
 from app.database.unit_of_work import unit_of_work
 from app.metadata.errors import InvalidInput, NotFound, StaleRow
 from app.metadata.query import ListQuery
-from app.metadata.vocabulary import Level, Window
+from app.metadata.vocabulary import Level, Verb, Window
 from app.models.audit import AuditEntry
 from app.models.registration import Registration
 from app.models.roster import StudentRecord
 from app.rules import crud, listing, operations, reveal
 from app.rules.availability import NotUsed
 from app.rules.operations import Chosen
-from app.rules.policy import HistoricExam, NoVerb, WindowClosed
+from app.rules.policy import HistoricExam, NoVerb, OnlyInCurrentExam, WindowClosed, check
 from app.rules.roster import records
-from app.rules.roster.records import DELETE_ALL, OnlyInCurrentExam
+from app.rules.roster.records import DELETE_ALL
 from tests import factories
 from tests.factories import Tree, id_number, set_window
 from tests.rules.roster.roster_world import add_record, set_policy
@@ -143,6 +143,13 @@ def test_r0_4_only_while_the_current_session_is_selected(session: KaowuSession) 
     become(session, coming.actor(Level.PROVINCE))
     with pytest.raises(OnlyInCurrentExam):
         crud.create(session, RESOURCE, form(_site="990701"))
+    # the policy says so, so that no page offers a button whose answer is this refusal
+    province = coming.actor(Level.PROVINCE)
+    asked = [(RESOURCE, verb) for verb in (Verb.ADD, Verb.EDIT, Verb.DELETE)]
+    for declaration, verb in [*asked, (DELETE_ALL, Verb.RUN)]:
+        refusal = check(session, declaration, verb, province).refusal
+        assert isinstance(refusal, OnlyInCurrentExam)
+    assert check(session, RESOURCE, Verb.LIST, province).allowed, "R21.2: looked at any time"
 
 
 def test_r0_5b_without_the_roster_nothing_can_be_done(session: KaowuSession, tree: Tree) -> None:
