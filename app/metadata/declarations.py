@@ -110,6 +110,8 @@ class Resource(Declaration):
     #: fields of the form, where a second resource shows another part of the same model
     form: tuple[str, ...] = ()
     fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: fields that the list searches by, where not all that the model offers are of this page
+    searches: tuple[str, ...] | None = None
     basic_search: int = 3
     sticky: int = 1
     api: bool = False

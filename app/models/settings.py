@@ -47,12 +47,15 @@ SITE_COLUMN = Computed(
 )
 
 
+#: tags of switches in lists
+YES_OR_NO = {"1": "ok", "0": "off"}
+
+
 def switch(
     label: str, sentence: str, *, default: bool = False, search: Search | None = None
 ) -> Mapped[bool]:
     """A switch with the manual's sentence about it (R10.4)."""
-    look = {"1": "ok", "0": "off"}
-    info = col(label, Personal.NONE, listed=True, help=sentence, badges=look, search=search)
+    info = col(label, Personal.NONE, listed=True, help=sentence, badges=YES_OR_NO, search=search)
     return mapped_column(Boolean, default=default, info=info)
 
 
@@ -96,7 +99,7 @@ class GeneralSettings:
             N_("允许考生选择意向考试日期"),
             Personal.NONE,
             listed=True,
-            badges={"1": "ok", "0": "off"},
+            badges=YES_OR_NO,
             editable_from=Level.PROVINCE,
             help=N_(
                 "由省管理员设置是否启用，启用的情况下，考点需要在“意向考试相关设置”页面，"
@@ -155,7 +158,13 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
     online_enabled: Mapped[bool] = mapped_column(
         Boolean,
         default=False,
-        info=col(N_("开启个人网报"), Personal.NONE, form=False, search=Search.CHOICE),
+        info=col(
+            N_("开启个人网报"),
+            Personal.NONE,
+            form=False,
+            search=Search.CHOICE,
+            badges=YES_OR_NO,
+        ),
     )
     online_start: Mapped[dt.datetime | None] = mapped_column(
         UtcDateTime, info=col(N_("网报开始时间"), Personal.NONE, form=False)

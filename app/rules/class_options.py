@@ -40,6 +40,7 @@ CLASS_OPTIONS = register(
         label=N_("考点班级选项设置"),
         menu=Place(Area.SETUP, 90),
         model=SiteSettings,
+        searches=("open",),
         verbs={
             Level.CENTER: LOOK,
             Level.PROVINCE: CHANGE,

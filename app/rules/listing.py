@@ -63,7 +63,12 @@ def columns_of(resource: Resource) -> list[str]:
 
 def searches_of(resource: Resource) -> list[Field]:
     """The fields that the search bar offers, basic ones first."""
-    fields = [field for field in fields_of(resource.model).values() if field.search]
+    names = resource.searches
+    fields = [
+        field
+        for field in fields_of(resource.model).values()
+        if field.search and (names is None or field.name in names)
+    ]
     return sorted(fields, key=lambda field: field.more)
 
 

@@ -60,6 +60,7 @@ SITE_NOTICE = register(
         noun=N_("考点报名通告"),
         menu=Place(Area.SETUP, 80),
         model=SiteSettings,
+        searches=("open",),
         verbs={
             Level.CENTER: LOOK,
             Level.PROVINCE: CHANGE,

@@ -48,7 +48,7 @@ class Checklist(BaseView):
             return self._items(site, items)
         words, chosen = _asked()
         if acting.level is Level.CENTER and not words:
-            return self._list([], [], gettext("请输入省代码（前两位）、考点代码或名称后查询。"))
+            return self._provinces()
         lists = checklist.of_sites(session, words)
         own = []
         if acting.level is Level.PROVINCE and not words:
@@ -58,7 +58,7 @@ class Checklist(BaseView):
             for site, items in lists
             if not chosen or any(item.weight is Weight(chosen) for item in items)
         ]
-        return self._list(own, shown, "")
+        return self._list(own, shown)
 
     @expose("/site/<code>")
     @verb(Verb.VIEW)
@@ -80,9 +80,38 @@ class Checklist(BaseView):
             **_tab(),
         )
 
-    def _list(
-        self, own: Sequence[Item], lists: Sequence[tuple[Organisation, list[Item]]], hint: str
-    ) -> Any:
+    def _provinces(self) -> Any:
+        """The whole country is not read at once: the centre chooses a province, or searches."""
+        address = url_for(f"{CHECKLIST.name}.index")
+        rows = [
+            {
+                "id": province.id,
+                "cells": {
+                    "province": {"text": province.display, "url": f"{address}?name={province.code}"}
+                    if count
+                    else province.display,
+                    "sites": count,
+                },
+            }
+            for province, count in checklist.provinces(context.read_session())
+        ]
+        columns = [
+            {"name": "province", "label": gettext("省"), "sticky": True},
+            {"name": "sites", "label": gettext("启用的考点"), "align": "num"},
+        ]
+        return answers.page(
+            "checklist",
+            title=gettext(CHECKLIST.label),
+            notices=[
+                {"text": gettext(CHECKLIST.help)},
+                {"text": gettext("请选择省，或输入考点代码、名称后查询。")},
+            ],
+            search=_search(),
+            table={"label": gettext(CHECKLIST.label), "columns": columns, "rows": rows},
+            **_tab(),
+        )
+
+    def _list(self, own: Sequence[Item], lists: Sequence[tuple[Organisation, list[Item]]]) -> Any:
         acting = context.actor()
         size, number = _paging()
         rows = lists[(number - 1) * size : number * size]
@@ -93,7 +122,7 @@ class Checklist(BaseView):
             search=_search(),
             verdict=_verdict(own) if own else None,
             entries=[_entry(item, acting, None) for item in own],
-            table=_table(rows, (number - 1) * size, hint),
+            table=_table(rows, (number - 1) * size),
             paging={
                 "page": number,
                 "size": size,
@@ -201,9 +230,7 @@ def _address(name: str, acting: Actor, site: Organisation | None) -> str | None:
     return f"{address}?{urlencode({'_org': site.code})}"
 
 
-def _table(
-    rows: Sequence[tuple[Organisation, list[Item]]], before: int, hint: str
-) -> dict[str, Any]:
+def _table(rows: Sequence[tuple[Organisation, list[Item]]], before: int) -> dict[str, Any]:
     return {
         "label": gettext(CHECKLIST.label),
         "columns": [
@@ -214,7 +241,6 @@ def _table(
         ],
         "rows": [_row(site, items) for site, items in rows],
         "first_number": before + 1,
-        "empty_text": hint,
     }
 
 

@@ -34,7 +34,10 @@ def test_superiors_see_what_each_site_lacks(office: World, person: Level) -> Non
 
 def test_the_centre_asks_before_it_reads_the_whole_country(office: World) -> None:
     browser = office.browser(Level.CENTER)
-    assert "请输入省代码" in text_of(browser.get(PATH))
+    first = browser.get(PATH)
+    assert "请选择省" in text_of(first)
+    assert "(990701)" not in text_of(first)
+    assert f"{PATH}?name=99" in first.get_data(as_text=True)
     assert "(990701)" in text_of(browser.get(f"{PATH}?name=9907"))
 
 

@@ -162,6 +162,43 @@ def test_a_grid_fits_a_phone_and_keeps_its_first_column(
     assert abs(before["x"] - after["x"]) < 2
 
 
+def test_on_a_phone_the_button_of_a_row_and_who_set_a_cell_are_in_sight(
+    office: World, office_address: str, phone_page: Page
+) -> None:
+    page = look(phone_page, office, office_address, SITE, "/capacity/")
+    button = page.locator(".kw-row-button a")
+    expect(button).to_be_in_viewport(ratio=1)
+    expect(page.locator(".col-ops .kw-op")).to_be_hidden()
+    field = cell(page, "990701", "TOTAL")
+    field.focus()
+    told = page.locator("[data-kw-told]")
+    expect(told).to_contain_text("总科次数")
+    expect(told).to_contain_text("最近设置：")
+    assert is_accessible(page)
+    button.click()
+    dialog = page.locator("#kw-dialog")
+    expect(dialog.locator("[name='v:990701:TOTAL']")).to_be_visible()
+    expect(dialog).to_contain_text("最近设置：")
+
+
+def test_a_cell_reached_by_keys_is_not_under_the_columns_that_stay(
+    office: World, office_address: str, desktop_page: Page
+) -> None:
+    page = look(desktop_page, office, office_address, PROVINCE, "/fee/")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.locator(".kw-scroll").first.evaluate("pane => { pane.scrollLeft = 9999; }")
+    cell(page, "990701", "26").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    field = cell(page, "990701", "PERSON")
+    expect(field).to_be_focused()
+    name = page.locator(".kw-cells tbody tr", has_text="990701").locator("td.sticky-left")
+    box, fixed = field.bounding_box(), name.bounding_box()
+    assert box is not None
+    assert fixed is not None
+    assert box["x"] >= fixed["x"] + fixed["width"] - 1
+
+
 def test_what_is_typed_survives_another_page_and_is_not_left_unasked(
     office: World, office_address: str, desktop_page: Page
 ) -> None:

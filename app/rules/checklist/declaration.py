@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from app.database.policy import actor_of
 from app.metadata.declarations import Declaration, Place
@@ -53,6 +53,27 @@ def of_sites(session: Session, words: str = "") -> list[tuple[Organisation, list
         for found in facts.load(session)
         if words in found.site.display
     ]
+
+
+def provinces(session: Session) -> list[tuple[Organisation, int]]:
+    """The enabled provinces of the session by code, each with the number of its enabled sites."""
+    site = aliased(Organisation)
+    sites = (
+        select(func.count(site.id))
+        .where(
+            site.province_id == Organisation.id,
+            site.level == Level.SITE.value,
+            site.enabled.is_(True),
+        )
+        .scalar_subquery()
+    )
+    statement = select(Organisation, sites).where(
+        below(actor_of(session)),
+        Organisation.level == Level.PROVINCE.value,
+        Organisation.enabled.is_(True),
+    )
+    rows = session.execute(statement.order_by(Organisation.code))
+    return [(province, count) for province, count in rows]
 
 
 def of_province(session: Session, sites: Iterable[list[Item]]) -> list[Item]:

@@ -20,6 +20,7 @@ from app.views import cells
 from app.views import request as context
 from app.views.engine import answers, forms, lists, show, single
 from app.views.engine.answers import verb
+from app.views.engine.governing import behalf_note
 from app.views.keys import LARGEST
 from app.views.texts import texts
 
@@ -202,12 +203,16 @@ class RowForms:
         form = self._form_context(page, what, fields, values, row=row, why=why)
         if is_single:
             form["fieldsets"][:0] = single.whose(row)
+        behalf = behalf_note(self.declaration, what, page.actor)
         return answers.page(
             "form",
             why.status,
             title=" · ".join([f"{words}{self._noun()}", *whose]),
             form=form,
-            notices=[effect_notice(why.effects)] if why.effects else [],
+            notices=[
+                *([{"text": behalf}] if behalf else []),
+                *([effect_notice(why.effects)] if why.effects else []),
+            ],
             dialog_size="wide" if len(fields) > 6 else "",
             **self._tab(),
         )

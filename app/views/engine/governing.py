@@ -9,6 +9,7 @@ from flask import url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from app.database.base import SiteCodeScoped, SiteScoped
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Resource
@@ -21,6 +22,7 @@ from app.views import request as context
 from app.views.texts import joined, text
 
 Context = dict[str, Any]
+_OF_SITES = (SiteScoped, SiteCodeScoped)
 _TONES = {WindowState.OPEN: "ok", WindowState.BEFORE: "info"}
 
 
@@ -54,6 +56,17 @@ def governing(session: Session, declaration: Declaration, actor: Actor) -> Conte
     return {"label": gettext("办理权限"), "lines": [{"interval": people}]}
 
 
+def behalf_note(declaration: Declaration, verb: Verb, actor: Actor) -> str | None:
+    """What a superior reads before he does what the site could do itself (P3, P4); None where it
+    is his own business. The log decides by itself (`audit.behalf_of`)."""
+    if actor.level is Level.SITE or verb not in declaration.default_verbs(Level.SITE.value):
+        return None
+    if isinstance(declaration, Resource) and not issubclass(declaration.model, _OF_SITES):
+        return None
+    sentence: str = gettext("您将代考点办理，操作记录中注明“上级代改”。")
+    return sentence
+
+
 def _fills_in(declaration: Declaration, actor: Actor) -> bool:
     """May the reader write here at all, windows aside?"""
     if any(granted(declaration, verb, actor) for verb in WRITING & declaration.legal_verbs):
@@ -67,4 +80,4 @@ def _verbs(declaration: Declaration, level: Level) -> frozenset[Verb]:
     return frozenset(declaration.default_verbs(level.value)) & WRITING
 
 
-__all__ = ["governing", "line_of"]
+__all__ = ["behalf_note", "governing", "line_of"]

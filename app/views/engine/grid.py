@@ -32,6 +32,7 @@ from app.views.engine.editing import CONFIRM
 from app.views.engine.exporting import XLSX
 from app.views.engine.governing import governing
 from app.views.engine.grid_page import Context, Rows, Typed
+from app.views.engine.rights import refusal_notice
 from app.views.texts import text, texts
 
 #: rows with typed values that are shown again at once; further ones are carried along
@@ -122,7 +123,7 @@ class GridView(BaseView):
         if self.declaration.help:
             found.append({"text": gettext(self.declaration.help)})
         if refusal is not None and not isinstance(refusal, NoVerb):
-            found.append({"text": context.message_of(refusal), "tone": "warn"})
+            found.append(refusal_notice(refusal))
         if self.declaration.notices is not None:
             cells = [row.cells for row in table.rows]
             told = self.declaration.notices(context.read_session(), context.actor(), cells)
@@ -225,6 +226,7 @@ class GridView(BaseView):
             sites=len(examined.changes),
             cells=examined.cells,
             effects=texts(told),
+            behalf=grid_page.behalf(self.declaration, examined, context.actor()),
             questions=texts(grids.questions(self.declaration, examined.changes)),
             changes=shown[: grid_page.SHOWN_CHANGES],
             more=max(0, len(shown) - grid_page.SHOWN_CHANGES),

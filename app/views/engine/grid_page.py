@@ -15,12 +15,14 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
 from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
 from app.metadata.fields import Kind
+from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
 from app.rules import grids
 from app.rules.grid_history import History, newest
 from app.rules.grids import Conflict, Examined, Key, Raw, Row, Table, title_of
 from app.rules.last_change import named
 from app.rules.windows import local
+from app.views.engine.governing import behalf_note
 from app.views.texts import joined, text
 
 Context = dict[str, Any]
@@ -156,7 +158,7 @@ class Rows:
             "placeholder": text(column.unset),
             "note": text(cell.note),
             "locked": text(cell.locked),
-            "title": text(title_of(column)),
+            "title": text(column.cell.label),
             "told": told(entries.get(column.name), self.actor),
             "error": text(self.typed.errors.get(key)),
         }
@@ -289,6 +291,17 @@ def changes(columns: Iterable[GridColumn], found: Sequence[GridChange]) -> list[
         for change in sorted(found, key=lambda change: change.site.code)
         for name, value in change.after.items()
     ]
+
+
+def behalf(grid: Grid, examined: Examined, actor: Actor) -> str | None:
+    """The sentence for a superior whose changes are, some of them, the sites' own."""
+    changed = {name for change in examined.changes for name in change.after}
+    own = any(
+        column.cell.editable_from is Level.SITE
+        for column in examined.columns
+        if column.name in changed
+    )
+    return behalf_note(grid, Verb.EDIT, actor) if own else None
 
 
 def packed(columns: Iterable[GridColumn], found: Sequence[GridChange]) -> str:

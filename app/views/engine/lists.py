@@ -172,14 +172,19 @@ def table(page: ListPage, found: listing.Page) -> Context:
         "selectable": bool(batch),
         "first_number": (found.number - 1) * found.size + 1,
         "query_token": seal(page.asked.query, page.actor) if takes_query else None,
-        "empty_text": gettext("没有符合条件的记录"),
+        "empty_text": gettext("没有符合条件的记录") if _is_asked(page) else gettext("还没有记录"),
         "empty_hint": _empty_hint(page),
     }
 
 
+def _is_asked(page: ListPage) -> bool:
+    """Is anything searched by?"""
+    return bool(page.asked.texts or page.asked.query.organisation)
+
+
 def _empty_hint(page: ListPage) -> str | None:
     hint: str | None = None
-    if page.asked.texts or page.asked.query.organisation:
+    if _is_asked(page):
         hint = gettext("请修改查询条件，或点击“重置”查看全部记录。")
     elif page.rights.may(Verb.ADD):
         hint = gettext("可点击“新增”添加第一条记录。")

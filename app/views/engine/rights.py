@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import url_for
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, On, Operation, Resource
+from app.metadata.errors import PolicyDenied
 from app.metadata.vocabulary import WRITING, Verb
 from app.rules import availability
 from app.rules.clock import Clock
@@ -25,6 +28,7 @@ from app.rules.policy import (
     remember_exam,
     target_for,
 )
+from app.rules.window_setting import WINDOWS
 from app.views import request as context
 from app.views.texts import text
 
@@ -86,9 +90,16 @@ class Rights:
             if without_window and isinstance(refusal, WindowClosed):
                 continue
             if refusal is not None and not isinstance(refusal, NoVerb):
-                sentence = text(refusal)
-                found[sentence] = {"text": sentence, "tone": "warn"}
+                found.setdefault(text(refusal), refusal_notice(refusal))
         return list(found.values())
+
+
+def refusal_notice(refusal: PolicyDenied) -> dict[str, Any]:
+    """Why nothing can be done here; outside a window with the way to the page of the windows."""
+    found: dict[str, Any] = {"text": text(refusal), "tone": "warn"}
+    if isinstance(refusal, WindowClosed):
+        found |= {"url": url_for(f"{WINDOWS.name}.index"), "link": gettext(WINDOWS.label)}
+    return found
 
 
 def reason_against(

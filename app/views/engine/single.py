@@ -13,19 +13,17 @@ from app.metadata.errors import N_, Message
 from app.metadata.fields import Computed, Field, fields_of
 from app.metadata.presenting import columns_of, living_of
 from app.metadata.vocabulary import Level, Verb
-from app.rules import windows
 from app.rules.last_change import last_change, sentence
 from app.rules.page_remarks import remarks_on
 from app.rules.policy import granted
 from app.rules.window_setting import WINDOWS
 from app.rules.windows import WindowState
 from app.views import cells
-from app.views import request as request_context
 from app.views.engine import lists, show
+from app.views.engine.governing import behalf_note, line_of
 from app.views.texts import text
 
 Context = dict[str, Any]
-_TONES = {WindowState.OPEN: "ok", WindowState.BEFORE: "info"}
 
 
 def context(page: lists.ListPage, row: Any) -> Context:
@@ -74,6 +72,9 @@ def notices(page: lists.ListPage, row: Any) -> list[Context]:
         for remark in remarks_on(page.session, page.resource.name, site)
     ]
     found += page.rights.notices(without_window=True)
+    behalf = behalf_note(page.resource, Verb.EDIT, page.actor)
+    if behalf and page.rights.may(Verb.EDIT):
+        found.append({"text": behalf})
     if page.resource.help:
         found.append({"text": gettext(page.resource.help)})
     return found
@@ -106,7 +107,6 @@ def governed(page: lists.ListPage, row: Any) -> Context | None:
     window = page.resource.window
     if window is None:
         return None
-    now = request_context.shown_clock()()
     places = [(gettext("考点"), getattr(row, "site_id", None))]
     bound = page.actor.level in page.resource.binds
     if page.superior and bound and granted(page.resource, Verb.EDIT, page.actor):
@@ -115,11 +115,9 @@ def governed(page: lists.ListPage, row: Any) -> Context | None:
         places = [("", page.actor.organisation_id)]
     lines, closed = [], False
     for label, organisation_id in places:
-        interval = windows.load(page.session, organisation_id)[window]
-        state = interval.state(now)
+        line, state = line_of(page.session, window, organisation_id, label)
         closed = closed or (state is not WindowState.OPEN and label != gettext("考点"))
-        tag = {"text": gettext(state.label), "tone": _TONES.get(state, "off")}
-        lines.append({"label": label, "interval": text(interval.show()), "state": tag})
+        lines.append(line)
     return {
         "label": gettext(window.label),
         "lines": lines,
