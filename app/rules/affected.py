@@ -91,9 +91,14 @@ def settings_of(session: Session, site_id: int | None) -> SiteSettings | None:
 def running(session: Session, site_id: int | None, now: dt.datetime) -> Interval | None:
     """The site's online time inside W4, when candidates are registering at this moment."""
     row = settings_of(session, site_id)
-    if row is None or not (row.open and row.online_enabled):
+    return None if row is None else running_at(session, row, now)
+
+
+def running_at(session: Session, row: SiteSettings, now: dt.datetime) -> Interval | None:
+    """The same for a site whose settings are known."""
+    if not (row.open and row.online_enabled):
         return None
-    bounds = windows.load(session, site_id)[Window.ONLINE]
+    bounds = windows.load(session, row.site_id)[Window.ONLINE]
     interval = intersect(Interval(row.online_start, row.online_end), bounds)
     return interval if interval.is_open(now) else None
 
@@ -123,5 +128,6 @@ __all__ = [
     "registrations",
     "registrations_at",
     "running",
+    "running_at",
     "settings_of",
 ]

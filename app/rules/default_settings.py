@@ -6,6 +6,7 @@ The province's row serves its sites; a province without one is served by the cen
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from app.models.settings import GENERAL, SETTERS, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import effects
-from app.rules.general_settings import SiteInUse
+from app.rules.general_settings import SiteInUse, of_switch
 from app.rules.operations import OperationContext
 from app.rules.preference_switch import outgrown
 
@@ -81,29 +82,46 @@ def _differences(row: SiteSettings, wanted: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What applying the defaults does to one site: the values that change, or why it is left."""
+
+    row: SiteSettings
+    values: Mapping[str, Any]
+    reason: str
+
+
+def _plans(
+    session: Session, rows: Sequence[SiteSettings], wanted: Mapping[str, Any]
+) -> list[_Plan]:
+    switched_on = [row.site_id for row in rows if not row.preference_allowed]
+    refused = outgrown(session, switched_on) if wanted.get("preference_allowed") else {}
+    plans = []
+    for row in rows:
+        found, reason = _differences(row, wanted), ""
+        if not wanted:
+            reason = N_("尚未设置默认值")
+        elif not found:
+            reason = N_("与默认值相同")
+        elif found.get("open") is False and (count := affected.registrations(session, row.site_id)):
+            reason = SiteInUse(count=count).as_message()
+        elif row.site_id in refused:
+            reason = refused[row.site_id].as_message()
+        plans.append(_Plan(row, {} if reason else found, reason))
+    return plans
+
+
 def _apply(
     session: Session, rows: Sequence[SiteSettings], _values: Any, _context: OperationContext
 ) -> list[RowOutcome]:
     actor = actor_of(session)
     wanted = defaults_for(session, actor.exam_id or 0, actor.province_id)
-    switched_on = [row.site_id for row in rows if not row.preference_allowed]
-    refused = outgrown(session, switched_on) if wanted.get("preference_allowed") else {}
     outcomes = []
-    for row in rows:
-        title = row.site.display if row.site else ""
-        reason: str = "" if wanted else N_("尚未设置默认值")
-        found = _differences(row, wanted)
-        if wanted and not found:
-            reason = N_("与默认值相同")
-        if found.get("open") is False:
-            count = affected.registrations(session, row.site_id)
-            reason = SiteInUse(count=count).as_message() if count else reason
-        if not reason and row.site_id in refused:
-            reason = refused[row.site_id].as_message()
-        if not reason:
-            for name, value in found.items():
-                setattr(row, name, value)
-        outcomes.append(RowOutcome(row.id, title, not reason, reason))
+    for plan in _plans(session, rows, wanted):
+        title = plan.row.site.display if plan.row.site else ""
+        for name, value in plan.values.items():
+            setattr(plan.row, name, value)
+        outcomes.append(RowOutcome(plan.row.id, title, not plan.reason, plan.reason))
     session.flush()
     return outcomes
 
@@ -126,17 +144,27 @@ APPLY_DEFAULTS = register(
 
 @effects("site_defaults", Verb.RUN)
 def _effects(rows: Sequence[SiteSettings], context: Context) -> Iterator[Message]:
+    """R10.2, then each item as the page of one site tells it, for all of them together."""
     session, actor = context.session, context.actor
     wanted = defaults_for(session, actor.exam_id or 0, actor.province_id)
-    differing = [row for row in rows if _differences(row, wanted)]
-    people = sum(affected.registrations(session, row.site_id) for row in differing)
+    plans = [plan for plan in _plans(session, rows, wanted) if plan.values]
+    people = sum(affected.registrations(session, plan.row.site_id) for plan in plans)
     if people:
         yield Message(
             N_("{sites} 个考点的设置将改变，涉及 {people} 名考生、{entries} 科次。"),
-            sites=len(differing),
+            sites=len(plans),
             people=people,
-            entries=sum(affected.entries(session, row.site_id) for row in differing),
+            entries=sum(affected.entries(session, plan.row.site_id) for plan in plans),
         )
+    now = context.clock()
+    running = sum(affected.running_at(session, plan.row, now) is not None for plan in plans)
+    if running:
+        text = N_("{sites} 个考点的考生正在网上报名，不建议在报名期间修改。")
+        yield Message(text, sites=running)
+    for name in GENERAL:
+        sites = [plan.row.site_id for plan in plans if name in plan.values]
+        if sites:
+            yield from of_switch(session, sites, name, wanted[name])
 
 
 __all__ = ["APPLY_DEFAULTS", "OthersDefaults", "defaults_for", "own_row"]

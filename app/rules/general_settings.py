@@ -90,22 +90,24 @@ def _effects(row: SiteSettings, context: Context) -> Iterator[Message]:
     session = context.session
     yield from affected.during_registration(session, row.site_id, context.clock())
     for name, (_old, new) in altered.items():
-        yield from _of_switch(session, row, name, new)
+        yield from of_switch(session, [row.site_id], name, new)
 
 
-def _of_switch(session: Session, row: SiteSettings, name: str, new: Any) -> Iterator[Message]:
-    """What the new value of one item does to those who are registered already."""
+def of_switch(
+    session: Session, site_ids: Sequence[int | None], name: str, new: Any
+) -> Iterator[Message]:
+    """What the new value of one item does to those who are registered at these sites already."""
     if name == "open" and not new:
         yield Message(N_("不开考后，考点容量、意向考试、考生报名时间和班级选项的设置无效。"))
         return
     if name == "preference_allowed" and not new:
-        yield from affected.preferences_kept(session, [row.site_id])
+        yield from affected.preferences_kept(session, site_ids)
         return
     rule = _COUNTED.get((name, bool(new)) if name != "max_subjects" else (name, True))
     if rule is None:
         return
     template, conditions = rule
-    count = affected.registrations(session, row.site_id, *conditions(new))
+    count = affected.registrations_at(session, site_ids, *conditions(new))
     if count:
         yield Message(template, count=count, number=new)
 
@@ -328,6 +330,7 @@ __all__ = [
     "SUSPEND",
     "SiteInUse",
     "Suspended",
+    "of_switch",
     "resume",
     "site_settings_of",
     "suspend",

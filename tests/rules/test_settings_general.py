@@ -339,6 +339,30 @@ def test_r0_6b_defaults_are_applied_to_chosen_sites_with_their_effects(
     assert again.skipped == 2
 
 
+def test_r10_2_r10_4_defaults_tell_of_each_item_what_the_page_tells(
+    session: KaowuSession, tree: Tree
+) -> None:
+    for site in tree.sites:
+        factories.set_settings(session, site, preference_allowed=True)
+        factories.make_registration(
+            session, tree, site, subjects=("14", "24"), preference_day=factories.EXAM_DAYS[0]
+        )
+    values = {"max_subjects": "1", "review_required": "1", "self_printing": "0", "open": "1"}
+    set_defaults(session, tree, Level.PROVINCE, preference_allowed="0", **values)
+    become(session, tree.actor(Level.PROVINCE))
+    chosen = Chosen(ids=tuple(row_of(session, tree, number).id for number in (0, 1)))
+    with pytest.raises(effects.Unconfirmed) as refused:
+        operations.run(session, default_settings.APPLY_DEFAULTS, chosen, {}, confirmed="")
+    assert [str(sentence) for sentence in refused.value.effects] == [
+        "2 个考点的设置将改变，涉及 2 名考生、4 科次。",
+        "2 个考点的考生正在网上报名，不建议在报名期间修改。",
+        "2 名未缴清的考生须先通过审核才能缴费；已支付的科目不受影响。",
+        "2 名考生的报考科次已超过 1：已报科目保留，只限制新的报考。",
+        "2 名考生将不能自己下载准考证，须由考点下发。",
+        "已选择意向考试日期的 4 科次保留原来的日期，不能再选择或改选。",
+    ]
+
+
 def test_r0_6b_defaults_do_not_close_a_site_with_candidates(
     session: KaowuSession, tree: Tree
 ) -> None:
