@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -77,7 +78,7 @@ class ApiPage(BaseView):
 
 
 def _sections(found: Mapping[str, Any]) -> list[Context]:
-    """[{title, calls: [{method, path, summary, note, fields}]}] in the order of the document."""
+    """[{title, calls: [{method, path, summary, note, example, fields}]}], in order."""
     sections: dict[str, list[Context]] = {}
     for path, operations in found["paths"].items():
         for method in _METHODS:
@@ -89,6 +90,7 @@ def _sections(found: Mapping[str, Any]) -> list[Context]:
                         "path": path,
                         "summary": call["summary"],
                         "note": call.get("description", ""),
+                        "example": _example(call),
                         "fields": [
                             *_parameters([*operations.get("parameters", ()), *_asked(call)]),
                             *_members(_schema(call)),
@@ -109,6 +111,12 @@ def _schema(call: Mapping[str, Any]) -> Mapping[str, Any]:
     return schemas[0] if schemas else {}
 
 
+def _example(call: Mapping[str, Any]) -> str:
+    """An example of the body in one line; "" where there is none, or it is no JSON."""
+    told = call.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return json.dumps(told["example"], ensure_ascii=False) if "example" in told else ""
+
+
 def _parameters(parameters: list[Context]) -> Iterator[Context]:
     for parameter in parameters:
         yield {
@@ -120,7 +128,8 @@ def _parameters(parameters: list[Context]) -> Iterator[Context]:
 
 
 def _members(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Context]:
-    """The members of a body; those of an object in it follow it as “values.name”."""
+    """The members of a body; those of an object in it follow it as “values.name”, those of the
+    objects of a list as “rows[].code”."""
     required = schema.get("required", ())
     for name, member in schema.get("properties", {}).items():
         yield {
@@ -130,6 +139,7 @@ def _members(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Context]:
             "text": member.get("description", ""),
         }
         yield from _members(member, f"{prefix}{name}.")
+        yield from _members(member.get("items", {}), f"{prefix}{name}[].")
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
