@@ -1,39 +1,35 @@
 """Uploads are read in a process of their own.
 
-A workbook unpacks to many times its size, and its parser may meet anything: the child has a bound
-of memory and of time, is stopped when the job is cancelled, and takes its memory along when it
-ends. Its rows come back through a file without a name, as lines of JSON, which is gone through
-again for the report: per sheet an object, then its rows as arrays.
-`python -m app.jobs.imports.reader` is the child.
+A workbook unpacks to many times its size, and its parser may meet anything: the child
+(`reader_child`) has a bound of memory and of time, is stopped when the job is cancelled, and takes
+its memory along when it ends. Its rows come back through a file without a name (`spool`): they are
+taken up while the child still writes, and gone through again for the report.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import logging
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import app
 from app.jobs.imports.container import UploadRefused, refuse
-from app.jobs.imports.marks import BadCell, Flaw
-from app.jobs.imports.sheets import Sheet, given, read_several
+from app.jobs.imports.sheets import Sheet, given
+from app.jobs.imports.spool import HEAD, head_in, page_in
 from app.metadata.errors import N_, Message
 
 logger = logging.getLogger("kaowu.imports")
-_POLL = 0.02
-#: how the line that begins a sheet begins
-_HEAD = b"{"
+#: seconds between two looks for more of the child's lines; bytes read at once
+_POLL, _BLOCK = 0.02, 1 << 18
 _UNREADABLE = N_("文件过大、已损坏或结构异常，不能读取。请使用下载的模板重新填写后上传。")
 
 
@@ -52,20 +48,70 @@ class Bounds:
 IMPORTS = Bounds(2 * 1024**3, None, 120, 300)
 
 
-class SpooledRows:
-    """Rows of a sheet in a file without a name; every iteration reads them from the beginning."""
+class _Reading:
+    """A child at work, and what it has written so far."""
 
-    def __init__(self, spool: IO[bytes], begin: int) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        spool: IO[bytes],
+        checkpoint: Callable[[], None],
+        bounds: Bounds,
+    ) -> None:
+        self._child = child
         self._spool = spool
+        self._checkpoint = checkpoint
+        self._seconds = bounds.seconds
+        self._deadline = time.monotonic() + bounds.seconds
+        self._ended = False
+
+    def lines(self, at: int) -> Iterator[tuple[bytes, int]]:
+        """The lines from this place on, each with the place behind it; waits for those that are
+        still to be written. Raises UploadRefused when the child dies or takes too long."""
+        rest = b""
+        while True:
+            ended = self._ended  # looked at before: what was written until then is read now
+            # without a position: the child writes at that of the file
+            block = os.pread(self._spool.fileno(), _BLOCK, at + len(rest))
+            *whole, rest = (rest + block).split(b"\n")
+            for line in whole:
+                at += len(line) + 1
+                yield line, at
+            if not block:
+                if ended:
+                    break
+                self._wait()
+        if rest:
+            raise refuse(_UNREADABLE)
+
+    def _wait(self) -> None:
+        """Wait a little for the child."""
+        try:
+            code = self._child.wait(_POLL)
+        except subprocess.TimeoutExpired:
+            self._checkpoint()
+            if time.monotonic() > self._deadline:
+                logger.warning("the reader of an upload was stopped after %d s", self._seconds)
+                raise refuse(_UNREADABLE) from None
+            return
+        if code != 0:
+            logger.warning("the reader of an upload ended with %d", code)
+            raise refuse(_UNREADABLE)
+        self._ended = True
+
+
+class _Rows:
+    """Rows of a sheet; every iteration reads them from the beginning."""
+
+    def __init__(self, reading: _Reading, begin: int) -> None:
+        self._reading = reading
         self._begin = begin
 
     def __iter__(self) -> Iterator[list[Any]]:
-        self._spool.seek(self._begin)
-        load = json.JSONDecoder(object_hook=_cell).decode
-        for line in self._spool:
-            if line.startswith(_HEAD):
+        for line, _at in self._reading.lines(self._begin):
+            if line.startswith(HEAD):
                 break
-            yield load(line.decode())
+            yield from page_in(line)
 
 
 @contextmanager
@@ -79,17 +125,19 @@ def read_apart(
     checkpoint: Callable[[], None],
     bounds: Bounds = IMPORTS,
 ) -> Iterator[Sheet]:
-    """The declared sheet of an upload, read by a child; its rows are there inside the `with`.
+    """The declared sheet of an upload, read by a child; its rows are there inside the `with`. The
+    first are there at once, and the child may still be reading the others.
 
-    Raises UploadRefused, and whatever `checkpoint` raises to stop the job (the child is killed).
+    Raises UploadRefused, here or while rows are gone through, and whatever `checkpoint` raises to
+    stop the job (the child is killed).
     """
-    arguments = [suffix, str(max_rows), str(max_bytes)]
-    with tempfile.TemporaryFile() as spool:
-        with _source(content) as source:
-            del content  # twenty megabytes that nobody needs here any more
-            _run([*arguments, sheet], source, spool, checkpoint, bounds)
-        (found,) = _found(spool, [sheet])
-        yield given(found)
+    arguments = [suffix, str(max_rows), str(max_bytes), sheet]
+    with _started(arguments, content, checkpoint, bounds) as reading:
+        del content  # twenty megabytes that nobody needs here any more
+        lines = reading.lines(0)
+        line, begin = next(lines, (b"", 0))
+        next(lines, None)  # a child that dies at once is told here
+        yield given(_sheet(reading, sheet, line, begin))
 
 
 @contextmanager
@@ -103,161 +151,56 @@ def read_several_apart(
     checkpoint: Callable[[], None],
     bounds: Bounds = IMPORTS,
 ) -> Iterator[list[Sheet | UploadRefused]]:
-    """Several sheets of an upload, read by one child, as by `read_apart`; in the place of a sheet
-    that is not there its refusal."""
-    arguments = [suffix, str(max_rows), str(max_bytes)]
-    with tempfile.TemporaryFile() as spool:
-        with _source(content) as source:
-            del content
-            _run([*arguments, *sheets], source, spool, checkpoint, bounds)
-        yield _found(spool, sheets)
+    """Several sheets of an upload, read by one child to their end, else as by `read_apart`; in the
+    place of a sheet that is not there its refusal."""
+    arguments = [suffix, str(max_rows), str(max_bytes), *sheets]
+    with _started(arguments, content, checkpoint, bounds) as reading:
+        del content
+        heads = [(line, at) for line, at in reading.lines(0) if line.startswith(HEAD)]
+        found = [
+            _sheet(reading, name, line, begin)
+            for name, (line, begin) in zip(sheets, heads, strict=False)
+        ]
+        if len(heads) != len(sheets):
+            raise found[0] if found and isinstance(found[0], UploadRefused) else refuse(_UNREADABLE)
+        yield found
+
+
+def _sheet(reading: _Reading, name: str, line: bytes, begin: int) -> Sheet | UploadRefused:
+    """The sheet, or its refusal, of which this line is the head. Raises UploadRefused."""
+    if not line.startswith(HEAD):
+        raise refuse(_UNREADABLE)
+    head = head_in(line)
+    if "refused" in head:
+        return UploadRefused(reason=Message(head["refused"], **head["parameters"]))
+    hidden = (frozenset(head[key]) for key in ("hidden_rows", "hidden_columns"))
+    return Sheet(name, _Rows(reading, begin), *hidden)
 
 
 @contextmanager
-def _source(content: bytes) -> Iterator[IO[bytes]]:
-    """What the child reads."""
-    with tempfile.TemporaryFile() as source:
+def _started(
+    arguments: Sequence[str],
+    content: bytes,
+    checkpoint: Callable[[], None],
+    bounds: Bounds,
+) -> Iterator[_Reading]:
+    """A child that reads this upload; it is gone behind the `with`."""
+    place = Path(app.__file__).parents[1]
+    limits = json.dumps((bounds.memory, bounds.output, bounds.processor_seconds))
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as spool:
         source.write(content)
         del content
         source.seek(0)
-        yield source
-
-
-def _found(spool: IO[bytes], sheets: Sequence[str]) -> list[Sheet | UploadRefused]:
-    """What the child has written. Raises UploadRefused where it refused the whole file."""
-    heads: list[tuple[bytes, int]] = []
-    spool.seek(0)
-    while line := spool.readline():
-        if not line.endswith(b"\n"):
-            raise refuse(_UNREADABLE)
-        if line.startswith(_HEAD):
-            heads.append((line, spool.tell()))
-    found: list[Sheet | UploadRefused] = []
-    for name, (line, begin) in zip(sheets, heads, strict=False):
-        head = json.loads(line)
-        if "refused" in head:
-            found.append(UploadRefused(reason=Message(head["refused"], **head["parameters"])))
-        else:
-            hidden = (frozenset(head[key]) for key in ("hidden_rows", "hidden_columns"))
-            found.append(Sheet(name, SpooledRows(spool, begin), *hidden))
-    if len(heads) != len(sheets):
-        raise found[0] if found and isinstance(found[0], UploadRefused) else refuse(_UNREADABLE)
-    return found
-
-
-def _run(
-    arguments: list[str],
-    source: IO[bytes],
-    spool: IO[bytes],
-    checkpoint: Callable[[], None],
-    bounds: Bounds,
-) -> None:
-    """Let the child read; raises UploadRefused when it dies or takes too long."""
-    place = Path(app.__file__).parents[1]
-    child = subprocess.Popen(  # noqa: S603 - ourselves, with arguments that are no options
-        [sys.executable, "-m", "app.jobs.imports.reader", json.dumps(astuple(bounds)), *arguments],
-        stdin=source,
-        stdout=spool,
-        cwd=place,
-        env={"PATH": os.defpath, "PYTHONPATH": str(place), "PYTHONUTF8": "1"},
-    )
-    deadline = time.monotonic() + bounds.seconds
-    try:
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                code = child.wait(_POLL)
-                break
-            checkpoint()
-            if time.monotonic() > deadline:
-                logger.warning("the reader of an upload was stopped after %d s", bounds.seconds)
-                raise refuse(_UNREADABLE)
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-    if code != 0:
-        logger.warning("the reader of an upload ended with %d", code)
-        raise refuse(_UNREADABLE)
-
-
-# ---------------------------------------------------------------- the child
-
-
-def _plain(cell: Any) -> dict[str, str]:
-    """What JSON does not know, as one key and text."""
-    if isinstance(cell, BadCell):
-        return {cell.flaw.value: cell.shown}
-    if isinstance(cell, dt.datetime):
-        return {"moment": cell.isoformat()}
-    if isinstance(cell, dt.date):
-        return {"day": cell.isoformat()}
-    if isinstance(cell, dt.time):
-        return {"time": cell.isoformat()}
-    raise TypeError(type(cell).__name__)
-
-
-_MADE: Mapping[str, Callable[[str], Any]] = {
-    "moment": dt.datetime.fromisoformat,
-    "day": dt.date.fromisoformat,
-    "time": dt.time.fromisoformat,
-}
-
-
-def _cell(pair: dict[str, str]) -> Any:
-    ((kind, text),) = pair.items()
-    make = _MADE.get(kind)
-    return make(text) if make else BadCell(Flaw(kind), text)
-
-
-def _write(stream: IO[bytes], value: Any) -> None:
-    stream.write(_ENCODER.encode(value).encode("utf-8", "replace"))
-    stream.write(b"\n")
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain, separators=(",", ":"))
-
-
-def _bound(bounds: Bounds) -> None:
-    """A file that would take more than this is none of ours."""
-    for kind, limit in (
-        (resource.RLIMIT_AS, bounds.memory),
-        (resource.RLIMIT_CPU, bounds.processor_seconds),
-        (resource.RLIMIT_FSIZE, bounds.output),
-    ):
-        if limit is not None:
-            _soft, hard = resource.getrlimit(kind)
-            resource.setrlimit(kind, (limit if hard < 0 else min(limit, hard), hard))
-
-
-def _refusal(error: UploadRefused) -> dict[str, Any]:
-    reason = error.parameters["reason"]
-    return {"refused": reason.template, "parameters": dict(reason.parameters)}
-
-
-def main() -> int:
-    """Read standard input, write heads and rows to standard output."""
-    bounds, suffix, max_rows, max_bytes, *sheets = sys.argv[1:]
-    out = sys.stdout.buffer
-    _bound(Bounds(*json.loads(bounds)))
-    try:
-        found = read_several(sys.stdin.buffer.read(), suffix, sheets, int(max_rows), int(max_bytes))
-    except UploadRefused as error:
-        _write(out, _refusal(error))
-        return 0
-    for sheet in found:
-        if isinstance(sheet, UploadRefused):
-            _write(out, _refusal(sheet))
-            continue
-        head = {
-            "hidden_rows": sorted(sheet.hidden_rows),
-            "hidden_columns": sorted(sheet.hidden_columns),
-        }
-        _write(out, head)
-        for row in sheet.rows:
-            _write(out, row)
-    out.flush()  # an output beyond its bound fails here, not while the interpreter ends
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        child = subprocess.Popen(  # noqa: S603 - ourselves, with arguments that are no options
+            [sys.executable, "-m", "app.jobs.imports.reader_child", limits, *arguments],
+            stdin=source,
+            stdout=spool,
+            cwd=place,
+            env={"PATH": os.defpath, "PYTHONPATH": str(place), "PYTHONUTF8": "1"},
+        )
+        try:
+            yield _Reading(child, spool, checkpoint, bounds)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
