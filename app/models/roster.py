@@ -274,8 +274,8 @@ def _moves_of(actor: Actor) -> Any:
 class RosterMove(Base, AdministratorsOnly):
     """A student record passed from one site to another by an import (R20.5); both see it.
 
-    The names of the sites are those of that day; `acknowledged_at` is when the losing site has
-    read of it.
+    The names of the sites are those of that day. Who is told marks it as read for his own side
+    alone: the losing site (`acknowledged_at`), and of a move between provinces each of the two.
     """
 
     __tablename__ = "roster_move"
@@ -305,6 +305,8 @@ class RosterMove(Base, AdministratorsOnly):
             "to_site",
             "to_education",
             "acknowledged_at",
+            "from_province_read_at",
+            "to_province_read_at",
         ),
         help=N_("其他考点导入同一证件号码的学籍时，学籍转到新考点；原考点和新考点都可以在此查看。"),
     )
@@ -364,6 +366,14 @@ class RosterMove(Base, AdministratorsOnly):
     acknowledged_at: Mapped[dt.datetime | None] = mapped_column(
         UtcDateTime,
         info=col(N_("原考点已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
+    )
+    from_province_read_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime,
+        info=col(N_("原省已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
+    )
+    to_province_read_at: Mapped[dt.datetime | None] = mapped_column(
+        UtcDateTime,
+        info=col(N_("新省已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
     )
 
     @property

@@ -184,12 +184,12 @@ def _moved_records(session: Session) -> list[Waiting]:
 
 
 def _moves_between_provinces(session: Session) -> list[Waiting]:
-    """Both provinces hear of it (R20.5), until the site that has lost the records has read of it;
-    the list has the newest first."""
+    """Both provinces hear of it (R20.5), each until it has read of it; the list has the newest
+    first."""
     count = moves.between_provinces(session)
     if not count:
         return []
-    text = Message(N_("{count} 名学生的学籍跨省变动，原考点尚未核对"), count=count)
+    text = Message(N_("{count} 名学生的学籍跨省变动，请核对后标为已阅"), count=count)
     return [Waiting(text, "roster_move")]
 
 

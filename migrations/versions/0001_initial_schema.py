@@ -1329,6 +1329,8 @@ def upgrade() -> None:
         sa.Column("to_education", sa.String(length=2), nullable=False),
         sa.Column("job_id", types.Big, nullable=True),
         sa.Column("acknowledged_at", types.UtcDateTime(), nullable=True),
+        sa.Column("from_province_read_at", types.UtcDateTime(), nullable=True),
+        sa.Column("to_province_read_at", types.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["job_id"], ["job_run.id"], name=op.f("fk_roster_move_job_id_job_run")
         ),

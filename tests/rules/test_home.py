@@ -249,10 +249,13 @@ def test_r9_2a_superiors_are_told_of_organisations_without_windows(
 
 
 def test_r20_5_a_move_between_provinces_is_told_to_both(session: KaowuSession, tree: Tree) -> None:
-    """Until the losing site has read of it; moves inside the province are its sites' affair."""
+    """Until each has read of it itself, whatever the losing site and the other province do; moves
+    inside the province are its sites' affair."""
     out, inside = add_move(session, "990701", "980101"), add_move(session, "990701", "990702")
     other = tree.actor(Level.PROVINCE, organisation_code="98", province_code="98")
-    sentence = "1 名学生的学籍跨省变动，原考点尚未核对"
+    sentence = "1 名学生的学籍跨省变动，请核对后标为已阅"
+    become(session, tree.actor())
+    operations.run(session, moves.ACKNOWLEDGE, Chosen((out.id,)), {})
     for province in (tree.actor(Level.PROVINCE), other):
         become(session, province)
         assert moves.between_provinces(session) == 1
@@ -262,11 +265,15 @@ def test_r20_5_a_move_between_provinces_is_told_to_both(session: KaowuSession, t
     )
     for level in (Level.CENTER, Level.CITY):
         assert sentence not in waits(welcome(session, tree, tree.actor(level)))
-    become(session, tree.actor())
-    operations.run(session, moves.ACKNOWLEDGE, Chosen((out.id, inside.id)), {})
-    for province in (tree.actor(Level.PROVINCE), other):
-        become(session, province)
-        assert moves.between_provinces(session) == 0
+    become(session, tree.actor(Level.PROVINCE))
+    report = operations.run(session, moves.ACKNOWLEDGE, Chosen((out.id, inside.id)), {})
+    assert (report.done, report.skipped) == (1, 1)
+    assert report.outcomes[0].reason == "省内的变动由原考点标为已阅"
+    assert moves.between_provinces(session) == 0
+    become(session, other)
+    assert moves.between_provinces(session) == 1
+    operations.run(session, moves.ACKNOWLEDGE, Chosen((out.id,)), {})
+    assert moves.between_provinces(session) == 0
 
 
 @pytest.mark.parametrize("level", ADMINISTRATORS)
