@@ -6,7 +6,7 @@ Rules raise them; views, portal and command line translate `template` with gette
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 
@@ -69,6 +69,12 @@ COMMA = N_("、")
 SEMICOLON = N_("；")
 LABELLED = N_("{label}：{message}")
 BRACKETED = N_("{name}（{detail}）")
+LISTED = "{names}"
+
+
+def listed(names: Iterable[str]) -> Message:
+    """Names as one text, joined as the reader's language joins them."""
+    return Message(LISTED, names=list(names))
 
 
 class KaowuError(Exception):

@@ -31,7 +31,7 @@ from app.database.base import (
 from app.database.types import Json
 from app.metadata.actor import Actor
 from app.metadata.declarations import LOOK, Place, Resource
-from app.metadata.errors import N_
+from app.metadata.errors import N_, listed
 from app.metadata.fields import Computed, Search, col
 from app.metadata.masking import mask_mobile
 from app.metadata.vocabulary import Area, Level, Personal, Verb
@@ -130,7 +130,7 @@ class Registration(Base, SiteScoped, OwnedByPassport, PersonalData, Stamped, Ver
             Computed(
                 "preference_days",
                 N_("意向考试日期"),
-                lambda row: "、".join(
+                lambda row: listed(
                     sorted({str(e.preference_day) for e in row.entries if e.preference_day})
                 ),
                 loads=("entries",),

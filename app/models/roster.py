@@ -23,7 +23,7 @@ from app.database.base import (
 )
 from app.metadata.actor import Actor
 from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
-from app.metadata.errors import N_, Message
+from app.metadata.errors import N_, Message, listed
 from app.metadata.fields import Computed, Field, Kind, Search, col
 from app.metadata.id_numbers import searched_numbers
 from app.metadata.masking import mask_id
@@ -64,9 +64,8 @@ def _allowed_names(row: RosterPolicy) -> str:
     if not row.allowed:
         return UNLIMITED_SITES
     if len(names) <= _NAMES_SHOWN:
-        return "、".join(names)
-    shown = "、".join(names[:_NAMES_SHOWN])
-    return Message(N_("{names}等 {count} 个考点"), names=shown, count=len(names))
+        return listed(names)
+    return Message(N_("{names}等 {count} 个考点"), names=names[:_NAMES_SHOWN], count=len(names))
 
 
 class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):

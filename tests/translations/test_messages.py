@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from app.metadata import cleaning
-from app.metadata.errors import LABELLED, InvalidInput, KaowuError, Message
+from app.metadata.errors import LABELLED, InvalidInput, KaowuError, Message, listed
 from app.metadata.fields import Field, Kind
 from app.metadata.vocabulary import Personal
+from app.models.roster import RosterPolicy, _allowed_names
+from app.rules.checklist import findings
 from app.views import texts
 
 WORDS = {
@@ -41,6 +45,24 @@ def test_a_message_is_its_chinese_text() -> None:
     assert message == "科目24的容量"
     assert isinstance(message, str)
     assert message.message(english) == "capacity of subject 24"
+
+
+def test_names_are_joined_as_the_language_joins_them() -> None:
+    names = listed(["甲", "乙"])
+    assert names == "甲、乙"
+    assert names.message(english) == "甲, 乙"
+    assert not listed([])
+
+
+def test_lists_of_the_product_are_joined_so() -> None:
+    """Codes of the check-list, and 可报考考点 of a site."""
+    missing = findings._named("缺少：{codes}", {"66", "24"})
+    assert isinstance(missing, Message)
+    assert missing.message(english) == "缺少：24, 66"
+    places = [SimpleNamespace(allowed_site=SimpleNamespace(display=name)) for name in "甲乙丙丁"]
+    for count, shown in ((2, "甲, 乙"), (4, "甲, 乙, 丙等 4 个考点")):
+        text = _allowed_names(cast(RosterPolicy, SimpleNamespace(allowed=places[:count])))
+        assert cast(Message, text).message(english) == shown
 
 
 def test_a_message_survives_a_copy_between_processes() -> None:

@@ -57,7 +57,7 @@ def _province(text: str, weight: Weight = Weight.MUST) -> Finding:
 
 
 def _named(template: str, codes: Iterable[str]) -> str:
-    return Message(template, codes="、".join(sorted(codes)))
+    return Message(template, codes=sorted(codes))
 
 
 def windows(facts: Facts) -> Iterator[Finding]:
@@ -164,7 +164,7 @@ def preference(facts: Facts) -> Iterator[Finding]:
         return
     unset = [day for day in facts.exam_days if not facts.pools.get(f"D:{day.isoformat()}")]
     if unset:
-        days = "、".join(day.isoformat() for day in unset)
+        days = [day.isoformat() for day in unset]
         yield Finding(
             Message(N_("{days} 的意向人数未设置，考生不能选择这些日期"), days=days), Weight.SHOULD
         )
