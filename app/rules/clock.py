@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from app.metadata.text import LOCAL_ZONE
+
 Clock = Callable[[], dt.datetime]
 
 
@@ -16,3 +18,8 @@ def system_clock() -> dt.datetime:
 def fixed(moment: dt.datetime) -> Clock:
     """A clock that stands still."""
     return lambda: moment
+
+
+def local_day(now: dt.datetime) -> dt.date:
+    """The day of the examination's clock, by which ages are counted (domain §3.9)."""
+    return now.astimezone(LOCAL_ZONE).date()

@@ -78,6 +78,12 @@ class BirthMismatch(IdentityError):
     column = "birth"
 
 
+class BornLater(IdentityError):
+    code = "identity.born_later"
+    template = N_("出生日期晚于今天。请核对出生日期。")
+    column = "birth"
+
+
 class AgeOutOfRange(IdentityError):
     code = "identity.age"
     template = N_("考生年龄须在{minimum}至{maximum}周岁之间。请核对出生日期。")
@@ -150,25 +156,37 @@ def normalise_id_number(id_type: str, value: object, *, history: bool = False) -
 
 
 def identity_problems(
-    id_type: str, value: object, *, sex: str | None, birth: date | None, history: bool = False
+    id_type: str,
+    value: object,
+    *,
+    sex: str | None,
+    birth: date | None,
+    today: date | None = None,
+    history: bool = False,
 ) -> list[IdentityError]:
     """Return everything wrong with a row at once, as imports report it.
 
     `sex` (code) and `birth` are the row's own values; None where they are missing or wrong already.
+    `today` is the local day, after which nobody is born.
     """
     try:
         found = read_document(id_type, value, history=history)
     except IdentityError as error:
         return [error]
-    return list(mismatches(found, sex, birth))
+    return list(mismatches(found, sex, birth, today))
 
 
-def mismatches(found: Identity, sex: str | None, birth: date | None) -> Iterator[IdentityError]:
-    """Yield what a row says otherwise than its document; None is not compared."""
+def mismatches(
+    found: Identity, sex: str | None, birth: date | None, today: date | None = None
+) -> Iterator[IdentityError]:
+    """Yield what a row says otherwise than its document, and a birth after `today`; None is not
+    compared."""
     if sex is not None and found.sex not in (None, sex):
         yield SexMismatch()
     if birth is not None and found.birth not in (None, birth):
         yield BirthMismatch()
+    elif today is not None and birth is not None and birth > today:
+        yield BornLater()
 
 
 def check_identity(

@@ -217,6 +217,16 @@ def test_all_mismatches_are_reported_and_the_first_is_raised() -> None:
 DAY = date(2020, 8, 31)
 
 
+def test_3_6_nobody_is_born_after_today() -> None:
+    """Neither by a passport, which says nothing of it, nor by a number that does."""
+    later = date(2020, 9, 1)
+    body = f"990101{later:%Y%m%d}001"
+    for id_type, number in (("3", "W745"), (RESIDENT, body + check_digit(body))):
+        told = identity_problems(id_type, number, sex=None, birth=later, today=DAY)
+        assert [(type(one), one.column) for one in told] == [(identity.BornLater, "birth")]
+        assert identity_problems(id_type, number, sex=None, birth=later, today=later) == []
+
+
 @pytest.mark.parametrize(
     ("birth", "accepted"),
     [

@@ -20,7 +20,6 @@ from app.metadata.cleaning import load
 from app.metadata.errors import LABELLED, N_, InvalidInput, KaowuError, Message, StaleRow
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.text import (
-    LOCAL_ZONE,
     Bad,
     normalise_email,
     normalise_mobile,
@@ -32,7 +31,7 @@ from app.metadata.vocabulary import Verb
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS, ID_TYPES, OCCUPATIONS
 from app.models.exam import Exam
 from app.models.registration import PersonClaim, Registration, Review
-from app.rules.clock import Clock, system_clock
+from app.rules.clock import Clock, local_day, system_clock
 from app.rules.identity import (
     IdentityError,
     check_age,
@@ -93,11 +92,6 @@ def _person_fields() -> dict[str, Field]:
 PERSON_FIELDS = _person_fields()
 #: A registration may be locked or submitted only with all of these (R25.27).
 REQUIRED = tuple(name for name, field in PERSON_FIELDS.items() if field.required)
-
-
-def local_day(now: dt.datetime) -> dt.date:
-    """The day of the examination's clock, by which ages are counted (domain §3.9)."""
-    return now.astimezone(LOCAL_ZONE).date()
 
 
 def clean_person(

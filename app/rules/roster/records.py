@@ -27,6 +27,7 @@ from app.models.organisation import Organisation, below
 from app.models.roster import StudentRecord
 from app.rules import listing
 from app.rules.availability import NotUsed
+from app.rules.clock import local_day
 from app.rules.crud import Context, before
 from app.rules.identity import identity_problems, read_document
 from app.rules.operations import Chosen
@@ -83,7 +84,13 @@ def _check_document(row: StudentRecord, context: Context) -> None:
     Raises InvalidInput: 校验位错误 and the like, 性别 or 出生日期 that differ, 证件号重复.
     """
     try:
-        problems = identity_problems(row.id_type, row.id_number, sex=row.sex, birth=row.birth)
+        problems = identity_problems(
+            row.id_type,
+            row.id_number,
+            sex=row.sex,
+            birth=row.birth,
+            today=local_day(context.clock()),
+        )
         errors: dict[str, list[str]] = {}
         for problem in problems:
             errors.setdefault(problem.column, []).append(_labelled(problem.column, problem))

@@ -89,6 +89,8 @@ def test_21_errors_of_the_document(session: KaowuSession, tree: Tree) -> None:
     assert "不一致" in errors(session, sex="2")["sex"][0]
     assert "不一致" in errors(session, birth="2001-02-04")["birth"][0]
     assert "姓名中不能有" in errors(session, name="张3")["name"][0]
+    passport = {"id_type": "3", "id_number": "W745", "birth": "2099-05-05"}
+    assert "出生日期晚于今天" in errors(session, **passport)["birth"][0]
     assert set(errors(session, mobile="1", email="x", postcode="1")) == {
         "mobile",
         "email",
