@@ -302,10 +302,12 @@ class Statistic(Declaration):
 
 @dataclass(frozen=True, slots=True)
 class ColumnGroup:
-    """A heading over several columns: ("(14) …", ("总容量", "剩余容量"))."""
+    """A heading over several columns: ("(14) …", ("总容量", "剩余容量")); of texts, not numbers,
+    where it is not `numeric`."""
 
     label: str
     columns: tuple[str, ...]
+    numeric: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from app.metadata.declarations import (
 )
 from app.views import (
     api_description,
+    arrangement,
     audit,
     default_settings,
     documents,
@@ -42,7 +43,7 @@ from app.views.engine.statistic_rest import statistic_rest
 
 OTHER_ENGINES = (imports, documents, statistics, jobs, matrix, notices, api_description)
 #: modules whose classes make the pages of some resources (`pages_of`), once they are imported
-SPECIAL = (audit, default_settings, notices, organisation_forms, outbox)
+SPECIAL = (arrangement, audit, default_settings, notices, organisation_forms, outbox)
 #: what makes the REST of the declarations of a kind
 _REST: tuple[tuple[type[Declaration], Callable[[Any], type]], ...] = (
     (Operation, operation_rest),

@@ -210,7 +210,8 @@ def _columns(table: StatisticTable) -> list[Context]:
     for group in table.groups:
         children = []
         for label in group.columns:
-            children.append({"name": f"c{number}", "label": text(label), "align": "num"})
+            align = "num" if group.numeric else None
+            children.append({"name": f"c{number}", "label": text(label), "align": align})
             number += 1
         if group.label:
             columns.append({"label": text(group.label), "children": children})
@@ -229,6 +230,19 @@ def _cell(value: Any) -> Any:
     if isinstance(value, tuple) and shown is not None:
         return {"text": shown, "tone": value[1]}
     return shown
+
+
+def whole(table: StatisticTable) -> Context:
+    """Columns, rows and totals, for a page that shows all of a table beside other things."""
+    return {
+        "columns": _columns(table),
+        "rows": _rows(table.rows),
+        "totals": _named(table.total) if table.total else None,
+    }
+
+
+def _rows(rows: Sequence[tuple[str, list[Any]]]) -> list[Context]:
+    return [{"cells": {"row": text(heading)} | _named(cells)} for heading, cells in rows]
 
 
 def _shown(name: str, table: StatisticTable) -> Context:
@@ -251,7 +265,7 @@ def _shown(name: str, table: StatisticTable) -> Context:
         }
     return {
         "columns": _columns(table),
-        "rows": [{"cells": {"row": text(heading)} | _named(cells)} for heading, cells in rows],
+        "rows": _rows(rows),
         "totals": _named(table.total) if table.total else None,
         "as_of": table.computed_at,
         "paging": paging,
@@ -273,7 +287,7 @@ def sheet_of(label: str, table: StatisticTable) -> Sheet:
     headings = [Heading(text(table.row_label))]
     for group, column in engine.leaves(table.groups):
         words = [text(part) for part in (group.label, column) if part]
-        headings.append(Heading(" ".join(words), numeric=True))
+        headings.append(Heading(" ".join(words), numeric=group.numeric))
     rows = [[text(heading), *_plain(cells)] for heading, cells in table.rows]
     if table.total:
         rows.append([gettext("总计"), *_plain(table.total)])

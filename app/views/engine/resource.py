@@ -35,6 +35,8 @@ class ResourceView(RowForms, BaseView):
     """Base of the generated views; `resource_view` makes one per declaration."""
 
     declaration: ClassVar[Resource]
+    #: the template of the list; one of its own extends “list”
+    list_template: ClassVar[str] = "list"
 
     # ------------------------------------------------------------ list
 
@@ -75,6 +77,7 @@ class ResourceView(RowForms, BaseView):
         status: int = 200,
     ) -> Any:
         used = page.rights.reason is None
+        more = self._above(page) if used else {}
         shown: dict[str, Any] = {"table": {"columns": [], "rows": [], "empty_text": ""}}
         if found is not None:
             shown = {
@@ -83,15 +86,20 @@ class ResourceView(RowForms, BaseView):
                 "paging": lists.paging(page, found),
             }
         return answers.page(
-            "list",
+            self.list_template,
             status,
             title=gettext(self.declaration.label),
             notices=notices,
             governed=governing(page.session, self.declaration, page.actor) if used else None,
             search=lists.search(page) if used else None,
             **shown,
+            **more,
             **self._tab(),
         )
+
+    def _above(self, _page: lists.ListPage) -> dict[str, Any]:
+        """What a special list shows besides, for its template."""
+        return {}
 
     def _index_url(self) -> str:
         """Where its forms lead back to."""
