@@ -97,7 +97,8 @@ def import_grid(
     declaration: Grid = declared(Grid, name)
     actor = _actor(shell, acting)
     with reading(shell.factory, actor) as session:
-        check(session, declaration, Verb.EDIT, actor).require()
+        if refusal := grids.refusal(session, declaration):
+            raise refusal
         seen = _preview(session, declaration, file, acting)
         if not _tell(seen):
             ctx.exit(1)

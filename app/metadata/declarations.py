@@ -211,7 +211,8 @@ class Grid(Declaration):
     `copy(session, sites, columns, exam)` -> {site code: {column: value}} of an earlier session;
     `notices(session, actor, rows)` -> sentences above the table; `rows` is what `read` gave;
     `stored` says where the cells are kept: the log tells of each who set it and when.
-    `row_label` names the dialog in which one row is edited alone; empty: there is none.
+    `row_label` names the dialog in which one row is edited alone; empty: there is none;
+    `windowless` are columns that no window binds: {name: levels whose own business they are}.
     """
 
     columns: Callable[..., Sequence[GridColumn]]
@@ -224,6 +225,7 @@ class Grid(Declaration):
     notices: Callable[..., Sequence[Any]] | None = None
     stored: tuple[StoredCells, ...] = ()
     row_label: str = ""
+    windowless: Mapping[str, frozenset[Level]] = field(default_factory=dict)
     legal_verbs: Verbs = FILL_IN
 
 

@@ -8,7 +8,7 @@ dialog, workbook, copy of the last session and command line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
@@ -27,7 +27,8 @@ from app.rules import audit, availability
 from app.rules.clock import Clock, system_clock
 from app.rules.effects import ALL
 from app.rules.effects import require as require_confirmed
-from app.rules.policy import check, permit
+from app.rules.grid_windows import leaves_some, shut
+from app.rules.policy import WindowClosed, check, permit
 
 #: what was typed, or seen: {site code: {column name: raw value}}
 Raw = Mapping[str, Mapping[str, Any]]
@@ -138,15 +139,17 @@ def page(
     *,
     number: int = 1,
     size: int | None = None,
+    clock: Clock = system_clock,
 ) -> Table:
-    """One page of rows (all of them without `size`)."""
+    """One page of rows (all of them without `size`), with what is locked by this clock."""
     chosen = sites_of(actor_of(session), choice)
     total = session.scalar(select(func.count()).select_from(chosen.order_by(None).subquery())) or 0
     if size is not None:
         last = max(1, -(-total // size))
         chosen = chosen.limit(size).offset((min(max(number, 1), last) - 1) * size)
     columns = grid.columns(session, actor_of(session))
-    return Table(columns, rows_of(session, grid, session.scalars(chosen).all(), columns), total)
+    rows = rows_of(session, grid, session.scalars(chosen).all(), columns, clock=clock)
+    return Table(columns, rows, total)
 
 
 def rows_of(
@@ -156,18 +159,20 @@ def rows_of(
     columns: Sequence[GridColumn],
     *,
     lock: bool = False,
+    clock: Clock = system_clock,
 ) -> list[Row]:
-    """The rows of these sites, in their order.
+    """The rows of these sites, in their order. Cells that a closed window leaves out say so.
 
     What is locked is read in one statement per table: each table has one order for its locks,
     which need not be that of the sites.
     """
     found: list[Row] = []
     size = max(1, len(sites)) if lock else CHUNK
+    window = closed(session, grid, clock)
     for start in range(0, len(sites), size):
         part = sites[start : start + size]
         cells = grid.read(session, part, columns, lock)
-        found += [Row(site, cells.get(site.id, {})) for site in part]
+        found += [Row(site, shut(grid, cells.get(site.id, {}), window)) for site in part]
     return found
 
 
@@ -215,8 +220,18 @@ def title_of(column: GridColumn) -> str:
 
 
 def refusal(session: Session, grid: Grid, clock: Clock = system_clock) -> PolicyDenied | None:
-    """Why the actor cannot edit the grid here and now; None where he can."""
-    return check(session, grid, Verb.EDIT, actor_of(session), clock).refusal
+    """Why the actor cannot edit the grid here and now; None where he can, be it only the columns
+    that no window binds (`closed`)."""
+    found = check(session, grid, Verb.EDIT, actor_of(session), clock).refusal
+    return None if leaves_some(found, grid, actor_of(session)) else found
+
+
+def closed(session: Session, grid: Grid, clock: Clock = system_clock) -> WindowClosed | None:
+    """The window that is closed to all but some columns of the actor's own (`Grid.windowless`)."""
+    if not grid.windowless:
+        return None
+    found = check(session, grid, Verb.EDIT, actor_of(session), clock).refusal
+    return found if leaves_some(found, grid, actor_of(session)) else None
 
 
 def is_writable(column: GridColumn, cell: GridCell | None, actor: Actor) -> bool:
@@ -228,7 +243,15 @@ def is_writable(column: GridColumn, cell: GridCell | None, actor: Actor) -> bool
 # ---------------------------------------------------------------- examining
 
 
-def examine(session: Session, grid: Grid, sent: Raw, seen: Raw, *, lock: bool = False) -> Examined:
+def examine(
+    session: Session,
+    grid: Grid,
+    sent: Raw,
+    seen: Raw,
+    *,
+    lock: bool = False,
+    clock: Clock = system_clock,
+) -> Examined:
     """Compare what was sent with what its writer saw and with what is stored.
 
     Every error is collected, none is raised. A cell whose seen value is not told counts as seen
@@ -241,7 +264,7 @@ def examine(session: Session, grid: Grid, sent: Raw, seen: Raw, *, lock: bool = 
         found.errors[code, ""] = Message(
             N_("没有代码为 {code} 的考点，或不在您的管辖范围内"), code=code
         )
-    for row in rows_of(session, grid, sites, columns, lock=lock):
+    for row in rows_of(session, grid, sites, columns, lock=lock, clock=clock):
         code = row.site.code
         _examine_row(found, row, sent[code], seen.get(code, {}), actor_of(session))
     codes = {change.site.id: change.site.code for change in found.changes}
@@ -335,12 +358,15 @@ def save(
     """
     actor = actor_of(session)
     availability.require(session, grid.name, actor)
-    check(session, grid, Verb.EDIT, actor, clock).require()
-    examined = examine(session, grid, sent, seen, lock=True)
+    if found := refusal(session, grid, clock):
+        raise found
+    # asked before the cells are: where the window is closed, only those that it does not bind pass
+    granting = replace(grid, window=None) if closed(session, grid, clock) else grid
+    examined = examine(session, grid, sent, seen, lock=True, clock=clock)
     if not examined.is_good:
         raise GridRefused(examined)
     require_confirmed(effects(session, grid, examined.changes), confirmed)
-    with permit(session, grid, Verb.EDIT, clock=clock, reason=reason):
+    with permit(session, granting, Verb.EDIT, clock=clock, reason=reason):
         for change in examined.changes:
             try:
                 grid.save(session, change)

@@ -282,6 +282,8 @@ PREFERENCE = register(
             StoredCells(CapacityPool, key="pool"),
         ),
         row_label=N_("设置意向人数"),
+        # like the operation `site_preference`: the switch is the province's own business (R14)
+        windowless={SWITCH: frozenset({Level.PROVINCE})},
         help=N_(
             "每天的意向人数必填，不小于 1，不超过总科次数的一半；各天之和不超过总科次数。"
             "按报考科次计数，取消或过期的报考会退回名额。"

@@ -21,6 +21,7 @@ from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
 from app.models.settings import Fee
 from tests import factories
+from tests.contract.work import closed
 from tests.contract.world import Browser, World, text_of
 
 CODE = "990702"
@@ -189,6 +190,28 @@ def test_r0_2_a_closed_window_leaves_looking_and_says_who_extends_it(
         assert "当前不在报名前设置时间内" in text_of(uploaded)
     finally:
         set_window(tree.now - half, tree.now + half)
+
+
+def test_r14_a_closed_window_leaves_the_province_its_own_column(
+    world: World, province: Browser
+) -> None:
+    day = f"D:{factories.EXAM_DAYS[0].isoformat()}"
+    with closed(world, Window.SETUP):
+        page = province.get("/preference/")
+        text, source = text_of(page), page.get_data(as_text=True)
+        assert "当前不在报名前设置时间内" in text
+        assert "现在只能修改：允许考生选择意向考试日期。" in text
+        assert f'name="v:{CODE}:switch"' in source
+        assert f'name="v:{CODE}:{day}"' not in source
+        assert 'data-kw-fill-column="switch"' in source
+        assert f'data-kw-fill-column="{day}"' not in source
+        assert "复制上一考次" not in text
+        switched = province.post("/preference/preview", {f"v:{CODE}:switch": "1"})
+        assert "将修改 1 个考点的 1 处" in text_of(switched)
+        refused = province.post("/preference/preview", {f"v:{CODE}:{day}": "5"})
+        assert refused.status_code == 422
+        assert province.post("/preference/save", carried(switched)).status_code == 302
+    assert "复制上一考次" in text_of(province.get("/preference/"))
 
 
 # ---------------------------------------------------------------- workbooks

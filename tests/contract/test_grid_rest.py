@@ -103,7 +103,12 @@ def test_r0_2_r0_4_a_grid_is_only_read_outside_its_window_and_in_history(
     with closed(world, grid.window):
         page = page_of(world, name, level)
         answer = world.browser(level).rest("POST", f"/grid/{name}/", unchanged(page))
-    bound = grid.is_gated(Verb.EDIT, level)
+    own = {name for name, levels in grid.windowless.items() if level in levels}
+    if own:
+        cells = page["rows"][0]["cells"]
+        assert {name for name, cell in cells.items() if cell["editable"]} == own
+        assert all("不在" in cells[name]["locked"] for name in set(cells) - own)
+    bound = grid.is_gated(Verb.EDIT, level) and not own
     assert (page["refusal"] is not None) is bound
     assert answer.status_code == (403 if bound else 200)
     assert not bound or answer.get_json()["code"] == "policy.window_closed"

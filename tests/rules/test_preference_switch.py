@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from app.database.session import KaowuSession
-from app.metadata.vocabulary import Level
+from app.metadata.vocabulary import Level, Window
 from app.models.default_settings import DefaultSettings
 from app.models.settings import SiteSettings
-from app.rules import crud, default_settings, general_settings, operations
+from app.rules import crud, default_settings, general_settings, grid_filling, grids, operations
 from app.rules.capacity_grid import CAPACITY
+from app.rules.clock import fixed
 from app.rules.grids import GridRefused
 from app.rules.operations import Chosen
+from app.rules.policy import WindowClosed
 from app.rules.preference import PREFERENCE, SWITCH, settings_of
 from app.rules.preference_switch import QuotasOutgrown
 from app.runtime import load_declarations
@@ -20,6 +24,7 @@ from tests.factories import EXAM_DAYS, Tree
 from tests.rules.grid_world import act, errors, save
 
 load_declarations()
+DAY = dt.timedelta(days=1)
 DAYS = [f"D:{day.isoformat()}" for day in EXAM_DAYS]
 
 
@@ -57,6 +62,24 @@ def test_r13_8_the_grid_switches_on_with_quotas_that_fit(session: KaowuSession, 
     assert "不能超过55" in found[DAYS[0]]
     fitting = dict.fromkeys(DAYS, "30")
     assert save(session, PREFERENCE, tree, {0: {SWITCH: "是"} | fitting}) == 4
+
+
+def test_r14_no_window_binds_the_switch_of_the_province(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.province, Window.SETUP, tree.now - 2 * DAY, tree.now - DAY)
+    act(session, tree, Level.PROVINCE)
+    assert grids.refusal(session, PREFERENCE) is None
+    assert isinstance(grids.closed(session, PREFERENCE), WindowClosed)
+    assert save(session, PREFERENCE, tree, {0: {SWITCH: "是"}}) == 1
+    with pytest.raises(GridRefused, match="当前不在报名前设置时间内"):
+        save(session, PREFERENCE, tree, {0: {SWITCH: "否", DAYS[0]: "1"}})
+    assert grid_filling.filled_down(
+        grids.page(session, PREFERENCE), tree.actor(Level.PROVINCE), {SWITCH: "1", DAYS[0]: "1"}
+    ) == {site.code: {SWITCH: "1"} for site in tree.sites}
+    before = tree.now - 3 * DAY / 2  # inside the window
+    assert grids.closed(session, PREFERENCE, fixed(before)) is None
+    assert not grids.page(session, PREFERENCE, clock=fixed(before)).rows[0].cells[DAYS[0]].locked
+    with pytest.raises(WindowClosed):  # the other grid has no such column
+        save(session, CAPACITY, tree, {0: {"TOTAL": "300"}})
 
 
 def test_r13_8_no_way_of_switching_on_brings_back_quotas_that_do_not_fit(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any, ClassVar
 
 from flask import Response, jsonify, request, send_file
@@ -63,21 +62,22 @@ class GridView(BaseView):
         last = self._history(table)
         rows = Rows(self.declaration, table, actor, is_open, typed, last)
         is_open = rows.writable
+        window = grids.closed(session, self.declaration, context.shown_clock())
         name = self.declaration.name
         return answers.page(
             "grid",
             status,
             title=gettext(self.declaration.label),
-            notices=[*self._notices(table, reason, refusal), *notices],
+            notices=[*self._notices(table, reason, refusal or window), *notices],
             governed=governing(session, self.declaration, actor),
             problems=grid_page.problems(table, typed),
             search=grid_asked.search(self.declaration),
             heads=grid_page.heads(table.columns),
-            columns=[grid_page.fill(column, actor, is_open) for column in table.columns],
+            columns=grid_page.fills(rows, is_open, is_shut=window is not None),
             rows=rows.shown(),
             editable=is_open,
             total=table.total,
-            tools=self._tools(is_open),
+            tools=self._tools(is_open, is_shut=window is not None),
             form={
                 "action": self._address("preview"),
                 "fill_action": self._address("fill"),
@@ -102,13 +102,14 @@ class GridView(BaseView):
             grid_asked.choice(),
             number=grid_asked.number(),
             size=grid_asked.size(),
+            clock=context.shown_clock(),
         )
         if set(typed.sent) <= {row.site.code for row in table.rows}:
             return table, None
         wrong = {code for code, _ in (*typed.errors, *typed.conflicts)}
         codes = sorted(typed.sent, key=lambda code: (code not in wrong, code))[:MOST_ROWS]
         sites = sorted(grids.sites_named(session, codes), key=lambda site: site.code)
-        rows = grids.rows_of(session, self.declaration, sites, table.columns)
+        rows = self._rows_of(sites, table.columns)
         shown = {site.code for site in sites}
         rest = grid_form.without(typed.sent, shown)
         kept = grid_page.pack(rest, grid_form.without(typed.seen, shown)) if rest else ""
@@ -124,18 +125,21 @@ class GridView(BaseView):
             found.append({"text": gettext(self.declaration.help)})
         if refusal is not None and not isinstance(refusal, NoVerb):
             found.append(refusal_notice(refusal))
+            found += grid_page.still_open(self.declaration, table, context.actor(), refusal)
         if self.declaration.notices is not None:
             cells = [row.cells for row in table.rows]
             told = self.declaration.notices(context.read_session(), context.actor(), cells)
             found += [{"text": sentence, "tone": "warn"} for sentence in texts(told)]
         return found
 
-    def _tools(self, is_open: bool) -> Context:
+    def _tools(self, is_open: bool, *, is_shut: bool) -> Context:
         may_export = granted(self.declaration, Verb.EXPORT, context.actor())
         return {
             "export_url": self._address("export") if may_export else None,
             "import_url": self._address("upload") if is_open else None,
-            "copy_url": self._address("copy") if is_open and self.declaration.copy else None,
+            "copy_url": self._address("copy")
+            if is_open and not is_shut and self.declaration.copy
+            else None,
             "refresh_url": self._address("index"),
         }
 
@@ -165,7 +169,9 @@ class GridView(BaseView):
         """One value per column for every site of the choice, on whichever page it stands."""
         sent, seen = grid_form.typed(request.form)
         session = context.read_session()
-        table = grids.page(session, self.declaration, grid_asked.choice())
+        table = grids.page(
+            session, self.declaration, grid_asked.choice(), clock=context.shown_clock()
+        )
         only_unset = bool(request.form.get("only_unset"))
         filled = grid_filling.filled_down(
             table, context.actor(), grid_form.filled(request.form), only_unset=only_unset
@@ -191,7 +197,12 @@ class GridView(BaseView):
 
     def _typed(self, sent: Raw, seen: Raw) -> Typed:
         session = context.read_session()
-        return Typed(sent, seen, grids.examine(session, self.declaration, sent, seen))
+        clock = context.shown_clock()
+        return Typed(sent, seen, grids.examine(session, self.declaration, sent, seen, clock=clock))
+
+    def _rows_of(self, sites: Sequence[Any], columns: Sequence[Any]) -> list[Row]:
+        session, clock = context.read_session(), context.shown_clock()
+        return grids.rows_of(session, self.declaration, sites, columns, clock=clock)
 
     def _preview(
         self,
@@ -304,7 +315,7 @@ class GridView(BaseView):
         sites = grids.sites_named(session, [code])
         if not sites:
             raise NotFound()
-        return grids.rows_of(session, self.declaration, sites, columns)[0], columns
+        return self._rows_of(sites, columns)[0], columns
 
     def _row_form(self, code: str, typed: Typed, notes: Sequence[Context], *, status: int) -> Any:
         row, columns = self._row(code)
@@ -363,7 +374,7 @@ class GridFiles(GridView):
             note = {"text": context.message_of(refusal), "tone": "bad"}
             return self._page(Typed(), notices=[note], status=422)
         columns = self.declaration.columns(session, actor)
-        content, name = _sent_file()
+        content, name = grid_form.sent_file()
         try:
             found = workbooks.read_grid(content, name, self.declaration, columns, translate=gettext)
         except KaowuError as error:
@@ -371,15 +382,6 @@ class GridFiles(GridView):
             return self._page(Typed(), notices=[note], status=error.status)
         notes = grid_page.upload_problems(found, self._typed(found.sent, found.seen), columns)
         return self._preview(found.sent, found.seen, notes=notes)
-
-
-def _sent_file() -> tuple[bytes, str]:
-    """Content (no more than tells that it is too large) and name of the upload."""
-    file = request.files.get("file")
-    if file is None:
-        return b"", ""
-    with closing(file):
-        return file.stream.read(workbooks.MAX_BYTES + 1), file.filename or ""
 
 
 def grid_view(grid: Grid) -> type[GridView]:

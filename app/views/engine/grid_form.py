@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
+from flask import request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
+from app.jobs.grids import MAX_BYTES
 from app.rules.grids import Raw
 from app.views.engine.bodies import decoded
 from app.views.engine.grid_page import CELL, FILL, SEEN
@@ -62,3 +65,12 @@ def _texts(value: Any) -> dict[str, str]:
 def without(rows: Raw, shown: set[str]) -> dict[str, dict[str, Any]]:
     """The rows of sites that are not shown."""
     return {code: dict(cells) for code, cells in rows.items() if code not in shown}
+
+
+def sent_file() -> tuple[bytes, str]:
+    """Content (no more than tells that it is too large) and name of the uploaded workbook."""
+    file = request.files.get("file")
+    if file is None:
+        return b"", ""
+    with closing(file):
+        return file.stream.read(MAX_BYTES + 1), file.filename or ""

@@ -13,7 +13,7 @@ from flask_babel import gettext
 from app.jobs.grids import CODE, Upload
 from app.metadata.actor import Actor
 from app.metadata.declarations import Grid, GridCell, GridChange, GridColumn
-from app.metadata.errors import LABELLED, N_, SEMICOLON, Message
+from app.metadata.errors import LABELLED, N_, SEMICOLON, Message, PolicyDenied
 from app.metadata.fields import Kind
 from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
@@ -21,6 +21,7 @@ from app.rules import grids
 from app.rules.grid_history import History, newest
 from app.rules.grids import Conflict, Examined, Key, Raw, Row, Table, title_of
 from app.rules.last_change import named
+from app.rules.policy import WindowClosed
 from app.rules.windows import local
 from app.views.engine.governing import behalf_note
 from app.views.texts import joined, text
@@ -90,6 +91,18 @@ def fill(column: GridColumn, actor: Actor, is_open: bool) -> Context:
         "label": text(title_of(column)),
         "kind": kind_of(column) if may else "none",
     }
+
+
+def still_open(grid: Grid, table: Table, actor: Actor, refusal: PolicyDenied) -> list[Context]:
+    """Which columns of the reader's own a closed window leaves open to him."""
+    own = [
+        text(column.cell.label)
+        for column in table.columns
+        if isinstance(refusal, WindowClosed) and actor.level in grid.windowless.get(column.name, ())
+    ]
+    if not own:
+        return []
+    return [{"text": gettext("现在只能修改：%(columns)s。", columns=joined(own)), "tone": "info"}]
 
 
 # ---------------------------------------------------------------- rows
@@ -173,6 +186,19 @@ class Rows:
         value = str(self.typed.sent.get(code, {}).get(name, stored))
         theirs = told_apart(column, conflict) if conflict is not None else None
         return {"seen": seen, "value": value, "changed": value != seen, "theirs": theirs}
+
+
+def fills(rows: Rows, is_open: bool, *, is_shut: bool) -> list[Context]:
+    """The line that fills whole columns; of a grid whose window `is_shut`, only those that it
+    leaves open."""
+    return [
+        fill(
+            column,
+            rows.actor,
+            is_open and not (is_shut and column.name not in rows.grid.windowless),
+        )
+        for column in rows.table.columns
+    ]
 
 
 def kind_of(column: GridColumn) -> str:

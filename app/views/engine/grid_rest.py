@@ -129,6 +129,23 @@ def _result(order: CellOrder, examined: Examined, told: Sequence[Any]) -> Respon
 # ---------------------------------------------------------------- calls
 
 
+def _described(grid: Grid) -> dict[str, Any]:
+    """As any declaration; a window that leaves some columns open is told in the cells it locks."""
+    found = described(grid, Verb.EDIT, url_for(f"api_{grid.name}.index"))
+    if grids.closed(context.read_session(), grid, context.clock()):
+        found["refusal"] = None
+    return found
+
+
+def kind_of(grid: Grid) -> dict[str, Any]:
+    """A grid as JSON. `refusal` is null also where only some columns can be written."""
+    session = context.read_session()
+    reason = availability.reason_for(session, grid.name, context.actor())
+    refusal = reason or grids.refusal(session, grid, context.clock())
+    found = described(grid, Verb.EDIT, url_for(f"api_{grid.name}.index"))
+    return found | {"refusal": text(refusal) or None}
+
+
 class GridKinds(BaseView):
     """The grids that the caller may look at."""
 
@@ -139,10 +156,7 @@ class GridKinds(BaseView):
     @administrator
     def index(self) -> Response:
         """All of them."""
-        rows = [
-            described(grid, Verb.EDIT, url_for(f"api_{grid.name}.index")) for grid in visible(Grid)
-        ]
-        return jsonify({"rows": rows})
+        return jsonify({"rows": [_described(grid) for grid in visible(Grid)]})
 
 
 class GridRest(BaseView):
@@ -157,8 +171,9 @@ class GridRest(BaseView):
         require_known(request.args, grid_asked.NAMES)
         session, declaration = context.read_session(), self.declaration
         number, size = grid_asked.number(), grid_asked.size()
-        table = grids.page(session, declaration, grid_asked.choice(), number=number, size=size)
-        found = described(declaration, Verb.EDIT, url_for(f"api_{declaration.name}.index"))
+        choice, clock = grid_asked.choice(), context.clock()
+        table = grids.page(session, declaration, choice, number=number, size=size, clock=clock)
+        found = _described(declaration)
         is_open = found["refusal"] is None
         return jsonify(
             found
@@ -188,7 +203,9 @@ class GridRest(BaseView):
         if refusal := grids.refusal(session, declaration, context.clock()):
             raise refusal
         order = grid_body.order_of(json_body())
-        examined = grids.examine(session, declaration, order.sent, order.seen)
+        examined = grids.examine(
+            session, declaration, order.sent, order.seen, clock=context.clock()
+        )
         if not examined.is_good:
             raise CellsRefused(examined)
         touched = grids.effects(session, declaration, examined.changes)
