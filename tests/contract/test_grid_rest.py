@@ -190,8 +190,8 @@ def test_a_cell_that_somebody_else_changed_is_a_conflict_and_its_neighbour_is_no
 
 def test_r12_5_effects_are_refused_until_they_are_confirmed(world: World) -> None:
     with unit_of_work(world.runtime.factory, system("seed")) as session:
-        make_registration(session, world.tree, world.tree.sites[1], subjects=("14",))
-    change = row(world, "fee", {"14": "88"})
+        make_registration(session, world.tree, world.tree.sites[0], subjects=("14",))
+    change = row(world, "fee", {"14": "88"}, OWN)
     tried = post(world, "fee", change, dry_run=True).get_json()
     refused = post(world, "fee", change)
     assert code_of(refused) == (409, "effects.unconfirmed")
@@ -199,11 +199,11 @@ def test_r12_5_effects_are_refused_until_they_are_confirmed(world: World) -> Non
     assert found["effects"] == tried["effects"]
     assert "按新费用支付" in found["effects"][0]
     assert post(world, "fee", change, confirm="0" * 16).status_code == 409
-    assert fee(world, "14") == 7200
+    assert fee(world, "14", 0) == 7200
     assert found["confirm"] == tried["confirm"]
     assert post(world, "fee", change, confirm=found["confirm"]).status_code == 200
-    assert fee(world, "14") == 8800
-    assert post(world, "fee", row(world, "fee", {"14": "72"}), confirm=True).status_code == 200
+    assert fee(world, "14", 0) == 8800
+    assert post(world, "fee", row(world, "fee", {"14": "72"}, OWN), confirm=True).status_code == 200
 
 
 def test_r13_3a_what_the_page_asks_is_confirmed_with_the_effects(world: World) -> None:

@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse
 from app.metadata import registry
 from app.metadata.declarations import Import
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
+from app.models.job import JobRun
 from app.runtime import load_declarations
-from tests.contract.work import LEVELS, closed, code_of, granted, job, unused
+from tests.contract.work import FOREIGN, LEVELS, closed, code_of, granted, job, unused
 from tests.contract.world import ADDRESS, AGENT, World
 
 load_declarations()
@@ -142,6 +143,37 @@ def test_an_upload_is_a_form_with_a_file_and_carries_the_token(world: World, nam
     assert (empty.status_code, set(empty.get_json()["errors"])) == (422, {"file"})
     assert browser.rest("POST", f"/import/{name}/", {}, csrf=False).status_code == 400
     assert world.nobody().rest("GET", "/import/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("content", "file", "part"),
+    [
+        (b"PK\x03\x04", "a.xlsm", "宏"),
+        (b"Rar!\x1a\x07", "a.xlsx", ".rar"),
+        (b"", "a.xlsx", "空的"),
+        (b"<html>", "a.xls", "HTML"),
+        (b"PK\x03\x04", "a.zip", "格式不正确"),
+    ],
+)
+def test_n16_a_file_is_refused_as_on_the_page(
+    world: World, content: bytes, file: str, part: str
+) -> None:
+    answer = send(world, "student_record_import", content, file=file)
+    assert code_of(answer) == (422, "import.upload")
+    assert part in answer.get_json()["message"]
+
+
+def test_p3_a_superior_imports_for_a_site_and_a_site_for_itself_alone(world: World) -> None:
+    name, content = "student_record_import", b"PK\x03\x04"
+    options: dict[str, Any] = {"site": FOREIGN, "dry_run": "true"}
+    answer = send(world, name, content, level=Level.PROVINCE, **options)
+    assert answer.status_code == 202
+    run = world.get(JobRun, int(answer.get_json()["job"]))
+    assert (run.organisation_code, run.on_behalf_of) == ("99", FOREIGN)
+    assert run.parameters["apply"] is False
+    assert world.browser(number=1).rest("GET", f"/job/{run.id}").status_code == 404
+    foreign = send(world, name, content, **options)
+    assert (foreign.status_code, set(foreign.get_json()["errors"])) == (422, {"site"})
 
 
 # ---------------------------------------------------------------- jobs

@@ -129,16 +129,9 @@ def _result(order: CellOrder, examined: Examined, told: Sequence[Any]) -> Respon
 # ---------------------------------------------------------------- calls
 
 
-def _described(grid: Grid) -> dict[str, Any]:
-    """As any declaration; a window that leaves some columns open is told in the cells it locks."""
-    found = described(grid, Verb.EDIT, url_for(f"api_{grid.name}.index"))
-    if grids.closed(context.read_session(), grid, context.clock()):
-        found["refusal"] = None
-    return found
-
-
 def kind_of(grid: Grid) -> dict[str, Any]:
-    """A grid as JSON. `refusal` is null also where only some columns can be written."""
+    """A grid as JSON. `refusal` is null also where a closed window leaves some columns open: the
+    cells that it locks say so."""
     session = context.read_session()
     reason = availability.reason_for(session, grid.name, context.actor())
     refusal = reason or grids.refusal(session, grid, context.clock())
@@ -156,7 +149,7 @@ class GridKinds(BaseView):
     @administrator
     def index(self) -> Response:
         """All of them."""
-        return jsonify({"rows": [_described(grid) for grid in visible(Grid)]})
+        return jsonify({"rows": [kind_of(grid) for grid in visible(Grid)]})
 
 
 class GridRest(BaseView):
@@ -173,7 +166,7 @@ class GridRest(BaseView):
         number, size = grid_asked.number(), grid_asked.size()
         choice, clock = grid_asked.choice(), context.clock()
         table = grids.page(session, declaration, choice, number=number, size=size, clock=clock)
-        found = _described(declaration)
+        found = kind_of(declaration)
         is_open = found["refusal"] is None
         return jsonify(
             found
