@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 #: modules of this package that are no bench of their own
-_HELPERS = {"__init__", "__main__", "large_tables", "seat_rows"}
+_HELPERS = {"__init__", "__main__", "large_tables", "seat_rows", "workers"}
 
 
 def benches() -> list[str]:

@@ -14,7 +14,7 @@ from app.adapters.sheets import Heading, Sheet, write_workbook
 from app.database.policy import actor_of
 from app.metadata.declarations import Resource
 from app.metadata.fields import Computed, Field, Kind, fields_of
-from app.metadata.presenting import Translate, columns_of, living_of, present, raw
+from app.metadata.presenting import Translate, columns_of, living_of, presenter, raw
 from app.metadata.query import ListQuery
 from app.metadata.text import LOCAL_ZONE
 from app.rules import listing
@@ -42,12 +42,13 @@ def write_export(
     """
     columns = export_columns(resource)
     living = living_of(columns, session, actor_of(session))
+    cells = [cells_of(column, translate, living) for column in columns]
     headings = [Heading(translate(column.label), is_number(column)) for column in columns]
 
     def rows() -> Iterator[list[Any]]:
         for chunk in listing.stream(session, resource, query):
             for row in chunk:
-                yield [cell_of(row, column, translate, living) for column in columns]
+                yield [cell(row) for cell in cells]
             session.expunge_all()
 
     sheet = Sheet(translate(resource.label), headings, rows())
@@ -72,21 +73,31 @@ def is_number(column: Field | Computed) -> bool:
     return column.numeric if isinstance(column, Computed) else column.is_numeric
 
 
-def cell_of(
-    row: Any,
+def cells_of(
     column: Field | Computed,
     translate: Translate,
     living: Mapping[str, Mapping[str, str]] | None = None,
-) -> Any:
-    """The value of one cell of the file."""
+) -> Callable[[Any], Any]:
+    """What gives the value of that column's cell for a row."""
     if isinstance(column, Field) and column.kind is Kind.MONEY and column.mask is None:
-        value = raw(row, column)
-        return None if value is None else Decimal(value) / 100
-    value = present(row, column, translate, for_file=True, living=living)
-    if isinstance(value, dict):
-        return value.get("text")
-    if isinstance(value, bool):
-        return translate("是") if value else translate("否")
-    if isinstance(value, dt.datetime):
-        return value.astimezone(LOCAL_ZONE).replace(tzinfo=None)
-    return value
+        return lambda row: _yuan(raw(row, column))
+    show = presenter(column, translate, for_file=True, living=living)
+    yes, no = translate("是"), translate("否")
+
+    def cell(row: Any) -> Any:
+        value = show(row)
+        if value is None or type(value) is str:  # nearly all of them
+            return value
+        if isinstance(value, dict):
+            return value.get("text")
+        if isinstance(value, bool):
+            return yes if value else no
+        if isinstance(value, dt.datetime):
+            return value.astimezone(LOCAL_ZONE).replace(tzinfo=None)
+        return value
+
+    return cell
+
+
+def _yuan(fen: int | None) -> Decimal | None:
+    return None if fen is None else Decimal(fen) / 100

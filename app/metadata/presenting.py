@@ -7,6 +7,7 @@ reader's language.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from app.metadata.declarations import Resource
@@ -57,27 +58,87 @@ def present(
 
     `living` are the choices of fields with `options`: {field: {value: label}}.
     """
-    value = raw(row, column)
-    if value is None:
-        return None
+    show = presenter(column, translate, masked=masked, for_file=for_file, living=living)
+    return show(row)
+
+
+def presenter(
+    column: Column,
+    translate: Translate,
+    *,
+    masked: bool = True,
+    for_file: bool = False,
+    living: Mapping[str, Mapping[str, str]] | None = None,
+) -> Callable[[Any], Any]:
+    """`present` of one column, for many rows: what depends on the column alone is decided once."""
+    getter: Callable[[Any], Any] = (
+        column.getter if isinstance(column, Computed) else attrgetter(column.name)
+    )
+    if not isinstance(column, Computed) and column.shown_as and not (column.mask and masked):
+        related = attrgetter(column.shown_as)
+
+        def shown(row: Any) -> Any:
+            if getter(row) is None:
+                return None
+            found = related(row)
+            return getattr(found, "display", found)
+
+        return shown
+    words = _words(column, translate, masked=masked, for_file=for_file, living=living)
+    if words is None:
+        return getter
+
+    def said(row: Any) -> Any:
+        value = getter(row)
+        return None if value is None else words(value)
+
+    return said
+
+
+def _words(
+    column: Column,
+    translate: Translate,
+    *,
+    masked: bool,
+    for_file: bool,
+    living: Mapping[str, Mapping[str, str]] | None,
+) -> Callable[[Any], Any] | None:
+    """What people read for a value that is there; None where it stands for itself."""
     if column.mask is not None and masked:
-        return column.mask(str(value))
+        mask = column.mask
+        return lambda value: mask(str(value))
     if isinstance(column, Computed):
-        if isinstance(value, dict) and "text" in value:  # a tag
-            return value | {"text": say(value["text"], translate)}
-        return say(value, translate) if isinstance(value, str) else value
-    if column.shown_as:
-        related = getattr(row, column.shown_as)
-        return getattr(related, "display", related)
+        return lambda value: _computed(value, translate)
     if living and column.name in living:
-        return living[column.name].get(str(value), value)
+        options = living[column.name]
+        return lambda value: options.get(str(value), value)
     if column.choices:
-        return _labels(column.choices, value, translate)
+        return _labelling(column.choices, translate)
     if column.kind is Kind.MONEY:
-        return fen_to_yuan(value)
+        return fen_to_yuan
     if column.kind is Kind.BOOLEAN and for_file:
-        return translate("是") if value else translate("否")
-    return value
+        return lambda value: translate("是") if value else translate("否")
+    return None
+
+
+def _computed(value: Any, translate: Translate) -> Any:
+    if isinstance(value, dict) and "text" in value:  # a tag
+        return value | {"text": say(value["text"], translate)}
+    return say(value, translate) if isinstance(value, str) else value
+
+
+def _labelling(choices: Mapping[str, str], translate: Translate) -> Callable[[Any], Any]:
+    """`_labels` that translates each single value once."""
+    known: dict[Any, Any] = {}
+
+    def label(value: Any) -> Any:
+        if isinstance(value, (list, tuple, set)):
+            return _labels(choices, value, translate)
+        if value not in known:
+            known[value] = _labels(choices, value, translate)
+        return known[value]
+
+    return label
 
 
 def _labels(choices: Mapping[str, str], value: Any, translate: Translate) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
 from app.metadata.fields import Computed, Field
-from app.metadata.presenting import Translate, column_of, present, raw
+from app.metadata.presenting import Translate, column_of, present, presenter, raw
 from app.metadata.rich_text import to_show
 from app.metadata.text import LOCAL_ZONE
 from app.views.texts import joined
@@ -59,10 +59,9 @@ def plain(
     *,
     masked: bool = True,
     living: Mapping[str, Mapping[str, str]] | None = None,
-    translate: Translate = gettext,
 ) -> Any:
     """The value for people, in the reader's language."""
-    return present(row, column, translate, masked=masked, living=living)
+    return present(row, column, gettext, masked=masked, living=living)
 
 
 def shown(
@@ -71,15 +70,33 @@ def shown(
     *,
     masked: bool = True,
     living: Mapping[str, Mapping[str, str]] | None = None,
-    translate: Translate = gettext,
 ) -> Any:
     """The value for `|cell`: with a tag where the column declares badges."""
-    text = plain(row, column, masked=masked, living=living, translate=translate)
-    if column.badges and text not in (None, "", "-"):
+    return shower(column, gettext, masked=masked, living=living)(row)
+
+
+def shower(
+    column: Field | Computed,
+    translate: Translate,
+    *,
+    masked: bool = True,
+    living: Mapping[str, Mapping[str, str]] | None = None,
+) -> Callable[[Any], Any]:
+    """`shown` of one column, for many rows."""
+    show = presenter(column, translate, masked=masked, living=living)
+    badges = column.badges
+    if not badges:
+        return show
+
+    def tagged(row: Any) -> Any:
+        text = show(row)
+        if text in (None, "", "-"):
+            return text
         value = raw(row, column)
         key = str(int(value)) if isinstance(value, bool) else str(value)
-        return {"text": cell(text), "tone": column.badges.get(key, "off")}
-    return text
+        return {"text": cell(text), "tone": badges.get(key, "off")}
+
+    return tagged
 
 
-__all__ = ["EMPTY", "cell", "column_of", "plain", "raw", "rich", "shown"]
+__all__ = ["EMPTY", "cell", "column_of", "plain", "raw", "rich", "shower", "shown"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from flask import url_for
@@ -158,7 +157,8 @@ def table(page: ListPage, found: listing.Page) -> Context:
     fields = fields_of(page.resource.model)
     columns = columns_of(page.resource, listing.columns_of(page.resource), fields)
     living = living_of(columns, page.session, page.actor)
-    show = partial(cells.shown, living=living, translate=texts.translator())
+    translate = texts.translator()
+    shows = {column.name: cells.shower(column, translate, living=living) for column in columns}
     places = _places(page, found.rows)
     heads = [_head(page, column, n) for n, column in enumerate(columns)]
     if places is not None:
@@ -167,7 +167,7 @@ def table(page: ListPage, found: listing.Page) -> Context:
     takes_query = any(On.QUERY in operation.on for operation in batch)
     return {
         "columns": heads,
-        "rows": [_row(page, row, columns, places, show) for row in found.rows],
+        "rows": [_row(page, row, shows, places) for row in found.rows],
         "label": gettext(page.resource.label),
         "selectable": bool(batch),
         "first_number": (found.number - 1) * found.size + 1,
@@ -235,11 +235,10 @@ def _place_of(row: Any) -> Any:
 def _row(
     page: ListPage,
     row: Any,
-    columns: Sequence[Any],
+    shows: Mapping[str, Callable[[Any], Any]],
     places: Mapping[Any, str] | None,
-    show: Callable[[Any, Any], Any],
 ) -> Context:
-    shown = {column.name: show(row, column) for column in columns}
+    shown = {name: show(row) for name, show in shows.items()}
     if places is not None:
         shown["_org"] = places.get(_place_of(row))
     return {"id": row.id, "cells": shown, "actions": row_actions(page, row)[:ROW_ACTIONS]}
