@@ -7,7 +7,7 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext
 
-from app.metadata.vocabulary import Verb
+from app.metadata.vocabulary import Level, Verb
 from app.models.arrangement import Seat
 from app.rules.arrangement.waiting import WAITING
 from app.rules.policy import granted
@@ -18,41 +18,59 @@ from app.views.engine import lists
 from app.views.engine.resource import ResourceView, pages_of
 from app.views.statistics import ORGANISATION, whole
 
+Context = dict[str, Any]
+
 
 @pages_of(Seat.__admin__.name)
 class ArrangementView(ResourceView):
-    """The list of seats below the figures of the same organisation (R31.1)."""
+    """The list of seats below the figures of the same site (R31.1)."""
 
     list_template = "arrangement"
 
-    def _above(self, page: lists.ListPage) -> dict[str, Any]:
+    def _above(self, page: lists.ListPage) -> Context:
         statistic = ARRANGEMENT_STATISTICS
         if not granted(statistic, Verb.VIEW, page.actor):
             return {}
         organisation = page.asked.query.organisation
+        chosen: Context = {ORGANISATION: organisation} if organisation else {}
+        if not _is_site(page):
+            return {"waiting": _elsewhere(chosen)}
         table = engine.compute(
             page.session, statistic, organisation=organisation, clock=context.clock()
         )
-        totals = table.total or [0] * (len(table.groups[1].columns) + 1)
-        chosen: dict[str, Any] = {ORGANISATION: organisation} if organisation else {}
         exported = granted(statistic, Verb.EXPORT, page.actor)
         return {
             "summary": whole(table) | {"title": gettext(statistic.label)},
             "export_url": url_for(f"{statistic.name}.export", **chosen) if exported else None,
-            "waiting": self._waiting(page, totals, chosen),
+            "waiting": _waiting(page, table.total, chosen),
         }
 
-    @staticmethod
-    def _waiting(
-        page: lists.ListPage, totals: list[Any], chosen: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        """How many have no seat, with the way to their reasons; unpaid ones are in the way
-        (R31.2, R31.11)."""
-        count, unpaid = totals[WAITING_COLUMN], totals[UNPAID_COLUMN]
-        if not count or not granted(WAITING, Verb.LIST, page.actor):
-            return None
-        sentence = gettext("未编排 %(count)s 科次。", count=count)
-        if unpaid:
-            sentence += gettext("其中 %(unpaid)s 科次未支付，全部支付后才能编排。", unpaid=unpaid)
-        url = url_for(f"{WAITING.name}.index", **chosen)
-        return {"text": sentence, "link": gettext("查看未编排科次及原因"), "url": url}
+
+def _is_site(page: lists.ListPage) -> bool:
+    """Are the figures those of one site? A province counts hundreds of thousands of entries: that
+    is the business of a statistic, not of opening a list."""
+    if page.actor.level is Level.SITE:
+        return True
+    found = engine.chosen(page.session, page.asked.query.organisation)
+    return found is not None and found.level == Level.SITE.value
+
+
+def _elsewhere(chosen: Context) -> Context:
+    """The way to the figures of many sites."""
+    return {
+        "text": gettext("选择考点后，在此显示该考点各科目的编排情况。"),
+        "link": gettext("查看全部考点的编排情况"),
+        "url": url_for(f"{ARRANGEMENT_STATISTICS.name}.index", **chosen),
+    }
+
+
+def _waiting(page: lists.ListPage, total: list[Any] | None, chosen: Context) -> Context | None:
+    """How many have no seat, with the way to their reasons; unpaid ones are in the way (R31.2,
+    R31.11)."""
+    if not total or not total[WAITING_COLUMN] or not granted(WAITING, Verb.LIST, page.actor):
+        return None
+    sentence = gettext("未编排 %(count)s 科次。", count=total[WAITING_COLUMN])
+    if unpaid := total[UNPAID_COLUMN]:
+        sentence += gettext("其中 %(unpaid)s 科次未支付，全部支付后才能编排。", unpaid=unpaid)
+    url = url_for(f"{WAITING.name}.index", **chosen)
+    return {"text": sentence, "link": gettext("查看未编排科次及原因"), "url": url}

@@ -55,7 +55,16 @@ def arranged(office: World) -> None:
 
 @pytest.mark.parametrize("level", ADMINISTRATORS)
 def test_r31_1_the_summary_stands_above_the_results(office: World, level: Level) -> None:
-    page = text_of(office.browser(level).get(PAGE))
+    """Superiors choose a site first: figures of many are a statistic, not a list's business."""
+    browser = office.browser(level)
+    if level is not Level.SITE:
+        whole = browser.get(PAGE)
+        assert "科目代码" not in text_of(whole)
+        assert "01#1" in text_of(whole)
+        assert "/admin/58/arrangement-statistics/" in whole.get_data(as_text=True)
+        figures = text_of(browser.get("/arrangement-statistics/"))
+        assert "4 3 1 2 2 3 2 0" in figures.split("总计")[1]
+    page = text_of(browser.get(f"{PAGE}?_org=990701" if level is not Level.SITE else PAGE))
     head = "科目代码 科目名称 总科次 已支付 未支付 已编排 未编排 总意向科目 已编排符合意向科目"
     assert f"{head} 已编排不符合意向科目" in page
     assert "14 计算机基础及WPS Office应用 3 3 0 2 1 3 2 0" in page
