@@ -31,7 +31,7 @@ from app.metadata.vocabulary import Area, Level, Personal, Window
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS
 from app.models.organisation import Organisation, below
 from app.models.person import PersonalData
-from app.models.settings import SITE_COLUMN
+from app.models.settings import SITE_COLUMN, YES_OR_NO
 
 #: 可报考考点 as lists show them: more names than these become a number
 _NAMES_SHOWN = 3
@@ -123,6 +123,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             Personal.NONE,
             listed=True,
             search=Search.CHOICE,
+            badges=YES_OR_NO,
             editable_from=Level.PROVINCE,
         ),
     )
@@ -134,6 +135,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             Personal.NONE,
             listed=True,
             search=Search.CHOICE,
+            badges=YES_OR_NO,
             editable_from=Level.PROVINCE,
         ),
     )
@@ -145,6 +147,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
             Personal.NONE,
             listed=True,
             search=Search.CHOICE,
+            badges=YES_OR_NO,
             editable_from=Level.PROVINCE,
         ),
     )

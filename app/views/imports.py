@@ -25,7 +25,7 @@ from app.views.engine import answers, forms
 from app.views.engine.answers import verb
 from app.views.engine.governing import governing
 from app.views.engine.jobs import machine
-from app.views.engine.rights import reason_against
+from app.views.engine.rights import notice_against
 from app.views.engine.uploading import first_value, send_template, submit
 from app.views.jobs import run_context
 from app.views.keys import key_of
@@ -101,7 +101,7 @@ class ImportPage(BaseView):
 
     def _page(self, errors: dict[str, list[str]] | None = None, status: int = 200) -> Any:
         session, declaration, acting = context.read_session(), self.declaration, context.actor()
-        refusal = reason_against(session, declaration, Verb.RUN, context.shown_clock())
+        refusal = notice_against(session, declaration, Verb.RUN, context.shown_clock())
         imports_here = granted(declaration, Verb.RUN, acting)
         run = self._run()
         return answers.page(
@@ -109,7 +109,7 @@ class ImportPage(BaseView):
             status,
             title=gettext(declaration.label),
             # who only looks is told who imports instead
-            notices=[{"text": refusal, "tone": "warn"}] if refusal and imports_here else [],
+            notices=[refusal] if refusal and imports_here else [],
             governed=governing(session, declaration, acting),
             form=None if refusal else self._form(session, acting, errors or {}),
             template_url=url_for(f"{declaration.name}.template"),

@@ -165,7 +165,8 @@ def test_short_lists_are_a_select_and_long_ones_are_searched(app: Any) -> None:
     assert (found["choices"], found["search_url"]) == ([("7", "第7")], "/options")
 
 
-def test_the_first_wrong_field_gets_the_focus(app: Any) -> None:
+def test_the_first_wrong_field_of_the_page_gets_the_focus(app: Any) -> None:
+    """Its groups have an order of their own."""
     names = ("a", "b", "c")
     fields = [Field(name=name, label=name, personal=Personal.NONE) for name in names]
     sets = forms.fieldsets(
@@ -173,7 +174,7 @@ def test_the_first_wrong_field_gets_the_focus(app: Any) -> None:
     )
     assert [s["title"] for s in sets] == ["组", "其他信息"]
     made = {entry["name"]: entry for s in sets for entry in s["fields"]}
-    assert [name for name, entry in made.items() if entry["autofocus"]] == ["b"]
+    assert [name for name, entry in made.items() if entry["autofocus"]] == ["c"]
     assert made["b"]["errors"] == ["必填"]
 
 

@@ -218,6 +218,8 @@ def _batch_effects(rows: Sequence[RosterPolicy], context: Any) -> list[str]:
     if session is None:
         return []
     values = context.values
+    if not _changes_anything(values):
+        return []  # `_apply` refuses it
     return touched(session, rows, NewSettings(_flags(values), _lists(session, rows, values)))
 
 
@@ -236,7 +238,13 @@ def _lists(
     return dict.fromkeys(sites, frozenset(_sites(session, rows[0], set(codes))))
 
 
+def _changes_anything(values: Mapping[str, Any]) -> bool:
+    return bool(_flags(values) or values.get("allowed") or values.get(ALLOWED_SITES.name))
+
+
 def _require_list(values: Mapping[str, Any]) -> None:
+    if not _changes_anything(values):
+        raise InvalidInput({"roster_enabled": [N_("没有选择任何更改，请至少选择一项")]})
     listed, codes = values.get("allowed") == LISTED, values.get(ALLOWED_SITES.name)
     if listed and not codes:
         text = N_("可报考考点：请选择考点；如不限制，请选“不限”")

@@ -174,7 +174,8 @@ def fieldsets(
         title = gettext("其他信息") if named else ""
         grouped.append((title, rest))
     made = []
-    focus = next((name for name in by_name if (errors or {}).get(name)), None)
+    in_order = [name for _, names in grouped for name in names]
+    focus = next((name for name in in_order if (errors or {}).get(name)), None)
     for title, names in grouped:
         entries = []
         for name in names:

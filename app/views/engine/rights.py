@@ -102,14 +102,21 @@ def refusal_notice(refusal: PolicyDenied) -> dict[str, Any]:
     return found
 
 
+def notice_against(
+    session: Session, declaration: Declaration, verb: Verb, clock: Clock
+) -> dict[str, Any] | None:
+    """Why the session's actor cannot do it here by this clock: the page is not used, no right,
+    outside the window, history. None where he can."""
+    actor = context.actor()
+    if reason := availability.reason_for(session, declaration.name, actor):
+        return {"text": text(reason), "tone": "warn"}
+    refusal = check(session, declaration, verb, actor, clock).refusal
+    return refusal_notice(refusal) if refusal is not None else None
+
+
 def reason_against(
     session: Session, declaration: Declaration, verb: Verb, clock: Clock
 ) -> str | None:
-    """Why the session's actor cannot do it here by this clock, in one sentence of his language: the
-    page is not used, no right, outside the window, history. None where he can."""
-    actor = context.actor()
-    reason = availability.reason_for(session, declaration.name, actor)
-    if reason is not None:
-        return text(reason)
-    refusal = check(session, declaration, verb, actor, clock).refusal
-    return text(refusal) if refusal is not None else None
+    """The sentence alone, in the actor's language."""
+    found = notice_against(session, declaration, verb, clock)
+    return str(found["text"]) if found is not None else None

@@ -235,13 +235,17 @@ def test_r19_1_the_list_of_many_sites(
 
 @pytest.mark.parametrize(
     ("values", "name"),
-    [({"allowed": "listed"}, "allowed_sites"), ({"allowed_sites": ["990702"]}, "allowed")],
+    [
+        ({"allowed": "listed"}, "allowed_sites"),
+        ({"allowed_sites": ["990702"]}, "allowed"),
+        ({}, "roster_enabled"),
+    ],
 )
-def test_r19_1_a_list_is_not_set_by_accident(
+def test_r19_1_a_list_is_not_set_by_accident_and_nothing_is_no_change(
     session: KaowuSession, tree: Tree, values: dict[str, Any], name: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        run(session, tree.actor(Level.PROVINCE), all_ids(session, tree), **values)
+        run(session, tree.actor(Level.PROVINCE), all_ids(session, tree), confirmed="", **values)
     assert list(refused.value.errors) == [name]
 
 
