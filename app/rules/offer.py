@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, not_, null, select, union_all
+from sqlalchemy import String, and_, bindparam, case, literal, not_, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from app.database.policy import rows_of
 from app.models.capacity import CapacityPool
-from app.models.exam import ExamSubject
+from app.models.exam import ExamDay, ExamSubject
 from app.models.settings import PERSON_FEE, Fee, SiteSubject
-from app.rules.capacity import TOTAL
+from app.rules.capacity import TOTAL, day_pool
 from app.rules.site import Site, seats_left
 
 
@@ -65,15 +65,17 @@ class Offer:
     free: dict[str, tuple[int, int]]
 
 
+#: keys of the rows that hold exam days
+_OWN, _NATIONAL = "own day", "national day"
+
+
 def _at(model: Any) -> Any:
     return and_(model.exam_id == bindparam("exam"), model.site_id == bindparam("site"))
 
 
-def _statement(*only: Any) -> Any:
-    """Everything that an offer is made of, in one statement: subjects (of these conditions) with
-    seats and fee, then the other pools, then the fee per person. (A subject without seats or fee
-    is there all the same.)"""
-    subjects = (
+def _subjects(*only: Any) -> Any:
+    """Subjects (of these conditions) with seats and fee; those without are there all the same."""
+    return (
         select(
             SiteSubject.subject_code.label("key"),
             ExamSubject.name,
@@ -101,6 +103,11 @@ def _statement(*only: Any) -> Any:
         .outerjoin(Fee, and_(_at(Fee), Fee.subject_code == SiteSubject.subject_code))
         .where(_at(SiteSubject), *only)
     )
+
+
+def _statement(with_days: bool, *only: Any) -> Any:
+    """Everything that an offer is made of, in one statement: subjects, then the other pools, the
+    fee per person, and where wanted the exam days of the province and of the whole country."""
     others = select(
         *(null(),) * 6,
         CapacityPool.pool,
@@ -111,17 +118,23 @@ def _statement(*only: Any) -> Any:
     person = select(Fee.subject_code, *(null(),) * 8, Fee.amount).where(
         _at(Fee), Fee.subject_code == PERSON_FEE
     )
-    return union_all(subjects, others, person)
+    if not with_days:
+        return union_all(_subjects(*only), others, person)
+    owner = case((ExamDay.province_id.is_(None), literal(_NATIONAL)), else_=literal(_OWN))
+    days = select(owner, *(null(),) * 3, ExamDay.day, *(null(),) * 5).where(
+        ExamDay.exam_id == bindparam("exam"),
+        or_(ExamDay.province_id.is_(None), ExamDay.province_id == bindparam("province")),
+    )
+    return union_all(_subjects(*only), others, person, days)
 
 
-_OFFER = _statement()
-
-
-@lru_cache(maxsize=16)
-def _offer_of_some(count: int) -> Any:
-    """Of so many subjects (parameters code_0 …)."""
+@lru_cache(maxsize=32)
+def _offer(with_days: bool, count: int | None) -> Any:
+    """Of all subjects, or of so many (parameters code_0 …)."""
+    if count is None:
+        return _statement(with_days)
     codes = [bindparam(f"code_{number}", type_=String) for number in range(count)]
-    return _statement(SiteSubject.subject_code.in_(codes))
+    return _statement(with_days, SiteSubject.subject_code.in_(codes))
 
 
 def offer_of(session: Session, site: Site, *, only: Collection[str] | None = None) -> Offer:
@@ -129,18 +142,19 @@ def offer_of(session: Session, site: Site, *, only: Collection[str] | None = Non
 
     With `only`, no other subjects than these.
     """
+    with_days = site.settings.preference_allowed
     asked: dict[str, Any] = {"exam": site.exam_id, "site": site.site_id}
-    statement = _OFFER
-    if only is not None:
-        statement = _offer_of_some(len(only))
-        asked |= {f"code_{number}": code for number, code in enumerate(only)}
+    if with_days:
+        asked["province"] = site.province_id
+    asked |= {f"code_{number}": code for number, code in enumerate(only or ())}
+    statement = _offer(with_days, None if only is None else len(only))
     rows = rows_of(session, statement, asked)
     subjects = {row.key: _offered(row) for row in rows if row.name is not None}
     pools = {row.pool: (row.capacity, row.used) for row in rows if row.pool is not None}
     person = next((row.amount for row in rows if row.key == PERSON_FEE), None)
     return Offer(
         dict(sorted(subjects.items())),
-        _days(pools) if site.settings.preference_allowed else (),
+        _days(pools, _exam_days(rows)) if with_days else (),
         seats_left(*pools.get(TOTAL, (0, 0))),
         person,
         {pool: (capacity, capacity - used) for pool, (capacity, used) in pools.items()},
@@ -161,10 +175,15 @@ def _offered(row: Any) -> OfferedSubject:
     )
 
 
-def _days(pools: dict[str, tuple[int, int]]) -> tuple[PreferenceDay, ...]:
-    """Only days with a quota; the caller asks whether the province allows any (R10.4, R14)."""
-    return tuple(
-        PreferenceDay(dt.date.fromisoformat(pool[2:]), capacity - used)
-        for pool, (capacity, used) in sorted(pools.items())
-        if pool.startswith("D:") and capacity > 0
-    )
+def _exam_days(rows: Iterable[Any]) -> list[dt.date]:
+    """As `exam.days_of`: those of the province, or else the national ones."""
+    own = [row.first_day for row in rows if row.key == _OWN]
+    return sorted(own or [row.first_day for row in rows if row.key == _NATIONAL])
+
+
+def _days(
+    pools: dict[str, tuple[int, int]], exam_days: Iterable[dt.date]
+) -> tuple[PreferenceDay, ...]:
+    """Only exam days with a quota; the caller asks whether the province allows any (R10.4, R14)."""
+    limits = [(day, *pools.get(day_pool(day), (0, 0))) for day in exam_days]
+    return tuple(PreferenceDay(day, limit - used) for day, limit, used in limits if limit > 0)

@@ -20,6 +20,8 @@ from app.models.capacity import CapacityPool
 from app.models.exam import ExamDay
 from app.rules import crud, exam_days
 from app.rules.capacity import day_pool
+from app.rules.offer import offer_of
+from app.rules.site import load_site
 from app.runtime import load_declarations
 from tests import factories
 from tests.factories import EXAM_DAYS, Tree
@@ -128,6 +130,29 @@ def test_r0_6_provinces_with_days_of_their_own_are_not_concerned(
     crud.create(session, DAY, {"day": EXAM_DAYS[0].isoformat()})
     crud.remove(session, DAY, national_of_the_centre(session, tree).id)
     assert quotas(session, EXAM_DAYS[0]) == [40, 40]
+
+
+def test_r14_6_only_exam_days_are_offered_whatever_quotas_there_are(
+    session: KaowuSession, tree: Tree
+) -> None:
+    with factories.seeding(session):
+        path = tree.path(tree.site)
+        session.add(CapacityPool(**path, pool=day_pool(MOVED), capacity=10, used=0))
+
+    def offered() -> list[dt.date]:
+        become(session, tree.candidate(passport))
+        return [choice.day for choice in offer_of(session, load_site(session, tree.site.id)).days]
+
+    passport = factories.make_passport(session)
+    assert offered() == list(EXAM_DAYS)
+    factories.plant(session, ExamDay(**place(tree), day=MOVED))
+    assert offered() == [MOVED]
+    factories.plant(session, ExamDay(**place(tree), day=EXAM_DAYS[1]))
+    assert offered() == [EXAM_DAYS[1], MOVED]
+
+
+def place(tree: Tree) -> dict[str, int]:
+    return {"exam_id": tree.exam.id, "province_id": tree.province.id}
 
 
 @pytest.mark.parametrize("level", [Level.CENTER, Level.PROVINCE])
