@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -109,30 +110,35 @@ def _ping_rested(engine: Engine) -> None:
             raise DisconnectionError() from error  # the pool makes another one
 
 
-_BEGIN = {
-    True: b"BEGIN READ WRITE; SET LOCAL plan_cache_mode = auto",
-    False: b"BEGIN READ ONLY; SET LOCAL plan_cache_mode = auto",
-}
+_MODE = {False: b"BEGIN READ ONLY", True: b"BEGIN READ WRITE"}
+_KEEP = {False: b"", True: b"; SET LOCAL plan_cache_mode = auto"}
 
 
 def _begin_postgresql(connection: Any) -> None:
-    """The driver's BEGIN, which goes ahead of the first statement, says READ ONLY or READ WRITE.
-    Where plans are kept, ours goes in its place: one message for both. (Where that fails, the
-    driver's own fails too, and tells why.)"""
+    """READ ONLY or READ WRITE, and whether plans are kept, in one message. To tell the driver's
+    own BEGIN would take two, and two more wherever the next transaction is of the other kind.
+
+    A connection that is broken is left to the driver, whose error SQLAlchemy understands: it
+    begins by itself where nothing has been begun.
+    """
     options = connection.get_execution_options()
     writes = bool(options.get(WRITES))
     raw = connection.connection.dbapi_connection
-    if raw.read_only is writes or raw.read_only is None:
-        raw.read_only = not writes
-    if options.get(KEEPS_PLANS) and not raw.autocommit:
-        raw.pgconn.exec_(_BEGIN[writes])
+    begun = _MODE[writes] + _KEEP[bool(options.get(KEEPS_PLANS))]
+    with suppress(psycopg.Error, MemoryError):  # libpq has no memory for what it cannot send
+        raw.pgconn.exec_(begun)
+    if raw.info.transaction_status is not TransactionStatus.INTRANS:
+        with suppress(psycopg.Error):
+            raw.read_only = not writes
 
 
 def _end_reading(connection: Any) -> None:
     """Nothing is undone by rolling a READ ONLY transaction back, but the driver would forget the
     statements that it has prepared; so it is committed instead."""
+    if connection.invalidated or connection.get_execution_options().get(WRITES):
+        return
     raw = connection.connection.dbapi_connection
-    if raw.read_only and raw.info.transaction_status is TransactionStatus.INTRANS:
+    if raw.info.transaction_status is TransactionStatus.INTRANS:
         raw.commit()
 
 

@@ -38,6 +38,7 @@ STAGE_KEY = "stage"
 SINCE_KEY = "since"
 #: Log-in ends after this many hours even without rest.
 LONGEST_SESSION_HOURS = 12
+_ASKING = system("portal visitor")
 
 
 class NoExam(PolicyDenied):
@@ -121,7 +122,7 @@ def sign_in(passport_id: int, session_version: int, stage: str = "") -> None:
         session[STAGE_KEY] = stage
     if kept:
         session["language"] = kept
-    g.pop("visitor", None)
+    _forget_visitor()
 
 
 def sign_out() -> None:
@@ -130,7 +131,12 @@ def sign_out() -> None:
     session.clear()
     if kept:
         session["language"] = kept
+    _forget_visitor()
+
+
+def _forget_visitor() -> None:
     g.pop("visitor", None)
+    g.pop("actor", None)
 
 
 def _find_visitor() -> Visitor | None:
@@ -141,7 +147,7 @@ def _find_visitor() -> Visitor | None:
     found = None
     if 0 <= age < LONGEST_SESSION_HOURS * 3600:
         version = session.get(VERSION_KEY, 0)
-        found = visitor(_read_as(system("portal visitor")), int(stored), version)
+        found = visitor(_read_as(_ASKING), int(stored), version)
     if found is None:
         sign_out()
     return found
@@ -179,6 +185,12 @@ def this_visitor() -> Visitor:
 
 def actor() -> Actor:
     """The candidate in the current session (R3.6). Raises NoExam, ForAdministrators."""
+    if "actor" not in g:
+        g.actor = _actor()
+    return cast(Actor, g.actor)
+
+
+def _actor() -> Actor:
     found = this_visitor()
     if found.administrator:
         raise ForAdministrators()
