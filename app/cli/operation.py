@@ -28,7 +28,7 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation
 from app.metadata.errors import Message
 from app.metadata.query import ListQuery
-from app.rules import effects, listing, operations
+from app.rules import acting_for, effects, listing, operations
 from app.rules.operations import REASON, Chosen, Report
 
 #: rows of the outcome that are printed, those that were skipped first; all are in the log
@@ -87,16 +87,18 @@ def operation(
     with reading(shell.factory, actor) as session:
         operations.require(session, declaration)
         given = _values(ctx, declaration, session, asked)
+        if actor.on_behalf_of:
+            chosen = acting_for.within(session, declaration, chosen, actor.on_behalf_of)
         chosen, number = _counted(session, declaration, chosen)
-        _tell_effects(session, declaration, chosen, given)
+        told = _tell_effects(session, declaration, chosen, given)
     if not (yes or dry_run) and not click.confirm(_question(declaration, number), err=True):
         raise click.Abort
     if number > declaration.inline_up_to and not dry_run:
-        told = _run_as_job(shell, actor, declaration, chosen, given, number=number)
+        good = _run_as_job(shell, actor, declaration, chosen, given, number=number)
     else:
-        report = _run(shell, actor, declaration, chosen, given, dry_run=dry_run)
-        told = _print(report, dry_run=dry_run)
-    if not told:
+        report = _run(shell, actor, declaration, chosen, given, confirmed=told, dry_run=dry_run)
+        good = _print(report, dry_run=dry_run)
+    if not good:
         ctx.exit(1)
 
 
@@ -168,13 +170,16 @@ def _counted(session: KaowuSession, declaration: Operation, chosen: Chosen) -> t
 
 def _tell_effects(
     session: KaowuSession, declaration: Operation, chosen: Chosen, values: Mapping[str, object]
-) -> None:
-    """What exists and is touched, as the page shows it before it is confirmed."""
+) -> str:
+    """What exists and is touched, as the page shows it before it is confirmed; returns what
+    confirms just that."""
     try:
         operations.require_confirmed(session, declaration, chosen, values, "")
     except effects.Unconfirmed as asked:
         for sentence in asked.effects:
             complain(f"  {_said(sentence)}")
+        return asked.token
+    return ""
 
 
 def _question(declaration: Operation, number: int) -> str:
@@ -196,12 +201,13 @@ def _run(
     chosen: Chosen,
     values: Mapping[str, object],
     *,
+    confirmed: str,
     dry_run: bool,
 ) -> Report:
     def work(session: KaowuSession) -> Report:
         if dry_run:
             operations.rehearse(session, declaration, chosen, values)
-        return operations.run(session, declaration, chosen, values)
+        return operations.run(session, declaration, chosen, values, confirmed=confirmed)
 
     try:
         return run_unit(shell.factory, actor, work, request_id=shell.request_id)

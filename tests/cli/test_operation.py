@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -15,9 +16,12 @@ from app.metadata import registry
 from app.metadata.actor import system
 from app.metadata.vocabulary import Verb
 from app.models.audit import AuditEntry
+from app.models.exam import Exam
 from app.models.job import JobRun
 from app.models.organisation import Organisation
 from app.models.registration import Registration
+from app.models.roster import StudentRecord
+from app.models.settings import SiteSettings
 from app.rules import effects, operations
 from tests.cli.conftest import Kaowu, lines
 
@@ -97,6 +101,36 @@ def test_rows_are_named_and_values_given(
     other = on_demo("operation", "registration_approve", "--ids", str(foreign), *SITE, "--yes")
     assert (other.code, other.out) == (1, "")
     assert other.err.startswith("没有找到该记录")
+
+
+def test_p3_a_superior_who_names_a_site_reaches_no_other_one(
+    on_demo: Kaowu, demo_factory: sessionmaker[KaowuSession]
+) -> None:
+    def records() -> dict[str, int]:
+        with reading(demo_factory, system("test")) as session:
+            return dict(Counter(map(str, session.scalars(select(StudentRecord.site_code)))))
+
+    before = records()
+    site, other = sorted(before)[:2]
+    delete = ("operation", "student_record_delete_all", "--as", "province99@kaowu.test", "--yes")
+    confirm = ("--set", f"typed={before[site]}", "--set", "everything=1")
+    done = on_demo(*delete, "--all", "--site", site, *confirm)
+    assert done.code == 0, done.err
+    assert records() == {code: number for code, number in before.items() if code != site}
+    with reading(demo_factory, system("test")) as session:
+        current = select(Exam.id).where(Exam.number == 58).scalar_subquery()
+        rows = session.execute(
+            select(Organisation.code, SiteSettings.id)
+            .join(Organisation, Organisation.id == SiteSettings.site_id)
+            .where(Organisation.code.in_([site, other]), SiteSettings.exam_id == current)
+        )
+        ids = {str(code): str(number) for code, number in rows}
+    switch = ("operation", "site_preference", "--as", "province99@kaowu.test", "--set", "allowed=1")
+    refused = on_demo(*switch, "--site", site, "--ids", f"{ids[site]},{ids[other]}", "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("没有找到该记录")
+    own = on_demo(*switch, "--site", site, "--ids", ids[site], "--yes")
+    assert "(990701)" in own.err  # reached: it is allowed there already
 
 
 @SQLITE
