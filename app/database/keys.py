@@ -27,7 +27,7 @@ class Keyring:
             raise ValueError("identifiers of data keys are short and have no colon")
         self._ciphers = {name: AESGCM(key) for name, key in data_keys.items()}
         self._sealing = next(iter(data_keys))
-        self._digest_key = digest_key
+        self._digest = hmac.new(digest_key, digestmod="sha256")
 
     def seal(self, text: str) -> str:
         """Encrypt; a different result each time."""
@@ -44,7 +44,9 @@ class Keyring:
 
     def digest(self, text: str) -> str:
         """Keyed digest (64 hex digits) for equality and uniqueness; not reversible."""
-        return hmac.digest(self._digest_key, text.encode(), "sha256").hex()
+        keyed = self._digest.copy()  # large files have many, and the key is taken in once
+        keyed.update(text.encode())
+        return keyed.hexdigest()
 
 
 _keyring: Keyring | None = None

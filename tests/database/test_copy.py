@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import sessionmaker
 
+from app.database.bulk import among
 from app.database.bulk_managed import insert_unguarded
 from app.database.identifiers import new_id
 from app.database.session import KaowuSession, make_engine, make_session_factory
 from app.database.unit_of_work import Conflict, run_unit, unit_of_work
 from app.metadata.actor import system
 from app.models.account import RateLimit
+from app.models.audit import AuditEntry
 
 WINDOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 Factory = sessionmaker[KaowuSession]
@@ -42,6 +45,46 @@ def test_n23_a_row_twice_is_a_conflict(factory: Factory) -> None:
         with pytest.raises(IntegrityError), session.begin_nested():
             add(session, "one")
         add(session, "two")  # the savepoint is undone, and the transaction goes on
+
+
+def test_what_copy_must_escape_comes_back_as_it_was(factory: Factory) -> None:
+    """Columns are written as a whole: plain ones, mixed ones, and those that all rows share."""
+    texts = ["plain", "", None, "tab\there", "a\nb\r", "\\N", "back\\slash", "“𠮷”\u3000\u00a0"]
+    common = {
+        "at": WINDOW,
+        "actor_name": "\\.\t",
+        "actor_level": "system",
+        "organisation_code": "",
+        "action": "test",
+        "object_type": "Test",
+        "object_title": "",
+        "request_id": "",
+        "address": "",
+        "outcome": "done",
+        "sealed": False,
+    }
+    rows = [
+        {"id": new_id(), "object_id": number, "reason": text, "changes": {"text\t\\": text}}
+        for number, text in enumerate(texts)
+    ]
+    with unit_of_work(factory, system("test")) as session:
+        insert_unguarded(session, AuditEntry, iter(rows), common)
+        found = session.scalars(select(AuditEntry).order_by(AuditEntry.object_id)).all()
+        assert [row.reason for row in found] == texts
+        assert [row.changes for row in found] == [{"text\t\\": text} for text in texts]
+        assert {(row.at, row.actor_name, row.sealed, row.site_id) for row in found} == {
+            (WINDOW, "\\.\t", False, None)
+        }
+
+
+def test_a_row_is_found_among_texts_of_any_kind(factory: Factory) -> None:
+    names = ["plain", 'quote"', "back\\slash", "{comma,}", "NULL", "", "a\tb"]
+    with unit_of_work(factory, system("test")) as session:
+        for name in names:
+            add(session, name)
+        for wanted in (names, names[:2], ["other"], []):
+            statement = select(RateLimit.bucket).where(among(session, RateLimit.bucket, wanted))
+            assert set(session.scalars(statement)) == set(wanted) & set(names)
 
 
 @pytest.mark.postgres

@@ -299,6 +299,27 @@ def test_a_reader_that_dies_or_takes_too_long_is_a_refusal(
         assert "不能读取" in refused()
 
 
+def test_a_reader_that_dies_later_is_a_refusal_too() -> None:
+    """The first rows are taken up while it still reads; then it meets its bound."""
+    book = workbook([[n, f"{n:02d}", "楼"] for n in range(5_000)])
+    taken: list[Any] = []
+    with (
+        pytest.raises(UploadRefused) as refusal,
+        reader.read_apart(
+            book,
+            ".xlsx",
+            "考场",
+            9_999,
+            MEGABYTE,
+            checkpoint=lambda: None,
+            bounds=replace(reader.IMPORTS, output=20_000),
+        ) as sheet,
+    ):
+        taken.extend(sheet.rows)
+    assert "不能读取" in refusal.value.message()
+    assert 0 < len(taken) < 5_000
+
+
 def test_cells_come_back_from_the_reader_as_they_were() -> None:
     day, time = dt.date(2026, 9, 19), dt.time(8, 5)
     moment = dt.datetime.combine(day, time)

@@ -265,3 +265,26 @@ def test_texts_that_come_again_are_cleaned_once_and_equal_texts_are_held_once() 
     assert parsed.rows[0].cell("kind") == "2-备用"
     assert parsed.rows[0].values["large"] is False
     assert parsed.rows[0].cell("large") is None
+
+
+def test_equal_cells_of_different_kinds_are_not_taken_for_one_another() -> None:
+    """1, 1.0 and True are equal and have one hash; of what is remembered none answers another."""
+
+    def write(_book: Any, page: Any) -> None:
+        for number, large in enumerate([1, True, "1", "是", True, 1, "二"], start=1):
+            page.write_row(number, 0, [None, f"{number:02d}", "楼", None, None, large])
+
+    parsed = parse(made(write))
+    assert [row["large"] for row in parsed.rows] == [True] * 6
+    assert [row.cell("large") for row in parsed.rows] == [1, True, "1", "是", True, 1]
+    assert [type(row.cell("large")) for row in parsed.rows] == [float, bool, str, str, bool, float]
+    assert [one[:3] for one in found(parsed)] == [(8, "大考场", "二")]
+
+
+def test_errors_of_many_pages_stand_in_the_order_of_rows_and_columns() -> None:
+    """Cells are cleaned by page and column; what is told goes by row."""
+    rows = [[n, f"{n % 99:02d}x" if n in (3, 300, 600) else f"{n}", ""] for n in range(1, 700)]
+    errors = [one for one in found(parse(workbook(rows), max_rows=700)) if one[0] in (4, 301, 601)]
+    assert [one[:2] for one in errors] == [
+        (row, column) for row in (4, 301, 601) for column in ("考场号", "考场地址")
+    ]

@@ -29,7 +29,7 @@ from app.metadata.errors import N_, Message
 
 logger = logging.getLogger("kaowu.imports")
 #: seconds between two looks for more of the child's lines; bytes read at once
-_POLL, _BLOCK = 0.02, 1 << 18
+_POLL, _BLOCK = 0.01, 1 << 18
 _UNREADABLE = N_("文件过大、已损坏或结构异常，不能读取。请使用下载的模板重新填写后上传。")
 
 
