@@ -258,7 +258,8 @@ class ExamSubject(Base, ExamScoped, PublicInExam):
     )
 
     subject_code: Mapped[str] = mapped_column(
-        String(2), info=col(N_("科目代码"), Personal.NONE, listed=True, search=Search.EXACT)
+        String(2),
+        info=col(N_("科目代码"), Personal.NONE, listed=True, search=Search.EXACT, immutable=True),
     )
     name: Mapped[str] = mapped_column(
         String(40), info=col(N_("科目名称"), Personal.NONE, listed=True)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -28,12 +28,11 @@ from app.rules.registration.states import HeldValues
 from app.rules.site import OutsideOnlineTime, Site, SiteClosed, SiteSuspended
 from app.runtime import load_declarations
 from tests import factories
-from tests.concurrency.clients import Crowd, crowd, together
+from tests.concurrency.clients import Crowd, crowd, together, wait_for_waiter
 from tests.factories import Tree, choose, seeding
 
 load_declarations()
 HOUR = dt.timedelta(hours=1)
-POLLS = 20_000
 
 
 def stop(session: KaowuSession, _tree: Tree) -> None:
@@ -57,19 +56,6 @@ def archive(session: KaowuSession, tree: Tree) -> None:
         exam = session.get(Exam, tree.exam.id)
         assert exam is not None
         exam.state = ExamState.HISTORY.value
-
-
-def wait_for_waiter(session: Session) -> None:
-    """Until somebody waits for a lock of this transaction."""
-    me = select(func.pg_backend_pid()).scalar_subquery()
-    waiting = text(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND :me = ANY(pg_blocking_pids(pid))"
-    )
-    pid = session.scalar(select(me))
-    for _ in range(POLLS):
-        if session.scalar(waiting, {"me": pid}):
-            return
-    raise AssertionError("nobody waited")
 
 
 def change_meanwhile(

@@ -259,6 +259,8 @@ def test_r11_2_an_offered_subject_is_deleted_nowhere(session: KaowuSession, tree
     national = session.scalars(select(ExamSubject).where(ExamSubject.subject_code == "35")).one()
     with pytest.raises(settings.OfferedByProvinces, match="1 个省开考"):
         crud.remove(session, NATIONAL, national.id)
+    with pytest.raises(InvalidInput, match="不能填写"):  # that would take it away as well
+        crud.update(session, NATIONAL, national.id, {"subject_code": "36"})
 
 
 def test_r0_6b_the_province_copies_the_subjects_of_the_last_session(
