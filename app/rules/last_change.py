@@ -35,6 +35,18 @@ class LastChange:
 def last_change(session: Session, resource: Resource, row: Any) -> LastChange | None:
     """The last change of the row made on this page or by one of its operations; None where
     nobody has changed it since it was made."""
+    place = getattr(row, "site_id", None)
+    if place is None:
+        return _newest(session, resource, AuditEntry.object_id == row.id)
+    return last_change_at(session, resource, place)
+
+
+def last_change_at(session: Session, resource: Resource, site_id: int) -> LastChange | None:
+    """The same for all rows that the page holds of one site."""
+    return _newest(session, resource, AuditEntry.site_id == site_id)
+
+
+def _newest(session: Session, resource: Resource, condition: Any) -> LastChange | None:
     actor = actor_of(session)
     names = {resource.name} | {item.name for item in registry.operations_of(resource)}
     objects = {model.__name__ for model in (resource.model, *resource.writes)}
@@ -44,15 +56,11 @@ def last_change(session: Session, resource: Resource, row: Any) -> LastChange | 
             audit_log.visible_to(actor),
             AuditEntry.object_type.in_(objects),
             AuditEntry.outcome == "done",
+            condition,
         )
         .order_by(AuditEntry.id.desc())
         .limit(_LOOKED_AT)
     )
-    place = getattr(row, "site_id", None)
-    if place is None:
-        statement = statement.where(AuditEntry.object_id == row.id)
-    else:
-        statement = statement.where(AuditEntry.site_id == place)
     for entry in session.scalars(statement):
         declaration = entry.changes.get("_declaration") or {}
         if declaration.get("new") in names:
@@ -82,4 +90,4 @@ def sentence(change: LastChange) -> str:
     return Message(template, who=change.who, moment=moment)
 
 
-__all__ = ["LastChange", "last_change", "named", "sentence"]
+__all__ = ["LastChange", "last_change", "last_change_at", "named", "sentence"]

@@ -72,7 +72,25 @@ def test_r10_4_a_site_reads_the_manuals_sentence_beside_each_switch(office: Worl
     assert "共 1 条" not in page  # no list of one
 
 
-@pytest.mark.parametrize("path", PAGES)
+def test_r11_4_r21_1_a_list_says_what_it_is_for_and_who_set_it_last(office: World) -> None:
+    site = office.browser()
+    page = text_of(site.get("/site-subject/"))
+    assert "科目和考试时间添加后不能修改；如需修改，请删除后重新添加。" in page
+    assert "上次保存" not in page  # made with the site, by nobody on this page
+    values = {"subject_code": "35", "first_day": "2026-09-19", "last_day": "2026-09-21"}
+    asked = site.post("/site-subject/add", values, htmx=True).get_data(as_text=True)
+    (token,) = re.findall(r'name="_confirm" value="(\w+)"', asked)
+    added = site.post("/site-subject/add", values | {"_confirm": token}, htmx=True)
+    assert added.status_code < 300, text_of(added)
+    assert re.search(r"上次保存：.*\（990701\） \d{4}-", text_of(site.get("/site-subject/")))
+    assert "跨考次一直保留" in text_of(site.get("/student-record/"))
+    with closed(office, office.tree.site):
+        page = text_of(site.get("/site-subject/"))
+        assert "已结束" in page
+        assert "如需延长，请联系上级管理员" in page
+
+
+@pytest.mark.parametrize("path", [*PAGES, "site-subject"])
 def test_r10_1_the_page_names_its_window(office: World, path: str) -> None:
     page = text_of(office.browser().get(f"/{path}/"))
     assert re.search(r"报名前设置时间 \d{4}-\d\d-\d\d \d\d:\d\d 至 .* 进行中", page)

@@ -11,6 +11,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database.base import SiteScoped
 from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation, Resource
 from app.metadata.errors import N_
@@ -18,9 +19,10 @@ from app.metadata.fields import Computed, Field, Kind, Search, fields_of
 from app.metadata.presenting import columns_of, living_of, title_of
 from app.metadata.query import COUNT_BOUND
 from app.metadata.text import normalise
-from app.metadata.vocabulary import Level, Verb
+from app.metadata.vocabulary import Area, Level, Verb
 from app.models.organisation import Organisation, below
 from app.rules import listing
+from app.rules.last_change import last_change_at, sentence
 from app.views import cells, texts
 from app.views.engine.asked import UNTIL, Asked, range_of
 from app.views.engine.forms import SELECT_UP_TO
@@ -180,6 +182,16 @@ def table(page: ListPage, found: listing.Page) -> Context:
 def _is_asked(page: ListPage) -> bool:
     """Is anything searched by?"""
     return bool(page.asked.texts or page.asked.query.organisation)
+
+
+def saved_by(page: ListPage) -> str | None:
+    """Who last set what a site sets on this page, and when; None elsewhere."""
+    resource, site = page.resource, page.actor.site_id
+    settings = resource.menu is not None and resource.menu.area is Area.SETUP
+    if site is None or not settings or not issubclass(resource.model, SiteScoped):
+        return None
+    change = last_change_at(page.session, resource, site)
+    return texts.text(sentence(change)) if change is not None else None
 
 
 def _empty_hint(page: ListPage) -> str | None:

@@ -91,6 +91,8 @@ class ResourceView(RowForms, BaseView):
             title=gettext(self.declaration.label),
             notices=notices,
             governed=governing(page.session, self.declaration, page.actor) if used else None,
+            help=gettext(self.declaration.help) if self.declaration.help else None,
+            saved_by=lists.saved_by(page) if used else None,
             search=lists.search(page) if used else None,
             **shown,
             **more,
