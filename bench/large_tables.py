@@ -83,41 +83,48 @@ def fill(url: str, count: int) -> None:
         connection.execute("SET session_replication_role = replica")  # no foreign keys
         registration, entry = _only(connection, "registration"), _only(connection, "entry")
         _organisations(connection, registration)
-        home = _FIRST
-        away = (
-            f"CASE WHEN g <= {AT_SITE} THEN t.site_id "
-            f"WHEN g % {SHARE} = 0 THEN {home} + 1 + (g / {SHARE}) % {SITES} "
-            f"ELSE {home} + 10000 + (g % {OTHERS * 10}) END"
-        )
-        province = (
-            f"CASE WHEN g <= {AT_SITE} OR g % {SHARE} = 0 THEN t.province_id "
-            f"ELSE {home} + 20000 + (g % {OTHERS * 10}) / 10 END"
-        )
-        path = {"id": f"{_FIRST} + g", "site_id": away, "province_id": province}
-        multiply(
-            connection,
-            _table(Registration),
-            registration,
-            count,
-            path
-            | {
-                "passport_id": f"{_FIRST} + g",
-                "id_digest": "encode(sha256(g::text::bytea), 'hex')",
-                "name": "'考' || chr(19968 + g % 5000) || chr(19968 + g % 77)",
-                "city_id": f"CASE WHEN g <= {AT_SITE} THEN t.city_id END",
-                "payment": "(ARRAY['unpaid','paid','none'])[1 + g % 3]",
-                "photo_id": "NULL",
-                "submitted_at": "t.submitted_at - g * interval '1 second'",
-            },
-        )
-        multiply(
-            connection,
-            _table(Entry),
-            entry,
-            count,
-            path | {"passport_id": f"{_FIRST} + g", "registration_id": f"{_FIRST} + g"},
-        )
+        multiply(connection, _table(Registration), registration, count, _PERSON)
+        multiply(connection, _table(Entry), entry, count, _ENTRY)
         connection.execute("VACUUM ANALYZE")
+
+
+#: first ids of the further sites, of the other provinces' sites, and of those provinces
+_OWN, _FOREIGN, _PROVINCES = _FIRST + 1, _FIRST + 10_000, _FIRST + 20_000
+_PATH = {
+    "id": f"{_FIRST} + g",
+    "passport_id": f"{_FIRST} + g",
+    "site_id": f"CASE WHEN g <= {AT_SITE} THEN t.site_id "
+    f"WHEN g % {SHARE} = 0 THEN {_OWN} + (g / {SHARE}) % {SITES} "
+    f"ELSE {_FOREIGN} + (g % {OTHERS * 10}) END",
+    "province_id": f"CASE WHEN g <= {AT_SITE} OR g % {SHARE} = 0 THEN t.province_id "
+    f"ELSE {_PROVINCES} + (g % {OTHERS * 10}) / 10 END",
+}
+_ENTRY = _PATH | {"registration_id": f"{_FIRST} + g"}
+_PERSON = _PATH | {
+    "city_id": f"CASE WHEN g <= {AT_SITE} THEN t.city_id END",
+    "id_digest": "encode(sha256(g::text::bytea), 'hex')",
+    "name": "'考' || chr(19968 + g % 5000) || chr(19968 + g % 77)",
+    "payment": "(ARRAY['unpaid','paid','none'])[1 + g % 3]",
+    "photo_id": "NULL",
+    "submitted_at": "t.submitted_at - g * interval '1 second'",
+}
+_OWN_SITE = {
+    **dict.fromkeys(("id", "site_id"), f"{_OWN} + g - 1"),
+    "code": "(995000 + g)::text",
+    "name": "'第' || g || '考点'",
+}
+_PROVINCE = {
+    **dict.fromkeys(("id", "province_id"), f"{_PROVINCES} + g - 1"),
+    "code": "(60 + g)::text",
+    "name": "'第' || g || '省'",
+}
+_FOREIGN_SITE = {
+    **dict.fromkeys(("id", "site_id"), f"{_FOREIGN} + g - 1"),
+    **dict.fromkeys(("province_id", "parent_id"), f"{_PROVINCES} + (g - 1) / 10"),
+    "city_id": "NULL",
+    "code": "(600000 + g)::text",
+    "name": "'外省' || g || '考点'",
+}
 
 
 def _organisations(connection: psycopg.Connection, registration: int) -> None:
@@ -128,42 +135,6 @@ def _organisations(connection: psycopg.Connection, registration: int) -> None:
     assert found is not None
     site, province = found
     table = _table(Organisation)
-    multiply(
-        connection,
-        table,
-        site,
-        SITES,
-        {
-            "id": f"{_FIRST} + g",
-            "site_id": f"{_FIRST} + g",
-            "code": "(995000 + g)::text",
-            "name": "'第' || g || '考点'",
-        },
-    )
-    multiply(
-        connection,
-        table,
-        province,
-        OTHERS,
-        {
-            "id": f"{_FIRST} + 20000 + g - 1",
-            "province_id": f"{_FIRST} + 20000 + g - 1",
-            "code": "(60 + g)::text",
-            "name": "'第' || g || '省'",
-        },
-    )
-    multiply(
-        connection,
-        table,
-        site,
-        OTHERS * 10,
-        {
-            "id": f"{_FIRST} + 10000 + g - 1",
-            "site_id": f"{_FIRST} + 10000 + g - 1",
-            "province_id": f"{_FIRST} + 20000 + (g - 1) / 10",
-            "parent_id": f"{_FIRST} + 20000 + (g - 1) / 10",
-            "city_id": "NULL",
-            "code": "(600000 + g)::text",
-            "name": "'外省' || g || '考点'",
-        },
-    )
+    multiply(connection, table, site, SITES, _OWN_SITE)
+    multiply(connection, table, province, OTHERS, _PROVINCE)
+    multiply(connection, table, site, OTHERS * 10, _FOREIGN_SITE)

@@ -83,17 +83,9 @@ def submit(
     With `again=False` a file that was imported before is not taken. Raises UploadRefused,
     InvalidInput (options), AlreadyImported, and what the policy refuses; nothing is kept then.
     """
-    with reading(machine.factory, actor) as session:
-        availability.require(session, declaration.name, actor)
-        verb = engine.VERBS["import"]
-        policy.check(session, declaration, verb, actor, machine.clock).require()
-        given = dict(options or {})
-        cleaned = load(declaration.options, given, choices_for(session, declaration.options, actor))
-        digest = hashlib.sha256(content).hexdigest()
-        before = imported_before(session, declaration, digest) if apply and not again else None
-        if before is not None:
-            raise AlreadyImported(**_who_and_when(before))
-    named = cleaned.get(declaration.on_behalf)
+    given = dict(options or {})
+    digest = hashlib.sha256(content).hexdigest() if apply and not again else None
+    named = _admitted(machine, actor, declaration, given, digest)
     if named and named != actor.organisation_code:
         actor = actor.behalf(named)
     suffix = check_upload(content, name, declaration.formats, byte_limit(machine, declaration))
@@ -109,24 +101,48 @@ def submit(
         request_id=request_id,
     )
 
+    parameters = {
+        "options": given,
+        "apply": apply,
+        "name": kept.name,
+        "suffix": suffix,
+        "language": language,
+    }
+
     def ask(session: KaowuSession) -> JobRun:
         return engine.enqueue(
             session,
             machine,
             kind="import",
             declaration=declaration,
-            parameters={
-                "options": given,
-                "apply": apply,
-                "name": kept.name,
-                "suffix": suffix,
-                "language": language,
-            },
+            parameters=parameters,
             source_file_id=kept.id,
             file_digest=kept.sha256,
         )
 
     return run_unit(machine.factory, actor, ask, request_id=request_id, address=address)
+
+
+def _admitted(
+    machine: Machine,
+    actor: Actor,
+    declaration: Import,
+    given: Mapping[str, Any],
+    digest: str | None,
+) -> str | None:
+    """May the actor import this now? Returns the organisation that the options name.
+
+    A file of that digest, where one is given, must not have been imported before.
+    """
+    with reading(machine.factory, actor) as session:
+        availability.require(session, declaration.name, actor)
+        verb = engine.VERBS["import"]
+        policy.check(session, declaration, verb, actor, machine.clock).require()
+        cleaned = load(declaration.options, given, choices_for(session, declaration.options, actor))
+        before = imported_before(session, declaration, digest)
+        if before is not None:
+            raise AlreadyImported(**_who_and_when(before))
+    return cleaned.get(declaration.on_behalf)
 
 
 def submit_checked(session: Session, machine: Machine, declaration: Import, run_id: int) -> JobRun:
