@@ -12,6 +12,7 @@ from app.models import (
     payment,
     registration,
     roster,
+    roster_moves,
     settings,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "payment",
     "registration",
     "roster",
+    "roster_moves",
     "settings",
 ]

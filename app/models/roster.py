@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
-
-from sqlalchemy import Boolean, ForeignKey, Index, String, UniqueConstraint, or_, select, true
+from sqlalchemy import Boolean, ForeignKey, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import (
     PLUMBING,
     AdministratorsOnly,
     Base,
-    Encrypted,
     PublicInExam,
     SiteCodeScoped,
     SiteScoped,
     Stamped,
-    UtcDateTime,
     Versioned,
-    utc_now,
 )
 from app.metadata.actor import Actor
 from app.metadata.declarations import CHANGE, LOOK, MANAGE, Place, Resource
 from app.metadata.errors import N_, Message, listed
 from app.metadata.fields import Computed, Field, Kind, Search, col
-from app.metadata.id_numbers import searched_numbers
-from app.metadata.masking import mask_id
 from app.metadata.vocabulary import Area, Level, Personal, Window
 from app.models.codes import EDUCATIONS, ETHNIC_GROUPS
 from app.models.organisation import Organisation, below
@@ -259,136 +251,3 @@ class StudentRecord(Base, SiteCodeScoped, AdministratorsOnly, PersonalData, Stam
             more=True,
         ),
     )
-
-
-def _moves_of(actor: Actor) -> Any:
-    """SQL condition: moves out of and into the actor's organisation and those below it."""
-    pairs = {
-        Level.PROVINCE: (RosterMove.from_province_code, RosterMove.to_province_code),
-        Level.CITY: (RosterMove.from_city_code, RosterMove.to_city_code),
-        Level.SITE: (RosterMove.from_site_code, RosterMove.to_site_code),
-    }.get(actor.level)
-    if pairs is None:
-        return true()
-    return or_(*(column == actor.organisation_code for column in pairs))
-
-
-class RosterMove(Base, AdministratorsOnly):
-    """A student record passed from one site to another by an import (R20.5); both see it.
-
-    The names of the sites are those of that day. Who is told marks it as read for his own side
-    alone: the losing site (`acknowledged_at`), and of a move between provinces each of the two.
-    """
-
-    __tablename__ = "roster_move"
-    __table_args__ = (
-        Index(None, "from_site_code", "at"),
-        Index(None, "to_site_code", "at"),
-        Index(None, "id_digest"),
-    )
-    __admin__ = Resource(
-        name="roster_move",
-        label=N_("学籍变动记录"),
-        menu=Place(Area.ROSTER, 30),
-        verbs=dict.fromkeys((Level.CENTER, Level.PROVINCE, Level.CITY, Level.SITE), LOOK),
-        per_exam=False,
-        row_filter=_moves_of,
-        order=(("at", "desc"),),
-        computed=(
-            Computed("from_site", N_("原考点"), lambda row: row.from_site),
-            Computed("to_site", N_("新考点"), lambda row: row.to_site),
-        ),
-        columns=(
-            "at",
-            "name",
-            "id_number",
-            "from_site",
-            "from_education",
-            "to_site",
-            "to_education",
-            "acknowledged_at",
-            "from_province_read_at",
-            "to_province_read_at",
-        ),
-        help=N_("其他考点导入同一证件号码的学籍时，学籍转到新考点；原考点和新考点都可以在此查看。"),
-    )
-
-    at: Mapped[dt.datetime] = mapped_column(
-        UtcDateTime,
-        default=utc_now,
-        info=col(
-            N_("变动时间"),
-            Personal.NONE,
-            kind=Kind.DATETIME,
-            listed=True,
-            search=Search.RANGE,
-            form=False,
-        ),
-    )
-    name: Mapped[str] = mapped_column(
-        String(30), info=col(N_("姓名"), Personal.PERSONAL, listed=True, search=Search.PREFIX)
-    )
-    id_number: Mapped[str] = mapped_column(
-        Encrypted(30),
-        info=col(
-            N_("证件号码"),
-            Personal.SENSITIVE,
-            listed=True,
-            sortable=False,
-            search=Search.EXACT,
-            mask=mask_id,
-            digest_column="id_digest",
-            searched_as=searched_numbers,
-        ),
-    )
-    id_digest: Mapped[str] = mapped_column(String(64), info=PLUMBING)
-    from_province_code: Mapped[str] = mapped_column(String(6), info=PLUMBING)
-    from_city_code: Mapped[str | None] = mapped_column(String(6), info=PLUMBING)
-    from_site_code: Mapped[str] = mapped_column(
-        String(6),
-        info=col(N_("原考点代码"), Personal.NONE, search=Search.EXACT, more=True, shown=False),
-    )
-    from_site_name: Mapped[str] = mapped_column(String(60), default="", info=PLUMBING)
-    to_province_code: Mapped[str] = mapped_column(String(6), info=PLUMBING)
-    to_city_code: Mapped[str | None] = mapped_column(String(6), info=PLUMBING)
-    to_site_code: Mapped[str] = mapped_column(
-        String(6),
-        info=col(N_("新考点代码"), Personal.NONE, search=Search.EXACT, more=True, shown=False),
-    )
-    to_site_name: Mapped[str] = mapped_column(String(60), default="", info=PLUMBING)
-    from_education: Mapped[str] = mapped_column(
-        String(2),
-        info=col(N_("原文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices, listed=True),
-    )
-    to_education: Mapped[str] = mapped_column(
-        String(2),
-        info=col(N_("新文化程度"), Personal.PERSONAL, choices=EDUCATIONS.choices, listed=True),
-    )
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("job_run.id"), info=PLUMBING)
-    acknowledged_at: Mapped[dt.datetime | None] = mapped_column(
-        UtcDateTime,
-        info=col(N_("原考点已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
-    )
-    from_province_read_at: Mapped[dt.datetime | None] = mapped_column(
-        UtcDateTime,
-        info=col(N_("原省已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
-    )
-    to_province_read_at: Mapped[dt.datetime | None] = mapped_column(
-        UtcDateTime,
-        info=col(N_("新省已阅"), Personal.NONE, kind=Kind.DATETIME, listed=True, form=False),
-    )
-
-    @property
-    def from_site(self) -> str:
-        """“(990701)地市七考点一”, as it was called that day."""
-        return f"({self.from_site_code}){self.from_site_name}"
-
-    @property
-    def to_site(self) -> str:
-        """Likewise."""
-        return f"({self.to_site_code}){self.to_site_name}"
-
-    @property
-    def display(self) -> str:
-        """What the log calls it: no personal name."""
-        return f"{self.from_site_code} → {self.to_site_code}"

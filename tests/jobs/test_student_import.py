@@ -18,7 +18,8 @@ from app.jobs.imports.template import template_workbook
 from app.metadata.actor import system
 from app.models.job import StoredFile
 from app.models.organisation import Organisation
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from app.rules.crud import choices_for
 from tests.factories import id_number, seeding
 from tests.jobs.conftest import Ground
@@ -216,7 +217,7 @@ def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used
     assert used.tree.site.code not in message
     assert used.count(StudentRecord) == 1
 
-    made = run(used, line(id_number=number, education="研究生"), actor=second)
+    made = run(used, line(id_number=number, name="张叁", education="研究生"), actor=second)
     assert made.state == "done", made.errors
     assert counts(made)["由其他考点转入"] == 1
     (row,) = used.all(StudentRecord)
@@ -227,6 +228,7 @@ def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used
         "(990702)地市七考点2",
     )
     assert (move.from_education, move.to_education, move.job_id) == ("20", "10", made.id)
+    assert (move.from_name, move.to_name) == ("张三", "张叁")
     visible = RosterMove.__admin__.row_filter
     assert visible is not None
     for actor in (used.site, second, used.province, used.city):

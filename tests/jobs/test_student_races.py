@@ -20,7 +20,8 @@ from app.metadata import registry
 from app.metadata.actor import Actor, system
 from app.metadata.errors import StaleRow
 from app.models.job import JobRun
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from tests.factories import id_number
 from tests.jobs.conftest import Ground
 from tests.jobs.student_world import (

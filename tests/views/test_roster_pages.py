@@ -21,7 +21,8 @@ from app.jobs.machine import machine_of
 from app.metadata.actor import system
 from app.metadata.vocabulary import Level
 from app.models.job import JobRun
-from app.models.roster import RosterMove, RosterPolicy, StudentRecord
+from app.models.roster import RosterPolicy, StudentRecord
+from app.models.roster_moves import RosterMove
 from tests import factories
 from tests.contract.world import PASSWORD, World, text_of
 from tests.factories import id_number
@@ -330,7 +331,8 @@ def test_r20_5_the_losing_site_finds_it_on_its_welcome_page(office: World) -> No
             session,
             RosterMove(
                 at=dt.datetime.now(dt.UTC),
-                name="吴转",
+                from_name="吴转",
+                to_name="吴转",
                 id_number=number,
                 id_digest=str(digest(number)),
                 from_province_code="99",

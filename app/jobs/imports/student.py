@@ -24,7 +24,8 @@ from app.metadata.registry import register
 from app.metadata.text import normalise_code
 from app.metadata.vocabulary import Area, ExamState, Level, Personal, Verb, Window
 from app.models.codes import ID_TYPES, OCCUPATION_STUDENT, OCCUPATIONS, SEXES
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from app.rules.availability import unused_when
 from app.rules.policy import exam_state
 from app.rules.roster import records

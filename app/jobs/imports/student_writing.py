@@ -17,7 +17,8 @@ from app.metadata.errors import StaleRow
 from app.metadata.vocabulary import Verb
 from app.models.codes import OCCUPATION_STUDENT
 from app.models.organisation import Organisation
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from app.rules import audit, crud
 
 _PLACE = ("province_code", "city_code", "site_code")
@@ -93,7 +94,8 @@ class Writer:
         losing = self.losing.get(stored.site_code)
         return {
             "at": self.context.clock(),
-            "name": values["name"],
+            "from_name": stored.values["name"],
+            "to_name": values["name"],
             "id_number": values["id_number"],
             "id_digest": values["id_digest"],
             "from_province_code": stored.province_code,

@@ -17,7 +17,7 @@ from app.metadata.declarations import ONLY_RUN, On, Operation, RowOutcome
 from app.metadata.errors import N_
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level
-from app.models.roster import RosterMove
+from app.models.roster_moves import RosterMove
 from app.rules.operations import OperationContext
 
 NOT_YOURS = N_("只有原考点可以标为已阅")

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.database.keys import digest
 from app.models.organisation import Organisation
-from app.models.roster import RosterAllowedSite, RosterMove, RosterPolicy, StudentRecord
+from app.models.roster import RosterAllowedSite, RosterPolicy, StudentRecord
+from app.models.roster_moves import RosterMove
 from tests.factories import Tree, id_number, seeding
 
 
@@ -77,7 +78,8 @@ def add_move(session: Session, from_site: str, to_site: str, **values: Any) -> R
     number = values.pop("id_number", None) or id_number()
     row = RosterMove(
         **{
-            "name": "王二",
+            "from_name": "王二",
+            "to_name": "王二",
             "id_number": number,
             "id_digest": str(digest(number)),
             "from_province_code": from_site[:2],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Level
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from app.rules import listing, operations
+from app.rules.listing import BadQuery
 from app.rules.operations import Chosen
 from app.rules.policy import OnlyInCurrentExam
 from app.rules.roster import moves
@@ -51,6 +55,29 @@ def test_r20_5_both_sites_and_provinces_see_the_move_and_nobody_else(
         become(session, actor)
         found = listing.page(session, resource, ListQuery(resource.name)).rows
         assert [one.id for one in found] == ([row.id] if expected else [])
+
+
+def test_r20_5_each_side_reads_the_name_that_it_knows(session: KaowuSession, tree: Tree) -> None:
+    """On its page, in exports and over REST; nobody finds the other's by searching."""
+    add_move(session, "990701", "980101", from_name="王二", to_name="王尔")
+    add_move(session, "990701", "990702", from_name="王二", to_name="王尔")
+    resource = RosterMove.__admin__
+    name = next(column for column in resource.computed if column.name == "name")
+    far: dict[str, Any] = {"organisation_code": "98", "province_code": "98"}
+    seen = {
+        tree.actor(): {"王二"},
+        tree.actor(number=1): {"王尔"},
+        tree.actor(organisation_code="980101", site_code="980101"): {"王尔"},
+        tree.actor(Level.PROVINCE): {"王二", "王二 → 王尔"},
+        tree.actor(Level.PROVINCE, **far): {"王尔"},
+        tree.actor(Level.CENTER): {"王二 → 王尔"},
+    }
+    for actor, expected in seen.items():
+        become(session, actor)
+        rows = listing.page(session, resource, ListQuery(resource.name)).rows
+        assert {name.getter(row) for row in rows} == expected
+        with pytest.raises(BadQuery):
+            listing.page(session, resource, ListQuery(resource.name, {"name": "王"}))
 
 
 def test_r20_5_the_losing_site_is_told_until_it_has_read_of_it(

@@ -9,7 +9,8 @@ from app.database.session import KaowuSession
 from app.metadata.id_numbers import upgrade_number
 from app.metadata.query import ListQuery
 from app.models.registration import Registration
-from app.models.roster import RosterMove, StudentRecord
+from app.models.roster import StudentRecord
+from app.models.roster_moves import RosterMove
 from app.rules import listing
 from app.rules.listing import BadQuery
 from tests import factories
