@@ -106,7 +106,7 @@ def write(session: Session, changes: Sequence[Change], last: Last | None = None)
     session.flush()  # what waits was changed before
     parts = _parts(session, changes)
     connection = session.connection()
-    if connection.dialect.name == "postgresql":
+    if parts and connection.dialect.name == "postgresql":
         returned = _at_once(connection, parts, last)
     else:
         returned = _one_by_one(connection, parts, last)
@@ -249,8 +249,6 @@ def _insert(table: Any) -> Any:
 
 
 def _at_once(connection: Connection, parts: Sequence[_Part], last: Last | None) -> set[str]:
-    if not parts and last is None:
-        return set()
     parameters = dict(last.parameters) if last is not None else {}
     for number, (shape, rows) in enumerate(parts):
         if shape.adds:
