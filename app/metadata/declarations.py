@@ -346,13 +346,15 @@ class Import(Declaration):
 
     `check(session, row, context)` -> list of (field name, Chinese message) for one cleaned row;
     `apply(session, rows, context)` writes all rows (atomic) or the good ones and returns counts.
-    `options` are ticks of the upload form (覆盖 …).
+    `options` are ticks of the upload form (覆盖 …). `looked(session, context)` writes into the log
+    what a run that is refused has asked about other people's rows.
     """
 
     columns: tuple[Field, ...]
     sheet: str
     check: Callable[..., Any]
     apply: Callable[..., Any]
+    looked: Callable[[Any, Any], None] | None = None
     atomic: bool = True
     options: tuple[Field, ...] = ()
     unique: tuple[str, ...] = ()

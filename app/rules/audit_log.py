@@ -81,6 +81,7 @@ WORDS = {
     "retry": N_("重试"),
     "reveal": N_("查看完整信息"),
     "sync": N_("按代码更新"),
+    "take_over": N_("转入学籍"),
 }
 #: columns without a label of their own that matter to a reader; keys and counters do not
 PLAIN = {
@@ -107,6 +108,7 @@ FURTHER = (
     ("roster.studentrecord.admission", "StudentRecord"),
     ("roster.studentrecord.autoload", "StudentRecord"),
     ("roster.studentrecord.moved", "StudentRecord"),
+    ("roster.studentrecord.take_over", "StudentRecord"),
     ("system.repair.run", "Organisation"),
 )
 OUTCOMES = {"done": N_("完成"), "refused": N_("被拒绝"), "locked": N_("账号锁定")}

@@ -65,12 +65,22 @@ def book(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def run(
-    ground: Ground, *rows: Mapping[str, Any], actor: Actor | None = None, **options: Any
+    ground: Ground,
+    *rows: Mapping[str, Any],
+    actor: Actor | None = None,
+    apply: bool = True,
+    **options: Any,
 ) -> JobRun:
-    """Import as the site (or `actor`)."""
+    """Import, or only check, as the site (or `actor`)."""
     acting = actor or ground.site
     made = imports.submit(
-        ground.machine, acting, STUDENT_IMPORT, book(rows), "a.xlsx", options=options
+        ground.machine,
+        acting,
+        STUDENT_IMPORT,
+        book(rows),
+        "a.xlsx",
+        options=options,
+        apply=apply,
     )
     engine.execute(ground.machine, made.id)
     return ground.run(made.id)

@@ -212,14 +212,15 @@ def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used
     made = run(used, line(id_number=number, education="专科"), line(), actor=second)
     assert made.state == "rejected", "R20.5: the whole file fails"
     message = problems(made)[2, "文化程度"]
-    assert "大学本科" in message
-    assert "大学专科" in message
+    assert "高于本行的“大学专科”" in message
+    assert "大学本科" not in message, "which level it is, is not told"
     assert used.tree.site.code not in message
     assert used.count(StudentRecord) == 1
 
     made = run(used, line(id_number=number, name="张叁", education="研究生"), actor=second)
     assert made.state == "done", made.errors
     assert counts(made)["由其他考点转入"] == 1
+    assert counts(made)["转入的学籍中姓名与原考点登记不同"] == 1
     (row,) = used.all(StudentRecord)
     assert (row.site_code, row.education) == ("990702", "10")
     (move,) = used.all(RosterMove)
@@ -235,6 +236,24 @@ def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used
         with reading(used.machine.factory, actor) as session:
             seen = session.scalars(select(RosterMove.id).where(visible(actor))).all()
         assert list(seen) == [move.id]
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_r19_3a_who_tries_numbers_is_in_the_log_of_the_site_that_holds_them(
+    used: Ground, apply: bool
+) -> None:
+    """A check alone asks as much as an import; it names nobody, so it is told no level."""
+    number = id_number(birth=BIRTH)
+    run(used, line(id_number=number))
+    asked = line(id_number=number, name="某甲", education="小学")
+    ended = run(used, asked, line(), actor=second_site(used), apply=apply)
+    assert ended.state == "rejected"
+    assert "本科" not in str(ended.errors)
+    (entry,) = entries(used, "roster.studentrecord.take_over")
+    assert (entry.site_id, entry.outcome) == (used.tree.site.id, "refused")
+    assert entry.organisation_code == "990702"
+    assert entry.object_id == used.all(StudentRecord)[0].id
+    assert number not in str(entry.changes)
 
 
 def test_r20_5_an_equal_level_moves_and_needs_no_box(used: Ground) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.adapters.catalogues import translator
 from app.database.session import KaowuSession
-from app.database.unit_of_work import Busy, Conflict
+from app.database.unit_of_work import Busy, Conflict, run_unit
 from app.jobs import files
 from app.jobs.engine import Effect, Work, handles
 from app.jobs.imports.container import UploadRefused
@@ -166,7 +166,7 @@ class _Import:
             problems = parsed.problems + self._check(session, context, parsed)
         problems.sort(key=lambda problem: (problem.row is None, problem.row or 0))
         if problems and (self.declaration.atomic or not parsed.rows):
-            self._refuse(parsed, problems)
+            self._refuse(parsed, problems, context)
         elif not self.work.parameters.get("apply", True):
             self._checked(parsed, problems)
         else:
@@ -262,7 +262,7 @@ class _Import:
             self._finish(effect)
         except RowsRefused as error:
             later = [self._problem(parsed, *row) for row in error.rows]
-            self._refuse(parsed, sorted(problems + later, key=lambda one: one.row or 0))
+            self._refuse(parsed, sorted(problems + later, key=lambda one: one.row or 0), context)
         except Busy:
             raise  # nothing is wrong with the file: the job has failed and may be tried again
         except KaowuError as error:
@@ -283,7 +283,20 @@ class _Import:
         outcome = self._outcome(parsed, problems, report_id, ())
         self.work.finish(lambda _session: outcome)
 
-    def _refuse(self, parsed: Parsed | None, problems: list[Problem]) -> None:
+    def _refuse(
+        self,
+        parsed: Parsed | None,
+        problems: list[Problem],
+        context: ImportContext | None = None,
+    ) -> None:
+        looked = self.declaration.looked
+        if looked is not None and context is not None:
+            run_unit(
+                self.machine.factory,
+                self.work.actor(),
+                lambda session: looked(session, context),
+                request_id=f"job {self._id}",
+            )
         report_id = self._report(parsed, problems)
         self.work.refuse(self._outcome(parsed, problems, report_id, ()))
 

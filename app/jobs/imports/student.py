@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.jobs.imports.engine import ImportContext, RowsRefused
 from app.jobs.imports.rows import ImportRow
 from app.jobs.imports.student_rows import NAMES, OVERWRITE, SITE, File
-from app.jobs.imports.student_writing import Writer
+from app.jobs.imports.student_writing import Writer, log_refused
 from app.metadata.actor import Actor
 from app.metadata.declarations import IMPORT, Import, Place
 from app.metadata.errors import N_
@@ -78,6 +78,7 @@ def apply(session: Session, rows: Sequence[ImportRow], context: ImportContext) -
     }
     rarer = {
         N_("由其他考点转入"): len(writer.moves),
+        N_("转入的学籍中姓名与原考点登记不同"): writer.renamed,
         N_("15 位证件号码已转为 18 位"): upgraded,
     }
     counts |= {label: number for label, number in rarer.items() if number}
@@ -135,6 +136,7 @@ STUDENT_IMPORT = register(
         on_behalf=SITE,
         check=check,
         apply=apply,
+        looked=log_refused,
         options=(
             Field(
                 name=SITE,

@@ -51,7 +51,10 @@ SITE, OVERWRITE = "site", "overwrite"
 EXISTS = N_(
     "该证件号码在本考点已有学籍；如需覆盖，请勾选“覆盖同一考点同一个证件号学籍数据”后重新提交"
 )
-LOWER = N_("该证件号码在其他考点已有学籍，其文化程度为“{stored}”，高于本行的“{new}”，不能覆盖")
+#: not which level it has: the file need not even name the person (R19.3a)
+LOWER = N_(
+    "该证件号码在其他考点已有学籍，其文化程度高于本行的“{new}”，不能转入；请核对本行的文化程度"
+)
 TWICE = N_("与第 {rows} 行为同一证件号码")
 
 
@@ -103,6 +106,8 @@ class File:
     def __init__(self, session: Session, context: ImportContext, *, lock: bool = False) -> None:
         self.site = target(session, context)
         self.overwrite = bool(context.options.get(OVERWRITE))
+        #: {number: record} that were not given away: the sites that hold them are told in their log
+        self.refused: dict[str, Stored] = context.kept.setdefault("refused", {})
         if "documents" not in context.kept:
             context.kept["documents"] = _read_documents(context.rows)
         self.documents: Documents = context.kept["documents"]
@@ -146,9 +151,8 @@ class File:
             if not self.overwrite:
                 yield "id_number", EXISTS
         elif _rank(stored.values["education"]) > _rank(row["education"]):
-            names = {"stored": stored.values["education"], "new": row["education"]}
-            names = {name: EDUCATIONS.name(code) for name, code in names.items()}
-            yield "education", Message(LOWER, **names)
+            self.refused[self.number_of(row)] = stored
+            yield "education", Message(LOWER, new=EDUCATIONS.name(row["education"]))
 
 
 def _rank(code: str) -> int:

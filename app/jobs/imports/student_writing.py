@@ -14,6 +14,7 @@ from app.jobs.imports.engine import ImportContext
 from app.jobs.imports.rows import ImportRow
 from app.jobs.imports.student_rows import File, Stored
 from app.metadata.errors import StaleRow
+from app.metadata.fields import fields_of
 from app.metadata.vocabulary import Verb
 from app.models.codes import OCCUPATION_STUDENT
 from app.models.organisation import Organisation
@@ -43,6 +44,12 @@ class Writer:
     @property
     def overwritten(self) -> int:
         return len(self.changed) - len(self.moves)
+
+    @property
+    def renamed(self) -> int:
+        """Records that were taken over under another name than they had: told afterwards alone,
+        or a check would tell whether a name is somebody's."""
+        return sum(move["from_name"] != move["to_name"] for move in self.moves)
 
     def write(self, rows: Sequence[ImportRow]) -> None:
         """All rows; the log has one entry per record (§4.7). Raises StaleRow when a record is not
@@ -160,6 +167,26 @@ class Writer:
                 str(number): {"label": label, "old": None, "new": count}
                 for number, (label, count) in enumerate(counts.items())
             },
+        )
+
+
+def log_refused(session: Session, context: ImportContext) -> None:
+    """Whoever has tried numbers of people whose records another site keeps is in that site's log,
+    as with the autoload (R19.3a), whether he wanted to import the file or only to check it."""
+    refused: Mapping[str, Stored] = context.kept.get("refused", {})
+    sites = _sites_of_codes(session, {stored.site_code for stored in refused.values()})
+    field = fields_of(StudentRecord)["id_number"]
+    for number, stored in refused.items():
+        site = sites.get(stored.site_code)
+        told = {"label": field.label, "old": None, "new": audit.protect(field, number)}
+        audit.record(
+            session,
+            "roster.studentrecord.take_over",
+            object_type=StudentRecord.__name__,
+            object_id=stored.row_id,
+            changes={field.name: told},
+            outcome="refused",
+            place=_place_of(site) if site else (None, None, None),
         )
 
 
