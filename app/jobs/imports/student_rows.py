@@ -3,6 +3,7 @@ records of these people now (R20.5). Looked up in bulk, in the dry pass and agai
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ from app.metadata.errors import N_, KaowuError, Message
 from app.models.codes import EDUCATIONS
 from app.models.organisation import Organisation, below
 from app.models.roster import StudentRecord
+from app.rules.clock import local_day
 from app.rules.identity import Identity, IdentityError, mismatches, read_document
 from app.rules.roster import records
 from app.rules.roster.policy import enabled_sites
@@ -109,7 +111,7 @@ class File:
         #: {number: record} that were not given away: the sites that hold them are told in their log
         self.refused: dict[str, Stored] = context.kept.setdefault("refused", {})
         if "documents" not in context.kept:
-            context.kept["documents"] = _read_documents(context.rows)
+            context.kept["documents"] = _read_documents(context.rows, local_day(context.clock()))
         self.documents: Documents = context.kept["documents"]
         wanted = sorted(set(self.documents.digests.values()))
         locked = {self.site.code}
@@ -159,8 +161,9 @@ def _rank(code: str) -> int:
     return EDUCATIONS.rank(code)
 
 
-def _read_documents(rows: Iterable[ImportRow]) -> Documents:
-    """Well-formed cells have passed; here the documents themselves are read."""
+def _read_documents(rows: Iterable[ImportRow], today: dt.date) -> Documents:
+    """Well-formed cells have passed; here the documents themselves are read. `today` is the local
+    day, after which nobody is born."""
     identities: dict[int, Identity] = {}
     wrong: dict[int, Sequence[IdentityError]] = {}
     for row in rows:
@@ -169,7 +172,7 @@ def _read_documents(rows: Iterable[ImportRow]) -> Documents:
         except IdentityError as error:
             wrong[row.number] = (error,)
             continue
-        found = tuple(mismatches(identity, row["sex"], row["birth"]))
+        found = tuple(mismatches(identity, row["sex"], row["birth"], today))
         if found:
             wrong[row.number] = found
         else:
