@@ -213,6 +213,16 @@ def test_a_job_is_seen_above_and_handled_by_who_could_have_made_it(
     assert again.status_code == (409 if may else 403)
 
 
+def test_the_file_is_described_as_it_must_be_in_any_language(world: World) -> None:
+    browser = world.browser()
+    browser.get("/lang/en")
+    found = browser.rest("GET", "/import/student_record_import/").get_json()
+    columns = {column["name"]: column for column in found["columns"]}
+    assert found["sheet"] == "学籍信息模板"
+    assert columns["id_number"]["heading"] == "证件号码"
+    assert columns["id_number"]["label"] == "ID number"
+
+
 def test_errors_of_a_job_are_read_page_by_page(world: World) -> None:
     declaration = IMPORTS["student_record_import"]
     errors = [

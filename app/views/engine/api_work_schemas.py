@@ -149,6 +149,7 @@ def _field() -> Schema:
 
 
 def _import_kind() -> Schema:
+    heading = gettext("文件中的列标题")
     return _all(
         _kind()
         | {
@@ -157,8 +158,8 @@ def _import_kind() -> Schema:
             "most_rows": _NUMBER,
             "most_bytes": _NUMBER,
             "atomic": _said(_FLAG, gettext("任一行有错时全部不导入")),
-            "sheet": _TEXT,
-            "columns": _many(reference("field")),
+            "sheet": _said(_TEXT, gettext("文件中工作表的名称")),
+            "columns": _many(_all({"heading": _said(_TEXT, heading)} | _field_members())),
             "options": _many(reference("field")),
         }
     )

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from flask import Response, jsonify, request, url_for
 from flask_appbuilder import BaseView, expose
-from flask_babel import gettext
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.jobs.imports.engine import byte_limit, row_limit
@@ -92,14 +91,17 @@ def _flag(name: str, errors: dict[str, list[str]]) -> bool:
 def document_of(declaration: Import) -> dict[str, Any]:
     """An import as JSON: what a file may be, its columns, the options beside it."""
     name = declaration.name
+    columns = [column for column in declaration.columns if column.form]
+    # the file itself is Chinese, whatever the caller's language
+    headings = [{"heading": column.label} for column in columns]
     return described(declaration, Verb.RUN, url_for(f"api_{name}.show")) | {
         "template": url_for(f"api_{name}.template"),
         "formats": list(declaration.formats),
         "most_rows": row_limit(machine(), declaration),
         "most_bytes": byte_limit(machine(), declaration),
         "atomic": declaration.atomic,
-        "sheet": gettext(declaration.sheet),
-        "columns": fields_of(column for column in declaration.columns if column.form),
+        "sheet": declaration.sheet,
+        "columns": [h | f for h, f in zip(headings, fields_of(columns), strict=True)],
         "options": fields_of(declaration.options),
     }
 
