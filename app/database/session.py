@@ -16,6 +16,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database import policy
+from app.database.cursor import LazyCursor
 
 #: Execution option of a transaction that writes; without it a transaction is read-only.
 WRITES = "kaowu_writes"
@@ -81,7 +82,10 @@ def make_engine(url: str, **options: Any) -> Engine:
         return engine
     if url.startswith("postgresql"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        connect = {"options": "-c plan_cache_mode=force_custom_plan -c timezone=UTC"}
+        connect: dict[str, Any] = {
+            "options": "-c plan_cache_mode=force_custom_plan -c timezone=UTC",
+            "cursor_factory": LazyCursor,
+        }
         engine = create_engine(url, pool_size=20, max_overflow=20, connect_args=connect, **options)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "rollback", _end_reading)

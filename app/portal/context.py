@@ -48,6 +48,15 @@ class NoExam(PolicyDenied):
     template = N_("目前没有开放报名的考次。请留意考试机构的通知。")
 
 
+class NotAdmitted(Exception):
+    """Who sent a form may not write; `refusal` says why, None where nobody is logged in. No
+    KaowuError: a view shows those in its own page, which this visitor may not see."""
+
+    def __init__(self, refusal: PolicyDenied | None = None) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
 class ForAdministrators(PolicyDenied):
     """R3.4: a passport bound to an organisation has no candidate use."""
 
@@ -139,15 +148,16 @@ def _forget_visitor() -> None:
     g.pop("actor", None)
 
 
-def _find_visitor() -> Visitor | None:
+def _find_visitor(unit: KaowuSession | None = None) -> Visitor | None:
+    """Whose cookie it is, looked for in the unit of work, or else in the session that reads."""
     stored = session.get(PASSPORT_KEY)
     if not isinstance(stored, str) or not stored.isdigit():
         return None
     age = portal().clock().timestamp() - session.get(SINCE_KEY, 0)
     found = None
     if 0 <= age < LONGEST_SESSION_HOURS * 3600:
-        version = session.get(VERSION_KEY, 0)
-        found = visitor(_read_as(_ASKING), int(stored), version)
+        asking = _read_as(_ASKING) if unit is None else unit
+        found = visitor(asking, int(stored), session.get(VERSION_KEY, 0))
     if found is None:
         sign_out()
     return found
@@ -224,6 +234,23 @@ def candidate_required(view: View) -> View:
     return guarded
 
 
+def candidate_form(view: View) -> View:
+    """`candidate_required` for a form that does nothing before it calls `run`: there, in the
+    transaction of the write, is the look for the visitor. For the rush: it needs no transaction of
+    its own."""
+
+    @wraps(view)
+    def guarded(*positional: Any, **named: Any) -> Any:
+        try:
+            return view(*positional, **named)
+        except NotAdmitted as found:
+            if found.refusal is not None:
+                raise found.refusal from None
+            return to_login()
+
+    return guarded
+
+
 _PENDING = {"first": "passport.first", "totp": "passport.totp", "expired": "passport.password"}
 
 
@@ -269,23 +296,45 @@ def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
 
     What is refused is rolled back, its count with it; so it is counted once more, by itself. The
     read session is ended first, so that it does not show what was before. Raises
-    `rate_limit.TooMany`, and what `work` raises.
+    `rate_limit.TooMany`, what `work` raises, and behind `candidate_form` NotAdmitted.
     """
-    who = acting or actor()
+    looks = acting is None and "visitor" not in g
+    who = _ASKING if looks else acting or actor()
     close_read_session()
-    if who.passport_id is None:
-        return _unit(who, work)
-    bucket, rate, now = f"write:{who.passport_id}", portal().settings.rate_write, portal().clock()
+    rate, now = portal().settings.rate_write, portal().clock()
 
     def counted(database: KaowuSession) -> T:
-        rate_limit.require(database, bucket, rate, now)
+        writer = _admit(database) if looks else who
+        if writer.passport_id is not None:
+            rate_limit.require(database, _bucket(writer), rate, now)
         return work(database)
 
     try:
         return _unit(who, counted)
-    except Exception:
-        _unit(who, lambda database: rate_limit.hit(database, bucket, rate[1], now))
+    except NotAdmitted:
         raise
+    except Exception:
+        writer = actor() if looks else who
+        if writer.passport_id is not None:
+            _unit(writer, lambda last: rate_limit.hit(last, _bucket(writer), rate[1], now))
+        raise
+
+
+def _bucket(writer: Actor) -> str:
+    return f"write:{writer.passport_id}"
+
+
+def _admit(unit: KaowuSession) -> Actor:
+    """Give a unit of work to the candidate whose cookie it is. Raises NotAdmitted."""
+    _forget_visitor()  # a unit that is tried again looks again
+    g.visitor = _find_visitor(unit)
+    if current_visitor() is None:
+        raise NotAdmitted()
+    try:
+        become(unit, actor())
+    except PolicyDenied as refusal:
+        raise NotAdmitted(refusal) from None
+    return actor()
 
 
 def _unit(who: Actor, work: Callable[[KaowuSession], T]) -> T:
@@ -295,7 +344,7 @@ def _unit(who: Actor, work: Callable[[KaowuSession], T]) -> T:
         work,
         request_id=request_id(),
         address=address(),
-        by_keys=who.level is Level.CANDIDATE,
+        by_keys=who.level is Level.CANDIDATE or who is _ASKING,
     )
 
 

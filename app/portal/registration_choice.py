@@ -80,14 +80,19 @@ def photo_file() -> ResponseReturnValue:
 # ---------------------------------------------------------------- subjects
 
 
-@blueprint.route("/subjects", methods=["GET", "POST"])
+@blueprint.get("/subjects")
 @context.candidate_required
 def subjects_page() -> ResponseReturnValue:
-    """Choose subjects; seats are taken only when this form is sent (says so on the page)."""
-    if request.method == "GET":
-        standing = my_standing()
-        entries = standing.held.entries
-        return _subjects(standing, {row.subject_code: row.preference_day for row in entries})
+    """What may be chosen; seats are taken only when the form is sent (says so on the page)."""
+    standing = my_standing()
+    entries = standing.held.entries
+    return _subjects(standing, {row.subject_code: row.preference_day for row in entries})
+
+
+@blueprint.post("/subjects")
+@context.candidate_form
+def choose_subjects() -> ResponseReturnValue:
+    """Choose subjects: the rush is this one request."""
     chosen = request.form.getlist("subject")
     days = {code: _day(request.form.get(f"day-{code}", "")) for code in chosen}
     try:
