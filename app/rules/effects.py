@@ -17,7 +17,8 @@ from sqlalchemy import inspect
 from app.metadata.errors import N_, KaowuError
 from app.metadata.vocabulary import Verb
 
-#: who changes things by a program has read the rules: nothing is asked
+#: who changes things by a program has read the rules: nothing is asked. It is no text that a
+#: request may send (`named`)
 ALL = "*"
 #: (row with its new values, or the chosen rows of an operation; context) -> sentences
 Rule = Callable[[Any, Any], Iterable[str]]
@@ -74,6 +75,11 @@ def token_of(sentences: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
 
 
+def named(text: str) -> str:
+    """What a request sent as its confirmation: it names certain sentences, never all of them."""
+    return "" if text == ALL else text
+
+
 def require(sentences: Sequence[str], confirmed: str) -> None:
     """Raises Unconfirmed unless there are none, or they were confirmed."""
     if sentences and confirmed not in (ALL, token_of(sentences)):
@@ -90,4 +96,14 @@ def changed(row: Any, name: str) -> tuple[Any, Any] | None:
     return None if old == new else (old, new)
 
 
-__all__ = ["ALL", "Unconfirmed", "changed", "effects", "found", "has_rules", "require", "token_of"]
+__all__ = [
+    "ALL",
+    "Unconfirmed",
+    "changed",
+    "effects",
+    "found",
+    "has_rules",
+    "named",
+    "require",
+    "token_of",
+]

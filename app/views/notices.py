@@ -21,7 +21,7 @@ from app.rules.notices import NEW, NEW_NOTICE, PROVINCE_NOTICE, SITE_NOTICE
 from app.views import request as context
 from app.views.engine import answers, forms, lists, single
 from app.views.engine.answers import verb
-from app.views.engine.editing import CONFIRM, ROW, Refusal, effect_notice
+from app.views.engine.editing import CONFIRM, ROW, Refusal, confirmed_here, effect_notice
 from app.views.engine.resource import ResourceView, pages_of
 from app.views.texts import text, texts
 
@@ -129,7 +129,7 @@ class ProvinceNotice(BaseView):
         sent = {NEW: request.form.get(NEW, "")}
         version = request.form.get("version", "")
         known = int(version) if version.isascii() and version.isdigit() else None
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         try:
             context.run(
                 lambda session: notices.set_province_notice(

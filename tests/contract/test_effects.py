@@ -125,6 +125,22 @@ def test_r11_7_over_rest_a_deletion_is_confirmed_in_the_address(
     assert browser.rest("DELETE", f"{path}?confirm={confirm}").status_code == 204
 
 
+def test_no_channel_takes_the_word_of_programs_for_a_confirmation(world: World) -> None:
+    """Who sends it has seen no effect."""
+    hall, browser = world.hall("影响九"), world.browser()
+    page, rest = f"/test-hall/edit/{hall.id}", f"/test_hall/{hall.id}"
+    values = {"name": "影响九", "seats": 120, "version": 1}
+    assert browser.post(page, values | {"_confirm": effects.ALL}).status_code == 409
+    changed = browser.rest("PATCH", rest, values | {"confirm": effects.ALL})
+    removed = browser.rest("DELETE", f"{rest}?confirm={effects.ALL}")
+    for answer in (changed, removed):
+        assert (answer.status_code, set(answer.get_json()["errors"])) == (422, {"confirm"})
+    closing = {"ids": hall.id, "_confirm": effects.ALL}
+    assert browser.post("/test-hall-close/", closing, htmx=True).status_code == 409
+    kept = world.get(Hall, hall.id)
+    assert (kept.seats, kept.open) == (30, True)
+
+
 def test_who_adds_a_sites_row_from_above_names_the_site(world: World) -> None:
     """P3: an explicit choice, and the log says for whom."""
     values = {"name": "上级加", "seats": "5", "colour": "red"}

@@ -83,7 +83,7 @@ class RowForms:
         if request.method == "GET":
             return self._form(Verb.ADD, fields, forms.texts_of(fields, self._first_values()))
         values = forms.read_form(fields, request.form, request.files)
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         try:
             context.run(
                 lambda s: crud.create(s, self.declaration, values, clock=clock, confirmed=confirmed)
@@ -112,7 +112,7 @@ class RowForms:
         values = forms.without_untouched(fields, sent, row)
         version = request.form.get("version", "")
         known = int(version) if version.isascii() and version.isdigit() else 0
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         try:
             context.run(
                 lambda s: crud.update(
@@ -260,7 +260,7 @@ class RowForms:
         page = self._page({})
         row = listing.row_by_id(page.session, self.declaration, row_id)
         title = title_of(self.declaration, row)
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         told = crud.effects_of_removal(page.session, self.declaration, row, clock)
         errors: list[str] = []
         status = 200
@@ -295,6 +295,11 @@ class RowForms:
         )
 
 
+def confirmed_here() -> str:
+    """What the sent form confirms: the effects that its page has shown, and no others."""
+    return effects.named(request.form.get(CONFIRM, ""))
+
+
 def effect_notice(sentences: Sequence[str]) -> dict[str, Any]:
     """The effects above a form that asks to confirm them."""
     return {
@@ -304,4 +309,4 @@ def effect_notice(sentences: Sequence[str]) -> dict[str, Any]:
     }
 
 
-__all__ = ["CONFIRM", "ROW", "Refusal", "RowForms", "effect_notice"]
+__all__ = ["CONFIRM", "ROW", "Refusal", "RowForms", "confirmed_here", "effect_notice"]

@@ -27,7 +27,7 @@ from app.rules.policy import NoVerb, granted
 from app.views import request as context
 from app.views.engine import answers, grid_asked, grid_form, grid_page, lists
 from app.views.engine.answers import verb
-from app.views.engine.editing import CONFIRM
+from app.views.engine.editing import CONFIRM, confirmed_here
 from app.views.engine.exporting import XLSX
 from app.views.engine.governing import governing
 from app.views.engine.grid_page import Context, Rows, Typed
@@ -267,7 +267,7 @@ class GridView(BaseView):
         asked = typed.examined and grids.questions(self.declaration, typed.examined.changes)
         if asked and not request.form.get("agree"):
             return self._preview(sent, seen, code=code, error=gettext("请先勾选确认。"))
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         try:
             count = context.run(
                 lambda unit: grids.save(

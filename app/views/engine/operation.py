@@ -20,7 +20,7 @@ from app.rules.operations import Chosen
 from app.views import request as context
 from app.views.engine import answers, forms, jobs, reauthentication
 from app.views.engine.answers import verb
-from app.views.engine.editing import CONFIRM, effect_notice
+from app.views.engine.editing import CONFIRM, confirmed_here, effect_notice
 from app.views.engine.tokens import seal, unseal
 from app.views.texts import text
 
@@ -193,7 +193,7 @@ class OperationView(BaseView):
     def _run(self, chosen: Chosen, values: Mapping[str, Any]) -> Any:
         session = context.read_session()
         number = operations.count(session, self.declaration, chosen)
-        clock, confirmed = context.clock(), request.form.get(CONFIRM, "")
+        clock, confirmed = context.clock(), confirmed_here()
         if number > self.declaration.inline_up_to:
             operations.require_confirmed(
                 session, self.declaration, chosen, values, confirmed, clock=clock

@@ -62,7 +62,7 @@ def confirmed_in(body: dict[str, Any]) -> str:
     given = body.pop(CONFIRM, "")
     if given in (True, False):
         return effects.ALL if given else ""
-    if not isinstance(given, str):
+    if not isinstance(given, str) or effects.named(given) != given:
         raise InvalidInput({CONFIRM: [N_("应为 true，或返回的确认码")]})
     return given
 
@@ -208,7 +208,7 @@ class RestView(BaseView):
     def delete(self, row_id: int) -> Response:
         """Delete a row; 204. It has no body: `confirm` stands in the address."""
         clock, given = context.clock(), request.args.get(CONFIRM, "")
-        confirmed = effects.ALL if given == "true" else given
+        confirmed = confirmed_in({CONFIRM: True if given == "true" else given})
         context.run(
             lambda s: crud.remove(s, self.declaration, row_id, clock=clock, confirmed=confirmed)
         )
