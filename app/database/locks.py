@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.database.session import WRITES
 
 
-def take(session: Session, names: Iterable[str]) -> None:
+def take(session: Session, names: Iterable[str | int]) -> None:
     """Take all these locks, in one order everywhere, so that nobody waits in a circle.
 
     A session that only reads takes none: it changes nothing.
@@ -23,13 +23,13 @@ def take(session: Session, names: Iterable[str]) -> None:
     _lock(session, names, func.pg_advisory_xact_lock)
 
 
-def share(session: Session, names: Iterable[str]) -> None:
+def share(session: Session, names: Iterable[str | int]) -> None:
     """Hold these locks together with others who share them; who takes one waits for all of them,
     and they for him. For what is built on something that must stay as it is."""
     _lock(session, names, func.pg_advisory_xact_lock_shared)
 
 
-def _lock(session: Session, names: Iterable[str], function: Callable[[int], Any]) -> None:
+def _lock(session: Session, names: Iterable[str | int], function: Callable[[int], Any]) -> None:
     connection = session.connection()
     if connection.dialect.name != "postgresql":
         return
@@ -39,6 +39,9 @@ def _lock(session: Session, names: Iterable[str], function: Callable[[int], Any]
         session.execute(select(function(key)))
 
 
-def _key(name: str) -> int:
-    """64 bits, signed, as PostgreSQL wants them."""
+def _key(name: str | int) -> int:
+    """64 bits, signed, as PostgreSQL wants them. The id of a row stands for itself, so that a
+    statement that reads the row can lock it as well."""
+    if isinstance(name, int):
+        return name
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -25,7 +25,7 @@ from app.metadata.errors import N_, InUse, NotFound, StaleRow
 from app.metadata.fields import Field, Kind, fields_of
 from app.metadata.vocabulary import Level, Personal, Verb
 from app.models.organisation import Organisation, below
-from app.rules import availability, effects, listing
+from app.rules import availability, effects, gate, listing
 from app.rules.clock import Clock, system_clock
 from app.rules.policy import permit
 
@@ -250,6 +250,7 @@ def update(
     """
     actor = actor_of(session)
     availability.require(session, resource.name, actor)
+    gate.close_for(session, resource.model, [row_id])
     row = listing.row_by_id(session, resource, row_id)
     fields = form_fields(resource, Verb.EDIT, actor)
     cleaned = load(fields, values, choices_for(session, fields, actor), partial=True)

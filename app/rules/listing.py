@@ -26,6 +26,7 @@ from app.metadata.query import COUNT_BOUND, ListQuery, digested
 from app.metadata.text import LOCAL_ZONE, Bad, in_utc, normalise, parse_date
 from app.metadata.vocabulary import Level
 from app.models.organisation import Organisation, below
+from app.rules import gate
 
 #: rows that an export holds at once; more take memory and win no time (`python -m bench.exports`)
 CHUNK = 500
@@ -312,6 +313,7 @@ def rows_by_id(
         chunk = ids[start : start + 500]
         statement = base_statement(session, resource).where(resource.model.id.in_(chunk))
         if lock:
+            gate.close_for(session, resource.model, chunk)
             statement = statement.order_by(resource.model.id).with_for_update(of=resource.model)
             statement = statement.execution_options(populate_existing=True)
         with _reading(session, resource):

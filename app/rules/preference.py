@@ -35,7 +35,7 @@ from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import Exam, ExamDay
 from app.models.organisation import Organisation
 from app.models.settings import SETTERS, SiteSettings
-from app.rules import affected, capacity
+from app.rules import affected, capacity, gate
 from app.rules.capacity import TOTAL, day_pool
 from app.rules.capacity_grid import former_limits, note_of, pools_of
 from app.rules.exam import days_lock, days_of
@@ -102,6 +102,7 @@ def settings_of(
         .order_by(SiteSettings.id)
     )
     if lock:
+        gate.close(session, [site.id for site in sites])
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return {row.site_id or 0: row for row in session.scalars(statement)}
 

@@ -20,7 +20,7 @@ from app.models.capacity import UNLIMITED, CapacityPool
 from app.models.exam import ExamProvince, ExamSubject, OperationWindow
 from app.models.organisation import Organisation
 from app.models.settings import ClassOption, Notice, SiteSettings
-from app.rules import windows
+from app.rules import gate, windows
 from app.rules.capacity import TOTAL, AtSite
 from app.rules.clock import Clock, system_clock
 from app.rules.windows import Interval, intersect
@@ -146,6 +146,7 @@ class Site:
 def hold_open(session: Session, site: Site) -> None:
     """Keep the site from being closed until this transaction ends: whoever closes it waits, and
     then counts this candidate too (R10.4a). Raises SiteClosed where that has just been done."""
+    gate.enter(session, site.site_id)
     statement = select(SiteSettings.open).where(SiteSettings.site_id == site.site_id)
     if not session.scalar(statement.with_for_update(read=True)):
         raise SiteClosed(name=site.display)

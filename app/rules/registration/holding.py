@@ -21,7 +21,7 @@ from app.models.exam import Exam, OperationWindow
 from app.models.organisation import Organisation
 from app.models.registration import HOLDING, LIVE, Entry, Registration
 from app.models.settings import SiteSettings
-from app.rules import policy, site
+from app.rules import gate, policy, site
 from app.rules.registration.states import HeldValues, NotLive
 from app.rules.windows import Interval
 
@@ -53,6 +53,7 @@ _LOCKED = select(
     *(Registration.mode, Registration.life, Registration.payment, Registration.review),
     *(Registration.state_changed_at, Registration.submitted_at, Registration.birth),
     *(Registration.subject_codes, Registration.subject_count),
+    gate.passes(Registration.site_id).label("gate"),
 ).with_for_update(key_share=True)  # entries that refer to the row may still be inserted by others
 _NUMBERED = _LOCKED.where(Registration.id == bindparam("number"))
 _OWN_LIVE = _LOCKED.where(
