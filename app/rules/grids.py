@@ -189,6 +189,14 @@ def sites_named(session: Session, codes: Iterable[str]) -> list[Organisation]:
     return sorted(found, key=lambda site: site.id)
 
 
+def hold(session: Session, sites: Sequence[Organisation]) -> None:
+    """One writer of grids per site at a time. The locks of the cells are not enough: a cell that
+    is set for the first time has no row yet, and who waits at the rows beside it does not see the
+    new one. Rows that refer to the site may still be inserted meanwhile."""
+    ids = select(Organisation.id).where(Organisation.id.in_([site.id for site in sites]))
+    session.execute(ids.order_by(Organisation.id).with_for_update(key_share=True))
+
+
 def text_of(column: GridColumn, value: Any) -> str:
     """A value as an input of the form and a cell of the workbook hold it; "" for none."""
     if value is None:
@@ -260,6 +268,8 @@ def examine(
     columns = grid.columns(session, actor_of(session))
     found = Examined(columns)
     sites = sites_named(session, sent)
+    if lock:
+        hold(session, sites)
     for code in sorted(set(sent) - {site.code for site in sites}):
         found.errors[code, ""] = Message(
             N_("没有代码为 {code} 的考点，或不在您的管辖范围内"), code=code
