@@ -151,6 +151,10 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
         help=N_("不建议在报名时间内更改考点报名综合设置。"),
     )
 
+    #: somebody has saved 考点开考, on or off; a row made with the defaults does not tell (R10.4)
+    opening_decided: Mapped[bool] = mapped_column(
+        Boolean, default=False, info=col(N_("已决定是否开考"), Personal.NONE, form=False)
+    )
     #: 停考 by the province in an emergency (R10.4a): why; the site is then not `open`
     suspension_reason: Mapped[str | None] = mapped_column(
         String(200), info=col(N_("停考原因"), Personal.NONE, form=False)
@@ -191,9 +195,9 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
     )
 
     @property
-    def is_untouched(self) -> bool:
+    def is_undecided(self) -> bool:
         """The row is there from the first day: nobody has decided yet whether the site opens."""
-        return self.version == 1 and not self.open
+        return not (self.open or self.opening_decided)
 
     @property
     def class_text(self) -> str:

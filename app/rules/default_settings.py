@@ -121,6 +121,8 @@ def _apply(
         title = plan.row.site.display if plan.row.site else ""
         for name, value in plan.values.items():
             setattr(plan.row, name, value)
+        if "open" in plan.values:
+            plan.row.opening_decided = True
         outcomes.append(RowOutcome(plan.row.id, title, not plan.reason, plan.reason))
     session.flush()
     return outcomes

@@ -62,7 +62,12 @@ def site_settings_of(session: Session, site: Organisation) -> SiteSettings:
 
 @before("site_settings", Verb.EDIT)
 def _general(row: SiteSettings, context: Context) -> None:
-    """R10.4a: 考点开考 is switched off without registrations only, and on never against 停考."""
+    """R10.4a: 考点开考 is switched off without registrations only, and on never against 停考.
+
+    Whoever saves it has decided, be it to leave it off; a change of other items alone has not.
+    """
+    if "open" in context.values:
+        row.opening_decided = True
     switched = changed(row, "open")
     if switched is None:
         return
@@ -181,7 +186,7 @@ _COUNTED: dict[tuple[str, bool], tuple[str, Any]] = {
 
 def suspend(session: Session, row: SiteSettings, reason: str) -> None:
     """The province stops a site: no new registration, no payment; what exists stays."""
-    row.open, row.suspension_reason = False, reason
+    row.open, row.suspension_reason, row.opening_decided = False, reason, True
     session.flush()
 
 

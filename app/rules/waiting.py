@@ -104,8 +104,8 @@ _CHECKLIST = Waiting(N_("逐项核对《报名前检查》"), "setup_checklist")
 
 def _setup(session: Session, settings: SiteSettings | None) -> list[Waiting]:
     """What a site has not set before registration. The row of 综合设置 is there from the first
-    day: untouched, it says nothing; a site that has decided not to open needs no more."""
-    if settings is None or settings.is_untouched:
+    day and says nothing until somebody decides; a site that does not open needs no more."""
+    if settings is None or settings.is_undecided:
         return [Waiting(N_("考点报名综合设置尚未设置"), "site_settings"), _CHECKLIST]
     if not settings.open:
         return []

@@ -885,6 +885,7 @@ def upgrade() -> None:
         sa.Column("province_id", types.Big, nullable=True),
         sa.Column("city_id", types.Big, nullable=True),
         sa.Column("site_id", types.Big, nullable=True),
+        sa.Column("opening_decided", sa.Boolean(), nullable=False),
         sa.Column("suspension_reason", sa.String(length=200), nullable=True),
         sa.Column("online_enabled", sa.Boolean(), nullable=False),
         sa.Column("online_start", types.UtcDateTime(), nullable=True),

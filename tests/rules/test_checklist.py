@@ -10,15 +10,26 @@ from sqlalchemy import event, select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
+from app.metadata.declarations import Resource
 from app.metadata.errors import NotFound
+from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Window
 from app.models.organisation import Organisation
 from app.models.roster import RosterPolicy
 from app.models.settings import Notice, ProvinceSubject, SiteSubject
+from app.rules import crud, general_settings, operations
 from app.rules.checklist import declaration as checklist
 from app.rules.checklist.findings import Weight
+from app.rules.default_settings import APPLY_DEFAULTS
+from app.rules.general_settings import PREFERENCE, RESUME, SUSPEND
+from app.rules.operations import REASON, Chosen
+from app.runtime import load_declarations
 from tests import factories
 from tests.factories import EXAM_DAYS, Tree, add_site, seeding, set_capacity, set_settings
+
+load_declarations()
+GENERAL: Resource = find("site_settings", Resource)  # type: ignore[assignment]
+DEFAULTS: Resource = find("default_settings", Resource)  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -37,6 +48,12 @@ def found(
         for item in items
         if item.findings and not item.page.endswith("_notice")
     }
+
+
+def save_general(session: KaowuSession, site: Organisation, **values: str) -> None:
+    """Save 综合设置 of a site as the actor of the session."""
+    row = general_settings.site_settings_of(session, site)
+    crud.update(session, GENERAL, row.id, values)
 
 
 def test_a_complete_site_has_nothing_to_mend(session: KaowuSession, tree: Tree) -> None:
@@ -74,7 +91,8 @@ def test_r10_4_r13_2_of_a_site_that_does_not_open_nothing_else_is_asked(
     site = add_site(session, tree, "990771", total=0, person_fee=None, subject_fee=None, open=False)
     assert set(found(session, tree, site)) == {"site_settings", "fee", "capacity"}
     assert found(session, tree, site)["site_settings"][0][1] == "must"  # nobody has decided yet
-    set_settings(session, site, max_subjects=2)
+    become(session, tree.actor(number=2))
+    save_general(session, site, open="0")
     ((text, weight),) = found(session, tree, site)["site_settings"]
     assert (text[:5], weight) == ("考点不开考", "should")
     assert set(found(session, tree, site)) == {"site_settings"}
@@ -83,6 +101,36 @@ def test_r10_4_r13_2_of_a_site_that_does_not_open_nothing_else_is_asked(
     assert own["fee"].findings == ()
     set_settings(session, site, suspension_reason="停电")
     assert "由省恢复开考" in found(session, tree, site)["site_settings"][0][0]
+
+
+def test_r10_4_r13_2_only_who_sees_the_switch_decides_whether_a_site_opens(
+    session: KaowuSession, tree: Tree
+) -> None:
+    site = add_site(session, tree, "990771", total=0, open=False, online_enabled=False)
+    become(session, tree.actor(Level.PROVINCE))
+    crud.create(session, DEFAULTS, {"max_subjects": "2", "open": "0"})
+    row = general_settings.site_settings_of(session, site)
+    for operation, values in ((PREFERENCE, {"allowed": "1"}), (APPLY_DEFAULTS, {})):
+        operations.run(session, operation, Chosen(ids=(row.id,)), values)
+    save_general(session, site, class_required="1")  # as a program may send it
+    assert (row.version, row.max_subjects) == (4, 2)
+    assert row.is_undecided
+    assert found(session, tree, site)["site_settings"][0][1] == "must"
+    assert "capacity" in found(session, tree, site)
+
+
+def test_r10_4a_a_site_once_open_that_was_stopped_or_closed_is_decided(
+    session: KaowuSession, tree: Tree
+) -> None:
+    row = general_settings.site_settings_of(session, tree.site)
+    become(session, tree.actor(Level.PROVINCE))
+    operations.run(session, SUSPEND, Chosen(ids=(row.id,)), {REASON: "停电"})
+    assert set(found(session, tree)) == {"site_settings"}
+    operations.run(session, RESUME, Chosen(ids=(row.id,)), {REASON: "来电"})
+    crud.create(session, DEFAULTS, {"open": "0"})
+    operations.run(session, APPLY_DEFAULTS, Chosen(ids=(row.id,)), {})
+    assert set(found(session, tree)) == {"site_settings"}
+    assert not row.is_undecided
 
 
 def test_r13_3_a_subject_may_have_no_seats(session: KaowuSession, tree: Tree) -> None:

@@ -173,7 +173,7 @@ def test_r10_4_a_site_is_told_what_it_has_not_set_while_w1_is_open(
         days = {"first_day": factories.EXAM_DAYS[0], "last_day": factories.EXAM_DAYS[0]}
         session.add(SiteSubject(**tree.path(site), subject_code="14", **days))
     assert "1 个开考科目的费用尚未设置（由省设置）" in waits(welcome(session, tree, actor))
-    factories.set_settings(session, site, open=False)
+    factories.set_settings(session, site, open=False, opening_decided=True)
     assert waits(welcome(session, tree, actor)) == {}
     factories.set_settings(session, site, open=True)
     factories.set_window(session, site, Window.SETUP, None)
@@ -188,6 +188,8 @@ def test_r10_4_untouched_settings_wait(session: KaowuSession, tree: Tree) -> Non
         "考点报名综合设置尚未设置": ("site_settings", {}),
         "逐项核对《报名前检查》": ("setup_checklist", {}),
     }
+    factories.set_settings(session, tree.sites[2], preference_allowed=True)  # the province's switch
+    assert waits(welcome(session, tree, tree.actor(number=2))) == found
 
 
 def test_r31_entries_wait_for_seats_while_w5_is_open_and_for_numbers(

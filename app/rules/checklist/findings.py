@@ -80,8 +80,8 @@ def organisation(facts: Facts) -> Iterator[Finding]:
 def general(facts: Facts) -> Iterator[Finding]:
     """R10.4: open, and some way to register. Not to open is a choice, once somebody has made it."""
     settings = facts.settings
-    if settings is None or settings.is_untouched:
-        yield Finding(N_("“考点开考”未打开，考生不能报考本考点"))
+    if settings is None or settings.is_undecided:
+        yield Finding(N_("“考点开考”未打开，考生不能报考本考点；如不开考，请保存一次综合设置"))
     elif settings.suspension_reason is not None:
         yield _province(N_("考点已停考；如需恢复，由省恢复开考后再核对其他设置"), Weight.SHOULD)
     elif not settings.open:
@@ -237,7 +237,7 @@ def items(facts: Facts) -> list[Item]:
     settings are void (R13.2, R15.2, R18.3).
     """
     settings = facts.settings
-    closed = settings is not None and not (settings.open or settings.is_untouched)
+    closed = settings is not None and not (settings.open or settings.is_undecided)
     return [
         Item(page, label, tuple(check(facts)))
         for page, label, check in CHECKS
