@@ -164,10 +164,14 @@ def visible_run(session: Session, job_id: int) -> JobRun:
 
 def may_handle(actor: Actor, run: JobRun) -> bool:
     """May the actor cancel or retry it: his own, or one that he could have started himself."""
-    if actor.passport_id is not None and run.passport_id == actor.passport_id:
-        return True
+    own = actor.passport_id is not None and run.passport_id == actor.passport_id
+    return own or may(actor, run, VERBS[run.kind])
+
+
+def may(actor: Actor, run: JobRun, verb: Verb) -> bool:
+    """Does the matrix grant the actor this verb on what the job is of?"""
     declaration = _declaration(run.declaration)
-    return declaration is not None and policy.granted(declaration, VERBS[run.kind], actor)
+    return declaration is not None and policy.granted(declaration, verb, actor)
 
 
 def cancel(session: Session, machine: Machine, job_id: int) -> JobRun:

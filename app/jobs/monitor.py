@@ -12,7 +12,8 @@ from app.jobs import engine
 from app.jobs.files import row_by_id
 from app.metadata.errors import NotFound
 from app.metadata.query import COUNT_BOUND, PAGE_SIZES
-from app.models.job import JobRun, StoredFile
+from app.metadata.vocabulary import Verb
+from app.models.job import JobRun, JobState, StoredFile
 from app.rules import audit
 
 
@@ -54,6 +55,19 @@ def runs(
     return Listed(list(rows), total, number, size)
 
 
+def has_report(session: Session, run: JobRun) -> bool:
+    """Is there a report or a workbook, and may the session's actor fetch it (`report_of`)?"""
+    return run.report_file_id is not None and engine.may_handle(actor_of(session), run)
+
+
+def document_of(session: Session, run: JobRun) -> int | None:
+    """The key of the document that the job has made, where the session's actor may fetch it."""
+    made = (run.result or {}).get("document_id")
+    if run.kind != "document" or run.state != JobState.DONE.value or not made:
+        return None
+    return int(made) if engine.may(actor_of(session), run, Verb.DOWNLOAD) else None
+
+
 def report_of(session: Session, job_id: int) -> StoredFile:
     """The report of an import or the workbook of an export, for whoever could have made it; the
     download is logged. The session must write. Raises NotFound."""
@@ -67,4 +81,4 @@ def report_of(session: Session, job_id: int) -> StoredFile:
     return stored
 
 
-__all__ = ["Listed", "report_of", "runs"]
+__all__ = ["Listed", "document_of", "has_report", "report_of", "runs"]

@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from app.jobs import engine, monitor
 from app.jobs.declarations import JOBS
-from app.jobs.imports.engine import RIGHT, is_submittable
+from app.jobs.imports.engine import RIGHT, may_submit
 from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.declarations import Document, Import
@@ -74,7 +74,7 @@ def run_context(run: JobRun) -> dict[str, Any]:
         "problem_count": result.get("error_count", 0),
         "problem_rows": result.get("error_rows", 0),
         "actions": [*_submission(run), *actions_of(run)],
-        **_files(run, result),
+        **_files(run),
     }
 
 
@@ -87,10 +87,7 @@ def _title(run: JobRun) -> str | None:
 
 def _submission(run: JobRun) -> list[dict[str, Any]]:
     """提交, behind a check that found nothing: the stored file is imported, no second upload."""
-    if run.kind != "import" or not engine.may_handle(context.actor(), run):
-        return []
-    declaration = registry.find(run.declaration, Import)
-    if declaration is None or not is_submittable(context.read_session(), run):
+    if not may_submit(context.read_session(), run):
         return []
     rows = next((item["n"] for item in run.result["counts"] if item["label"] == RIGHT), 0)
     return [
@@ -170,13 +167,15 @@ def actions_of(run: JobRun) -> list[dict[str, Any]]:
     return []
 
 
-def _files(run: JobRun, result: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if run.report_file_id is not None:
+def _files(run: JobRun) -> dict[str, Any]:
+    """Links to what the job has left; none to what the reader may not fetch."""
+    session, found = context.read_session(), {}
+    if monitor.has_report(session, run):
         address = url_for(f"{JOBS.name}.file", row_id=run.id)
         found["result_url" if run.kind == "export" else "report_url"] = address
-    if run.kind == "document" and result.get("document_id") and run.state == "done":
-        found["result_url"] = url_for(f"{run.declaration}.download", row_id=result["document_id"])
+    made = monitor.document_of(session, run)
+    if made is not None:
+        found["result_url"] = url_for(f"{run.declaration}.download", row_id=made)
     return found
 
 

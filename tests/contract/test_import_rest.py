@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from app.jobs import files
+from app.jobs.machine import machine_of
 from app.metadata import registry
 from app.metadata.declarations import Import
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
@@ -211,6 +213,35 @@ def test_a_job_is_seen_above_and_handled_by_who_could_have_made_it(
         assert not may or answer.get_json()["state"] == "cancelled"
     again = browser.rest("POST", f"/job/{run.id}/cancel")
     assert again.status_code == (409 if may else 403)
+
+
+@LEVELS
+def test_a_job_offers_each_reader_only_what_he_may_do(world: World, level: Level) -> None:
+    """On its page and over REST: 提交 to who imports, the file to who could have made the job."""
+    declaration = IMPORTS["student_record_import"]
+    kept = files.store(
+        machine_of(world.runtime),
+        world.actor(Level.SITE),
+        b"PK",
+        folder="report",
+        name="a.xlsx",
+        suffix=".xlsx",
+        media_type="application/zip",
+        keep=files.UNCONFIRMED,
+    )
+    leads = {"source_file_id": kept.id, "report_file_id": kept.id}
+    facts = {"counts": [], "error_count": 0}
+    check = {"parameters": {"apply": False}, "result": facts, **leads}
+    run = job(world, declaration, "import", state="done", **check)
+    browser = world.browser(level)
+    told = browser.rest("GET", f"/job/{run.id}").get_json()
+    page = browser.get(f"/jobs/{run.id}/").get_data(as_text=True)
+    runs = granted(world, declaration, Verb.RUN, level)
+    assert (told["submittable"], f"/{run.id}/submit" in page) == (runs, runs)
+    address = f"/admin/58/api/v1/job/{run.id}/report" if runs else None
+    assert (told["file"], f"/jobs/{run.id}/file" in page) == (address, runs)
+    with browser.rest("GET", f"/job/{run.id}/report") as report:
+        assert report.status_code == (200 if runs else 404)
 
 
 def test_the_file_is_described_as_it_must_be_in_any_language(world: World) -> None:

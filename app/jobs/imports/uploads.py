@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.adapters.files import FileMissing
+from app.database.policy import actor_of
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading, run_unit
 from app.jobs import engine, files
@@ -169,6 +170,12 @@ def submit_checked(session: Session, machine: Machine, declaration: Import, run_
     )
     made.on_behalf_of = run.on_behalf_of  # the choice of the checked file goes with it
     return made
+
+
+def may_submit(session: Session, run: JobRun) -> bool:
+    """Is it a check that waits for 提交, and may the session's actor import at all?"""
+    granted = engine.may(actor_of(session), run, engine.VERBS["import"])
+    return granted and is_submittable(session, run)
 
 
 def is_submittable(session: Session, run: JobRun) -> bool:

@@ -13,7 +13,7 @@ from flask_babel import gettext
 
 from app.jobs import engine, monitor
 from app.jobs.declarations import JOBS
-from app.jobs.imports.engine import NotSubmittable, is_submittable, submit_checked
+from app.jobs.imports.engine import NotSubmittable, may_submit, submit_checked
 from app.jobs.outcome import message_of, remarks_of
 from app.metadata import registry
 from app.metadata.declarations import Import
@@ -58,14 +58,15 @@ def summary_of(run: JobRun) -> dict[str, Any]:
 
 
 def job_of(run: JobRun) -> dict[str, Any]:
-    """A job as JSON. `errors` are the first ones; `file` leads to report, workbook or document."""
+    """A job as JSON. `errors` are the first ones; `file` leads to report, workbook or document.
+    What the reader may not fetch or submit is not offered to him."""
     result = run.result or {}
     stage = result.get("stage") if run.state == JobState.RUNNING.value else None
     is_import = run.kind == "import"
     return summary_of(run) | {
         "stage": gettext(stage) if stage else None,
         "dry_run": is_import and not run.parameters.get("apply", True),
-        "submittable": is_import and is_submittable(context.read_session(), run),
+        "submittable": is_import and may_submit(context.read_session(), run),
         "error": text(remarks_of(result, run.error)[0]) if run.error else None,
         "notes": texts(remarks_of(result, None)),
         "counts": [
@@ -75,17 +76,16 @@ def job_of(run: JobRun) -> dict[str, Any]:
         "error_count": result.get("error_count", 0),
         "error_rows": result.get("error_rows", 0),
         "errors": [error_of(item) for item in (run.errors or [])[:FIRST_ERRORS]],
-        "file": _file(run, result),
+        "file": _file(run),
     }
 
 
-def _file(run: JobRun, result: dict[str, Any]) -> str | None:
-    if run.report_file_id is not None:
+def _file(run: JobRun) -> str | None:
+    session = context.read_session()
+    if monitor.has_report(session, run):
         return url_for("api_job.report", row_id=run.id)
-    made = run.kind == "document" and run.state == JobState.DONE.value
-    if made and result.get("document_id"):
-        return url_for("api_document_file.show", row_id=result["document_id"])
-    return None
+    made = monitor.document_of(session, run)
+    return None if made is None else url_for("api_document_file.show", row_id=made)
 
 
 def error_of(item: dict[str, Any]) -> dict[str, Any]:
