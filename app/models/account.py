@@ -87,7 +87,7 @@ class Passport(Base, Stamped, Versioned):
     password_changed_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     #: the imported account's 123456 opens only the page that sets a real one (§8.3)
     must_change: Mapped[bool] = mapped_column(Boolean, default=False, info=PLUMBING)
-    #: when the link that opens an imported account was sent (§8.3, random_link)
+    #: when the link that opens an imported account was sent, or shown to the superior (§8.3)
     invited_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, info=PLUMBING)
     active: Mapped[bool] = mapped_column(Boolean, default=True, info=col(N_("可用"), Personal.NONE))
     #: raised to end every session of this passport

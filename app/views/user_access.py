@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import request, url_for
@@ -73,6 +74,7 @@ class _Words:
     question: str
     once: str
     shown: Callable[[str, str], str]
+    is_link: bool
 
 
 def _words() -> _Words:
@@ -85,12 +87,14 @@ def _words() -> _Words:
                 "链接只显示这一次，14 天内有效，只能使用一次。请核实身份后发给本人，勿转他人。"
             ),
             lambda number, code: link(settings, token_of(number, code)),
+            is_link=True,
         )
     return _Words(
         gettext("激活码"),
         gettext("为用户“%(name)s”生成一次性激活码，用于首次设置密码？原有的激活码随即失效。"),
         gettext("激活码只显示这一次，14 天内有效。请核实本人身份后当面或电话告知。"),
         lambda _number, code: code,
+        is_link=False,
     )
 
 
@@ -150,7 +154,8 @@ class UserAccess(BaseView):
         }
         if request.method == "GET":
             return answers.page("operation", **values)
-        code = context.run(_at_now(subordinates.hand_out_activation_code, binding_id))
+        hand_out = partial(subordinates.hand_out_activation_code, link=words.is_link)
+        code = context.run(_at_now(hand_out, binding_id))
         row = {"label": binding.name, "text": words.shown(number, code)}
         values |= {
             "notices": [{"text": words.once, "tone": "warn"}],

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from app.metadata.vocabulary import Level
-from app.models.account import Passport
+from app.models.account import AdminBinding, Passport
 from app.rules.account.activation import (
     Reach,
     opened_by,
@@ -19,6 +20,7 @@ from app.rules.account.activation import (
 from app.rules.account.errors import FieldErrors, LoginRefused
 from app.rules.account.login import authenticate
 from app.rules.account.passwords import issue_activation_code
+from app.rules.account.subordinates import hand_out_activation_code
 from app.rules.rate_limit import TooMany
 from tests.factories import bind_administrator, make_registration, seeding
 from tests.rules.account_world import OTHER_PASSWORD, PASSWORD, World, open_world
@@ -110,16 +112,39 @@ def test_8_3_links_are_sent_once_to_those_who_are_reached(world: World) -> None:
     enrolled, idle = world.passport(**UNOPENED), world.passport(**UNOPENED)
     with world.writing() as session:
         make_registration(session, world.tree, passport=enrolled, collective=True)
-    assert send(world, sms=False) == 3
+    assert send(world, sms=False) == 2
     sent = dict(world.messages())
     assert sent.keys() == {bound.email, enrolled.email}
-    assert send(world) == 0  # once, whoever was not reached asks his superior
-    assert world.reload(unreached.id).invited_at == world.clock.now
-    assert world.reload(idle.id).invited_at is None
+    assert send(world, sms=False) == 0  # once
+    assert world.reload(unreached.id).invited_at is None
     found = re.search(r"token=([0-9a-f]{32}\.\w{12}) ", sent[enrolled.email or ""])
     assert found is not None
     set_password_by_link(world.access(), found[1], PASSWORD)
-    with world.writing() as session, seeding(session):
-        session.get_one(Passport, unreached.id).invited_at = None
-    assert send(world) == 1
+    assert send(world) == 1  # reached by a gateway that came later
     assert world.messages()[-1][0] == unreached.mobile
+    assert world.reload(idle.id).invited_at is None
+
+
+def test_8_3_without_a_gateway_nobody_counts_as_reached(world: World) -> None:
+    owner = administrator(world)
+    assert send(world, mail=False, sms=False) == 0
+    assert send(world) == 1
+    assert world.reload(owner.id).invited_at == world.clock.now
+
+
+def test_8_3_the_upkeep_does_not_void_the_link_of_the_superior(world: World) -> None:
+    owner = administrator(world)
+    with world.writing(world.tree.actor(Level.PROVINCE)) as session:
+        binding = session.scalars(select(AdminBinding).filter_by(passport_id=owner.id)).one()
+        code = hand_out_activation_code(session, binding.id, link=True, clock=world.clock)
+    assert send(world) == 0
+    set_password_by_link(world.access(), token_of(owner.number, code), PASSWORD)
+
+
+def test_8_3_a_code_beside_123456_is_no_link(world: World) -> None:
+    """When links open accounts later on, the code alone opens nothing."""
+    owner = administrator(world)
+    with world.writing(world.tree.actor(Level.PROVINCE)) as session:
+        binding = session.scalars(select(AdminBinding).filter_by(passport_id=owner.id)).one()
+        hand_out_activation_code(session, binding.id, clock=world.clock)
+    assert send(world) == 1

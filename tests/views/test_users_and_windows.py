@@ -262,6 +262,7 @@ def test_8_3_the_superior_hands_out_a_link_where_links_open_accounts(
     found = re.search(rf"http://\S+/passport/activate\?token=({owner.number}\.\w{{12}})", shown)
     assert found is not None
     assert "链接只显示这一次" in shown
+    assert office.get(Passport, owner.id).invited_at is not None  # the upkeep sends no other
     set_password_by_link(Access(runtime.factory), found[1], PASSWORD)
 
 

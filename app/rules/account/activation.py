@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
@@ -118,26 +118,34 @@ class Reach:
             return passport.email
         return passport.mobile if self.sms else None
 
+    def reached(self) -> ColumnElement[bool]:
+        """The condition on Passport under which `target` finds something."""
+        ways = [Passport.email.is_not(None)] if self.mail else []
+        if self.sms:
+            ways.append(Passport.mobile_digest.is_not(None))
+        return or_(false(), *ways)
+
 
 def send_links(session: KaowuSession, reach: Reach, *, clock: Clock = system_clock) -> int:
-    """Send a link to each imported account that never got one; how many were looked at.
+    """Send a link to each imported account that never got one; how many were sent.
 
     The session is the system's. Accounts are locked, at most `BATCH` a call, so that two
-    processes send one link; whoever is not reached waits for his superior's.
+    processes send one link. Whoever is not reached waits for his superior's link, or for a
+    gateway that reaches him.
     """
-    now, rows = clock(), _uninvited(session)
+    now, rows = clock(), _uninvited(session, reach)
     with policy.permit(session, PASSPORT, Verb.EDIT):
         for passport in rows:
-            passport.invited_at = now
             target = reach.target(passport)
             if target is not None:
+                passport.invited_at = now
                 _send(session, passport, target, reach, now)
         session.flush()
     return len(rows)
 
 
-def _uninvited(session: KaowuSession) -> list[Passport]:
-    """Those that `Facts.awaits_first` means, oldest first."""
+def _uninvited(session: KaowuSession, reach: Reach) -> list[Passport]:
+    """Those that `Facts.awaits_first` means and who are reached, oldest first."""
     bound = exists().where(AdminBinding.passport_id == Passport.id)
     enrolled = (
         exists()
@@ -148,7 +156,7 @@ def _uninvited(session: KaowuSession) -> list[Passport]:
         select(Passport)
         .where(Passport.must_change, Passport.invited_at.is_(None))
         .where(Passport.active, Passport.origin == "import", Passport.password_hash == NO_PASSWORD)
-        .where(or_(bound, enrolled))
+        .where(or_(bound, enrolled), reach.reached())
         .order_by(Passport.id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

@@ -14,7 +14,7 @@ from app.metadata.vocabulary import Verb
 from app.models.account import AdminBinding, Passport, Role
 from app.rules import audit
 from app.rules.account.bindings import binding_in_scope
-from app.rules.account.declarations import BINDING
+from app.rules.account.declarations import BINDING, owner_permit
 from app.rules.account.errors import AccountError
 from app.rules.account.passwords import issue_activation_code
 from app.rules.account.second_factor import remove_totp
@@ -57,16 +57,21 @@ def reset_second_factor(session: Session, binding_id: int, *, clock: Clock = sys
 
 
 def hand_out_activation_code(
-    session: Session, binding_id: int, *, clock: Clock = system_clock
+    session: Session, binding_id: int, *, link: bool = False, clock: Clock = system_clock
 ) -> str:
     """A one-time code for an imported administrator in scope, to be handed to him (R5.4, §8.3).
 
     It proves him on the page that sets his first password, where no mail or SMS reaches him; an
-    earlier one is void. Returned once, kept as a digest, logged. Raises NotFound, also where he
-    has a password already.
+    earlier one is void. Returned once, kept as a digest, logged. With `link` it is handed out as
+    a link, which takes the place of the one that the upkeep would send. Raises NotFound, also
+    where he has a password already.
     """
     binding = binding_in_scope(session, binding_id)
     with permit(session, BINDING, Verb.EDIT, clock=clock):
+        if link:
+            with owner_permit(session, Verb.EDIT):
+                # before the code is made: the upkeep passes accounts that somebody holds
+                binding.passport.invited_at = clock()
         code = issue_activation_code(session, binding.passport_id, clock())
         audit.record(session, "account.activation_code.hand_out", row=binding, title=binding.name)
     return code
