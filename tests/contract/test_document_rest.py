@@ -76,8 +76,9 @@ def test_a_document_is_seen_and_fetched_where_the_matrix_grants_it(
         assert not downloads or answer.get_data() == b"document"
     assert len(world.entries("job.document.download")) - before == int(downloads)
     assert world.get(DocumentFile, own.id).downloads == int(downloads)
-    leads = {"state": "done", "result": {"document_id": str(own.id)}}
-    told = browser.rest("GET", f"/job/{job(world, declaration, 'document', **leads).id}").get_json()
+    result = {"document_id": str(own.id)}
+    run = job(world, declaration, "document", state="done", result=result)
+    told = browser.rest("GET", f"/job/{run.id}").get_json()
     assert told["file"] == (f"/admin/58/api/v1/document/file/{own.id}" if downloads else None)
     expected = 404 if foreign else 200 if downloads else 403
     assert browser.rest("GET", f"/document/file/{theirs.id}").status_code == expected

@@ -32,12 +32,13 @@ def send(
     level: Level = Level.SITE,
     exam: int = 58,
     file: str = "a.xlsx",
+    query: str = "",
     **parts: Any,
 ) -> TestResponse:
     """Upload to an import."""
     browser = world.browser(level, exam=exam)
     return browser.client.post(
-        f"{browser.prefix}/api/v1/import/{name}/",
+        f"{browser.prefix}/api/v1/import/{name}/{query}",
         data=parts | {"file": (io.BytesIO(content), file)},
         headers={"User-Agent": AGENT, "X-CSRFToken": world.csrf()},
         environ_overrides=ADDRESS,
@@ -121,6 +122,10 @@ def test_r0_4_nothing_is_uploaded_to_a_history_session(
         ({"other": (io.BytesIO(b"x"), "b.xlsx")}, {"other"}),
         ({"dry_run": "perhaps"}, {"dry_run"}),
         ({"dry_run": ["true", "true"]}, {"dry_run"}),
+        ({"dry_run": ""}, {"dry_run"}),
+        ({"again": " "}, {"again"}),
+        ({"dry_run": (io.BytesIO(b"true"), "x.txt")}, {"dry_run"}),
+        ({"overwrite": (io.BytesIO(b"true"), "x.txt")}, {"overwrite"}),
     ],
 )
 def test_wrong_parts_of_an_upload_are_named(
@@ -131,9 +136,23 @@ def test_wrong_parts_of_an_upload_are_named(
         for key, value in parts.items()
     }
     level = next(one for one in ADMINISTRATORS if granted(world, IMPORTS[name], Verb.RUN, one))
+    before = len(world.entries())
     answer = send(world, name, level=level, **parts)
     assert answer.status_code == 422
     assert set(answer.get_json()["errors"]) == names
+    assert len(world.entries()) == before
+
+
+def test_a_check_is_never_an_import_because_its_flag_was_not_understood(world: World) -> None:
+    """What stands in the address, or a tick of the import that says neither yes nor no."""
+    name, content = "student_record_import", b"PK\x03\x04"
+    before = len(world.entries())
+    address = send(world, name, content, query="?dry_run=true")
+    assert (address.status_code, set(address.get_json()["errors"])) == (422, {"dry_run"})
+    assert "请求内容" in address.get_json()["errors"]["dry_run"][0]
+    blank = send(world, name, content, overwrite="", file="")
+    assert (blank.status_code, set(blank.get_json()["errors"])) == (422, {"file", "overwrite"})
+    assert len(world.entries()) == before
 
 
 @EVERY_IMPORT
@@ -229,9 +248,9 @@ def test_a_job_offers_each_reader_only_what_he_may_do(world: World, level: Level
         media_type="application/zip",
         keep=files.UNCONFIRMED,
     )
-    leads = {"source_file_id": kept.id, "report_file_id": kept.id}
+    leads: dict[str, Any] = {"source_file_id": kept.id, "report_file_id": kept.id}
     facts = {"counts": [], "error_count": 0}
-    check = {"parameters": {"apply": False}, "result": facts, **leads}
+    check: dict[str, Any] = {"parameters": {"apply": False}, "result": facts, **leads}
     run = job(world, declaration, "import", state="done", **check)
     browser = world.browser(level)
     told = browser.rest("GET", f"/job/{run.id}").get_json()

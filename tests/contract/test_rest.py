@@ -115,6 +115,28 @@ def test_a_stale_version_is_refused_and_a_missing_one_asked_for(world: World) ->
     assert world.get(Hall, row.id).seats == 30
 
 
+def test_a_writing_call_takes_nothing_from_its_address(world: World) -> None:
+    """`?dry_run=true` is refused everywhere: ignored, it would be the deed."""
+    row, before = world.hall("口址"), len(world.entries())
+    calls: list[tuple[str, str, Any]] = [
+        ("POST", "/test_hall/", GOOD | {"name": "口址二"}),
+        ("PATCH", f"/test_hall/{row.id}", {"seats": 9, "version": 1}),
+        ("DELETE", f"/test_hall/{row.id}", None),
+        ("POST", "/operation/test_hall_close/", {"ids": [str(row.id)]}),
+        ("POST", "/grid/fee/", {"rows": [{}]}),
+        ("POST", "/document/small_tickets/", {}),
+        ("POST", "/job/1/cancel", None),
+    ]
+    for method, path, body in calls:
+        level = Level.PROVINCE if path.startswith("/grid") else Level.SITE
+        answer = world.browser(level).rest(method, f"{path}?dry_run=true", body)
+        assert (answer.status_code, path) == (422, path)
+        assert set(answer.get_json()["errors"]) == {"dry_run"}
+    assert len(world.entries()) == before
+    kept = world.get(Hall, row.id)
+    assert (kept.seats, kept.open) == (30, True)
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_hole_1_a_foreign_row_is_not_found(world: World, method: str) -> None:
     row = world.hall(f"口外{method}", 1)

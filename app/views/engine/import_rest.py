@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from flask import Response, jsonify, request, url_for
 from flask_appbuilder import BaseView, expose
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.jobs.imports.engine import byte_limit, row_limit
@@ -27,7 +28,7 @@ from app.rules.crud import choices_for
 from app.views import request as context
 from app.views.engine.answers import administrator, verb
 from app.views.engine.jobs import machine
-from app.views.engine.rest import NO_BOOLEAN, UNKNOWN, accepted
+from app.views.engine.rest import NO_BOOLEAN, NO_TEXT, UNKNOWN, accepted, no_arguments
 from app.views.engine.rest_kinds import described, fields_of, visible
 from app.views.engine.uploading import first_value, send_template, submit
 
@@ -53,36 +54,55 @@ class Upload:
 
 def upload_of(declaration: Import) -> Upload:
     """Read the request. Raises InvalidInput with everything that is wrong with its parts."""
+    no_arguments()
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType()
-    form, files = request.form, request.files
-    options = {option.name: option for option in declaration.options}
     errors: dict[str, list[str]] = {}
-    for name in {*form, *files} - {*options, *PARTS}:
-        errors[name] = [UNKNOWN]
-    for name in form:
-        several = name in options and options[name].kind is Kind.CHOICES
-        if len(form.getlist(name)) > 1 and not several:
-            errors.setdefault(name, [_TWICE])
-    sent = files.getlist(FILE)
-    if len(sent) != 1 or not sent[0].filename:
-        errors[FILE] = [_TWICE if len(sent) > 1 else _NO_FILE]
+    sent = _file(declaration, errors)
+    values = _options(declaration, errors)
     flags = {name: _flag(name, errors) for name in (DRY_RUN, AGAIN)}
-    if errors:
+    if sent is None or errors:
         raise InvalidInput(errors)
-    with closing(sent[0]) as file:
-        content, name = file.stream.read(), file.filename or ""
-    values = {
-        name: form.getlist(name) if option.kind is Kind.CHOICES else form[name]
-        for name, option in options.items()
+    with closing(sent) as file:
+        return Upload(file.stream.read(), file.filename or "", values, **flags)
+
+
+def _file(declaration: Import, errors: dict[str, list[str]]) -> FileStorage | None:
+    """The one file; every other part is text."""
+    known = {*PARTS, *(option.name for option in declaration.options)}
+    for name in set(request.files) - {FILE}:
+        errors[name] = [NO_TEXT if name in known else UNKNOWN]
+    sent = request.files.getlist(FILE)
+    if len(sent) == 1 and sent[0].filename and FILE not in request.form:
+        return sent[0]
+    errors[FILE] = [_TWICE if len(sent) > 1 else _NO_FILE]
+    return None
+
+
+def _options(declaration: Import, errors: dict[str, list[str]]) -> dict[str, Any]:
+    """The raw options of the import. A tick says yes or no: blank is neither."""
+    form, options = request.form, {option.name: option for option in declaration.options}
+    for name in set(form) - {*options, *PARTS}:
+        errors[name] = [UNKNOWN]
+    several = {name for name, option in options.items() if option.kind is Kind.CHOICES}
+    for name in set(form) - several:
+        if len(form.getlist(name)) > 1:
+            errors.setdefault(name, [_TWICE])
+    ticks = [name for name, option in options.items() if option.kind is Kind.BOOLEAN]
+    for name in ticks:
+        if name in form:
+            _flag(name, errors)
+    return {
+        name: form.getlist(name) if name in several else form[name]
+        for name in options
         if name in form
     }
-    return Upload(content, name, values, **flags)
 
 
 def _flag(name: str, errors: dict[str, list[str]]) -> bool:
+    """A tick; one that is left out is none."""
     try:
-        return parse_bool(request.form.get(name) or "false")
+        return parse_bool(request.form.get(name, "false"))
     except Bad:
         errors.setdefault(name, [NO_BOOLEAN])
         return False

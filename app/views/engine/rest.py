@@ -8,7 +8,7 @@ sent back. Unknown names are refused.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from flask import Response, jsonify, request, url_for
@@ -38,6 +38,7 @@ UNKNOWN = N_("没有这个项目，或您不能填写它")
 NO_OBJECT = N_("应为一组“名称: 值”")
 NO_TEXT = N_("应为文字")
 NO_BOOLEAN = N_("应为 true 或 false")
+_IN_ADDRESS = N_("不能写在网址中，请写入请求内容")
 
 
 class BadBody(InvalidInput):
@@ -48,13 +49,22 @@ class BadBody(InvalidInput):
 
 
 def json_body() -> dict[str, Any]:
-    """The JSON object of the request. Raises BadBody; 400 and 415 are the server's."""
+    """The JSON object of the request. Raises BadBody, InvalidInput for what stands in the address;
+    400 and 415 are the server's."""
+    no_arguments()
     if not request.is_json:
         raise UnsupportedMediaType()
     body = decoded(request.get_data())
     if not isinstance(body, Mapping):
         raise BadBody({})
     return {str(name): value for name, value in body.items()}
+
+
+def no_arguments(known: Collection[str] = ()) -> None:
+    """What a writing call wants stands in its body: were the rest of its address ignored, a
+    rehearsal would be the deed. Raises InvalidInput."""
+    if unknown := sorted(set(request.args) - set(known)):
+        raise InvalidInput({name: [_IN_ADDRESS] for name in unknown})
 
 
 def confirmed_in(body: dict[str, Any]) -> str:
@@ -69,6 +79,7 @@ def confirmed_in(body: dict[str, Any]) -> str:
 
 def no_body() -> None:
     """A call without a body: none, or an empty object. Raises InvalidInput, BadRequest."""
+    no_arguments()
     data = request.get_data()
     if data.strip() and (body := decoded(data)) != {}:
         names = body if isinstance(body, Mapping) else [""]
@@ -207,6 +218,7 @@ class RestView(BaseView):
     @verb(Verb.DELETE)
     def delete(self, row_id: int) -> Response:
         """Delete a row; 204. It has no body: `confirm` stands in the address."""
+        no_arguments((CONFIRM,))
         clock, given = context.clock(), request.args.get(CONFIRM, "")
         confirmed = confirmed_in({CONFIRM: True if given == "true" else given})
         context.run(
