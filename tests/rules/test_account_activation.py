@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding, Passport
+from app.rules.account import activation
 from app.rules.account.activation import (
     Reach,
     opened_by,
@@ -17,12 +21,13 @@ from app.rules.account.activation import (
     set_password_by_link,
     token_of,
 )
+from app.rules.account.codes import check_code
 from app.rules.account.errors import FieldErrors, LoginRefused
 from app.rules.account.login import authenticate
 from app.rules.account.passwords import issue_activation_code
 from app.rules.account.subordinates import hand_out_activation_code
 from app.rules.rate_limit import TooMany
-from tests.factories import bind_administrator, make_registration, seeding
+from tests.factories import bind_administrator, make_registration
 from tests.rules.account_world import OTHER_PASSWORD, PASSWORD, World, open_world
 
 UNOPENED = {"password_hash": "!", "must_change": True, "origin": "import"}
@@ -77,6 +82,29 @@ def test_8_3_a_link_sets_the_first_password_once(world: World) -> None:
     assert authenticate(world.access(), owner.email or "", PASSWORD).administrator
     assert opened_by(world.access(), token) is None
     assert refusal(world, token, OTHER_PASSWORD) == {"link": ["account.link_refused"]}
+
+
+def test_8_3_of_two_who_use_one_link_at_once_the_second_is_told_that_it_is_used(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = administrator(world)
+    token, meet = link_of(world, owner), threading.Barrier(2, timeout=60)
+
+    def both(*asked: Any) -> int:
+        found = check_code(*asked)
+        meet.wait()  # each of them has found the link good
+        return found
+
+    def use(password: str) -> list[object]:
+        try:
+            return [set_password_by_link(world.access(), token, password).passport_id]
+        except FieldErrors as refused:
+            return [problem.code for problem in refused.problems["link"]]
+
+    monkeypatch.setattr(activation, "check_code", both)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(use, (PASSWORD, OTHER_PASSWORD)))
+    assert sorted(answers, key=str) == sorted([[owner.id], ["account.link_refused"]], key=str)
 
 
 def test_8_3_a_link_ends_with_time_with_a_newer_one_and_with_the_account_s_use(

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
+from app.metadata.errors import NotFound, StaleRow
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.account import AdminBinding, Passport
 from app.models.exam import Exam
@@ -89,7 +90,11 @@ def set_password_by_link(access: Access, token: str, new: str) -> Identity:
     except CodeRefused:
         _count(access, passport_id, bucket)
         raise FieldErrors({"link": [LinkRefused()]}) from None
-    return replace_password(access, passport_id, new, code_id)
+    try:
+        return replace_password(access, passport_id, new, code_id)
+    except (CodeRefused, NotFound, StaleRow):
+        # somebody else used it, or the account changed, since it was looked at
+        raise FieldErrors({"link": [LinkRefused()]}) from None
 
 
 def _count(access: Access, passport_id: int, bucket: str) -> None:
