@@ -6,23 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import Response, jsonify, request, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration
+from app.metadata.text import normalise
 from app.metadata.vocabulary import Level, Verb
 from app.models.organisation import Organisation
 from app.rules.checklist import declaration as checklist
 from app.rules.checklist.declaration import CHECKLIST
 from app.rules.checklist.findings import Finding, Item, Weight, count, is_closed
+from app.rules.grids import EVERY_SITE, Choice
 from app.rules.policy import granted
 from app.views import chrome
 from app.views import request as context
-from app.views.engine import answers
+from app.views.engine import answers, lists
 from app.views.engine.answers import verb
+from app.views.engine.asked import organisation_code
+from app.views.engine.resource import LOOK_UP
 from app.views.texts import text
 
 _SIZES = (50, 100, 200)
@@ -46,16 +50,16 @@ class Checklist(BaseView):
         if acting.level is Level.SITE:
             site, items = checklist.of_site(session, acting.organisation_code)
             return self._items(site, items)
-        words, chosen = _asked()
-        if acting.level is Level.CENTER and not words:
+        choice, chosen = _asked()
+        if acting.level is Level.CENTER and choice == EVERY_SITE:
             return self._provinces()
-        lists = checklist.of_sites(session, words)
+        found = checklist.of_sites(session, choice)
         own = []
-        if acting.level is Level.PROVINCE and not words:
-            own = checklist.of_province(session, (items for _, items in lists))
+        if acting.level is Level.PROVINCE and choice == EVERY_SITE:
+            own = checklist.of_province(session, (items for _, items in found))
         shown = [
             (site, items)
-            for site, items in lists
+            for site, items in found
             if not chosen or any(item.weight is Weight(chosen) for item in items)
         ]
         return self._list(own, shown)
@@ -65,6 +69,14 @@ class Checklist(BaseView):
     def site(self, code: str) -> Any:
         """The list of one site, for its superiors."""
         return self._items(*checklist.of_site(context.read_session(), code[:6]))
+
+    @expose("/organisations")
+    @verb(Verb.VIEW)
+    def organisations(self) -> Response:
+        """Organisations below the actor whose code or name fits `q`."""
+        words = request.args.get("q", "")[:60]
+        found = lists.organisations(context.read_session(), context.actor(), words, LOOK_UP)
+        return jsonify([{"id": code, "text": label} for code, label in found])
 
     def _items(self, site: Organisation, items: Sequence[Item]) -> Any:
         acting = context.actor()
@@ -87,7 +99,7 @@ class Checklist(BaseView):
             {
                 "id": province.id,
                 "cells": {
-                    "province": {"text": province.display, "url": f"{address}?name={province.code}"}
+                    "province": {"text": province.display, "url": f"{address}?_org={province.code}"}
                     if count
                     else province.display,
                     "sites": count,
@@ -111,10 +123,10 @@ class Checklist(BaseView):
             **_tab(),
         )
 
-    def _list(self, own: Sequence[Item], lists: Sequence[tuple[Organisation, list[Item]]]) -> Any:
+    def _list(self, own: Sequence[Item], found: Sequence[tuple[Organisation, list[Item]]]) -> Any:
         acting = context.actor()
         size, number = _paging()
-        rows = lists[(number - 1) * size : number * size]
+        rows = found[(number - 1) * size : number * size]
         return answers.page(
             "checklist",
             title=gettext(CHECKLIST.label),
@@ -126,7 +138,7 @@ class Checklist(BaseView):
             paging={
                 "page": number,
                 "size": size,
-                "total": len(lists),
+                "total": len(found),
                 "url_pattern": _pattern(),
                 "sizes": _SIZES,
             },
@@ -138,10 +150,15 @@ def _tab() -> dict[str, Any]:
     return {"tab_key": f"{CHECKLIST.name}.index", "tab_title": gettext(CHECKLIST.label)}
 
 
-def _asked() -> tuple[str, str]:
-    """Words of code or name, and the weight of findings that a site must have."""
+def _asked() -> tuple[Choice, str]:
+    """The choice of sites, and the weight of findings that a site must have. The reader's own
+    organisation is no choice. Raises NotFound for what is no code."""
     chosen = request.args.get("weight", "")
-    return request.args.get("name", "").strip()[:60], chosen if chosen in set(Weight) else ""
+    code = organisation_code(request.args.get("_org", ""))
+    if code == context.actor().organisation_code:
+        code = ""
+    words = normalise(request.args.get("name", ""))[:60]
+    return Choice(code, words), chosen if chosen in set(Weight) else ""
 
 
 def _paging() -> tuple[int, int]:
@@ -151,17 +168,22 @@ def _paging() -> tuple[int, int]:
 
 
 def _pattern() -> str:
-    given = {name: request.args.get(name, "") for name in ("name", "weight")}
+    given = {name: request.args.get(name, "") for name in ("_org", "name", "weight")}
     query = urlencode({name: value for name, value in given.items() if value})
     return f"?{query}{'&' if query else ''}page={{page}}&size={{size}}"
 
 
 def _search() -> dict[str, Any]:
-    words, chosen = _asked()
+    choice, chosen = _asked()
     address = url_for(f"{CHECKLIST.name}.index")
+    look_up = url_for(f"{CHECKLIST.name}.organisations")
+    organisation = lists.organisation_field(
+        context.read_session(), context.actor(), "_org", choice.organisation, look_up
+    )
     return {
         "fields": [
-            {"name": "name", "label": gettext("考点"), "kind": "text", "value": words},
+            organisation,
+            {"name": "name", "label": gettext("考点"), "kind": "text", "value": choice.words},
             {
                 "name": "weight",
                 "label": gettext("检查结果"),

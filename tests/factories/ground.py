@@ -158,22 +158,31 @@ def make_tree(
     with seeding(session):
         exam = _exam(session, number, state, province)
         center = _organisation(session, exam, Level.CENTER, "00", "考试中心", None, now)
-        top = _organisation(session, exam, Level.PROVINCE, province, "测试省", center, now)
-        city = _organisation(session, exam, Level.CITY, f"{province}07", "地市七", top, now)
-        for code in SUBJECT_CODES:
-            session.add(
-                ProvinceSubject(
-                    exam_id=exam.id,
-                    province_id=top.id,
-                    subject_code=code,
-                    first_day=EXAM_DAYS[0],
-                    last_day=EXAM_DAYS[-1],
-                )
-            )
+        top, city = _province(session, exam, province, "测试省", center, now)
     tree = Tree(exam, center, top, city, now=now)
     for index in range(sites):
         add_site(session, tree, f"{city.code}{index + 1:02d}", **site_options)
     return tree
+
+
+def add_province(session: Session, tree: Tree, code: str) -> Tree:
+    """Another province of the tree's session, with a city and all subjects but without sites."""
+    with seeding(session):
+        top, city = _province(session, tree.exam, code, f"测试省{code}", tree.center, tree.now)
+    return Tree(tree.exam, tree.center, top, city, now=tree.now)
+
+
+def _province(
+    session: Session, exam: Exam, code: str, name: str, center: Organisation, now: dt.datetime
+) -> tuple[Organisation, Organisation]:
+    """A province and its one city."""
+    top = _organisation(session, exam, Level.PROVINCE, code, name, center, now)
+    city = _organisation(session, exam, Level.CITY, f"{code}07", "地市七", top, now)
+    days = {"first_day": EXAM_DAYS[0], "last_day": EXAM_DAYS[-1]}
+    for subject in SUBJECT_CODES:
+        place = {"exam_id": exam.id, "province_id": top.id}
+        session.add(ProvinceSubject(**place, subject_code=subject, **days))
+    return top, city
 
 
 def _exam(session: Session, number: int, state: str, province: str) -> Exam:

@@ -22,6 +22,7 @@ from app.rules.checklist import declaration as checklist
 from app.rules.checklist.findings import Weight
 from app.rules.default_settings import APPLY_DEFAULTS
 from app.rules.general_settings import PREFERENCE, RESUME, SUSPEND
+from app.rules.grids import Choice
 from app.rules.operations import REASON, Chosen
 from app.runtime import load_declarations
 from tests import factories
@@ -267,6 +268,25 @@ def test_the_provinces_own_list(session: KaowuSession, tree: Tree) -> None:
     assert own["province_subject"] == []
     assert own["fee"] == ["1 个考点的费用没有设置完整"]
     assert [site.code for site, _ in lists] == ["990701", "990702", "990771"]
+
+
+def test_r7_4_the_centre_reads_the_sites_of_the_chosen_province_alone(
+    session: KaowuSession, tree: Tree
+) -> None:
+    elsewhere = factories.add_province(session, tree, "11")
+    add_site(session, elsewhere, "119901")  # its code holds the 99 of the other province
+    become(session, tree.actor(Level.CENTER))
+    session.expunge_all()
+
+    def codes(**asked: str) -> list[str]:
+        return [site.code for site, _ in checklist.of_sites(session, Choice(**asked))]
+
+    assert codes(organisation="99") == ["990701", "990702"]
+    assert "119901" not in {getattr(row, "code", "") for row in session.identity_map.values()}
+    assert codes(organisation="11") == codes(organisation="1107") == ["119901"]
+    assert codes(words="99") == ["990701", "990702"]
+    assert codes(organisation="11", words="9907") == []
+    assert codes(words="考点1") == ["119901", "990701"]
 
 
 def test_p2_a_site_of_somebody_else_is_not_found(session: KaowuSession, tree: Tree) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -10,6 +13,11 @@ from tests.contract.world import World, text_of
 from tests.views.conftest import look, walk_phone
 
 PATH = "/setup-checklist/"
+
+
+def linked(answer: Any) -> set[str]:
+    """The codes of the sites in the table."""
+    return set(re.findall(rf"{PATH}site/(\d+)", answer.get_data(as_text=True)))
 
 
 def test_a_site_sees_every_item_with_its_link(office: World) -> None:
@@ -25,8 +33,9 @@ def test_a_site_sees_every_item_with_its_link(office: World) -> None:
 def test_superiors_see_what_each_site_lacks(office: World, person: Level) -> None:
     browser = office.browser(person)
     assert "(990702)地市七考点2" in text_of(browser.get(PATH))
-    assert "(990702)" not in text_of(browser.get(f"{PATH}?name=990701"))
-    assert "(990701)" not in text_of(browser.get(f"{PATH}?weight=must"))
+    assert linked(browser.get(f"{PATH}?name=990701")) == {"990701"}
+    assert linked(browser.get(f"{PATH}?_org=990702")) == {"990702"}
+    assert "990701" not in linked(browser.get(f"{PATH}?weight=must"))
     one = browser.get(f"{PATH}site/990702")
     assert "(990702)地市七考点2" in text_of(one)
     assert "/capacity/?_org=990702" in one.get_data(as_text=True)
@@ -36,9 +45,13 @@ def test_the_centre_asks_before_it_reads_the_whole_country(office: World) -> Non
     browser = office.browser(Level.CENTER)
     first = browser.get(PATH)
     assert "请选择省" in text_of(first)
-    assert "(990701)" not in text_of(first)
-    assert f"{PATH}?name=99" in first.get_data(as_text=True)
-    assert "(990701)" in text_of(browser.get(f"{PATH}?name=9907"))
+    assert linked(first) == linked(browser.get(f"{PATH}?_org=00")) == set()
+    assert f"{PATH}?_org=99" in first.get_data(as_text=True)
+    assert linked(browser.get(f"{PATH}?_org=99")) == {"990701", "990702"}
+    assert linked(browser.get(f"{PATH}?_org=99&name=990702")) == {"990702"}
+    assert linked(browser.get(f"{PATH}?name=9907")) == {"990701", "990702"}
+    assert browser.get(f"{PATH}?_org=%00").status_code == 404
+    assert "9907" in browser.get(f"{PATH}organisations?q=99").get_data(as_text=True)
 
 
 def test_p2_a_foreign_site_is_not_found(office: World) -> None:

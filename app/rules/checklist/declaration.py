@@ -18,6 +18,7 @@ from app.rules import windows
 from app.rules.checklist import facts, findings
 from app.rules.checklist.findings import Finding, Item, Weight
 from app.rules.exam import days_of
+from app.rules.grids import EVERY_SITE, Choice, sites_of
 
 CHECKLIST = register(
     Declaration(
@@ -33,26 +34,18 @@ CHECKLIST = register(
 
 def of_site(session: Session, code: str) -> tuple[Organisation, list[Item]]:
     """The list of one site at or below the actor. Raises NotFound."""
-    site = session.scalars(
-        select(Organisation).where(
-            below(actor_of(session)),
-            Organisation.level == Level.SITE.value,
-            Organisation.code == code,
-        )
-    ).one_or_none()
-    if site is None:
+    found = facts.load(session, sites_of(actor_of(session)).where(Organisation.code == code))
+    if not found:
         raise NotFound()
-    (found,) = facts.load(session, [site])
-    return site, findings.items(found)
+    return found[0].site, findings.items(found[0])
 
 
-def of_sites(session: Session, words: str = "") -> list[tuple[Organisation, list[Item]]]:
-    """The lists of all enabled sites below the actor whose code or name has `words`."""
-    return [
-        (found.site, findings.items(found))
-        for found in facts.load(session)
-        if words in found.site.display
-    ]
+def of_sites(
+    session: Session, choice: Choice = EVERY_SITE
+) -> list[tuple[Organisation, list[Item]]]:
+    """The lists of the enabled sites below the actor that are chosen, by code."""
+    chosen = sites_of(actor_of(session), choice).where(Organisation.enabled.is_(True))
+    return [(found.site, findings.items(found)) for found in facts.load(session, chosen)]
 
 
 def provinces(session: Session) -> list[tuple[Organisation, int]]:

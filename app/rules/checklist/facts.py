@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
-from app.metadata.vocabulary import Level
 from app.models.capacity import CapacityPool
 from app.models.exam import OperationWindow
-from app.models.organisation import Organisation, below
+from app.models.organisation import Organisation
 from app.models.roster import RosterPolicy, StudentRecord
 from app.models.settings import Fee, Notice, ProvinceSubject, SiteSettings, SiteSubject
 from app.rules.exam import days_of
@@ -43,25 +41,19 @@ class Facts:
     students: int = 0
 
 
-def load(session: Session, sites: Iterable[Organisation] | None = None) -> list[Facts]:
-    """Facts of these sites, or of all enabled ones below the actor, in the order of their codes.
+def load(session: Session, chosen: Select[Organisation]) -> list[Facts]:
+    """Facts of the sites that a statement chooses (`grids.sites_of`), in its order; of others
+    nothing is read.
 
     Eight statements however many sites there are, and one per province for its exam days.
     """
     actor = actor_of(session)
-    wanted = [site.id for site in sites] if sites is not None else None
     statement = (
-        select(Organisation, SiteSettings, OperationWindow, RosterPolicy)
+        chosen.add_columns(SiteSettings, OperationWindow, RosterPolicy)
         .outerjoin(SiteSettings, SiteSettings.site_id == Organisation.id)
         .outerjoin(OperationWindow, OperationWindow.organisation_id == Organisation.id)
         .outerjoin(RosterPolicy, RosterPolicy.site_id == Organisation.id)
-        .where(below(actor), Organisation.level == Level.SITE.value)
-        .order_by(Organisation.code)
     )
-    if wanted is None:
-        statement = statement.where(Organisation.enabled.is_(True))
-    else:
-        statement = statement.where(Organisation.id.in_(wanted))
     rows = session.execute(statement).all()
     days = {
         province: tuple(days_of(session, actor.exam_id or 0, province))
