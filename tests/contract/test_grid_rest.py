@@ -173,6 +173,16 @@ def test_every_wrong_cell_has_an_error_and_nothing_is_saved(world: World) -> Non
     assert fee(world, "14") == 7200
 
 
+@EVERY_GRID
+@pytest.mark.parametrize("value", [None, "", "—", 1])
+def test_a_column_that_the_grid_has_not_is_named_whatever_it_holds(
+    world: World, name: str, value: Any
+) -> None:
+    answer = post(world, name, row(world, name, {"nonsense": value}))
+    assert code_of(answer) == (422, "grid.refused")
+    assert set(answer.get_json()["errors"]) == {f"{FOREIGN}.nonsense"}
+
+
 def test_a_cell_that_somebody_else_changed_is_a_conflict_and_its_neighbour_is_none(
     world: World,
 ) -> None:

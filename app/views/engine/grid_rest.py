@@ -23,7 +23,7 @@ from app.views.engine import grid_asked, grid_body, grid_page
 from app.views.engine.answers import administrator, verb
 from app.views.engine.asked import require_known
 from app.views.engine.grid_body import CellOrder
-from app.views.engine.rest import json_body
+from app.views.engine.rest import UNKNOWN, json_body
 from app.views.engine.rest_kinds import described, field_of, visible
 from app.views.texts import text, texts
 
@@ -48,6 +48,17 @@ class CellsRefused(GridRefused):
 def _key(place: grids.Key) -> str:
     """“990701.14”; the code alone where the row itself is wrong."""
     return ".".join(part for part in place if part)
+
+
+def _name_unknown(order: CellOrder, examined: Examined) -> None:
+    """A column that the grid does not have is an error, blank or not: a workbook may bring cells
+    of yesterday's columns, a program has a wrong name."""
+    columns = {column.name for column in examined.columns}
+    for code, cells in order.sent.items():
+        if (code, "") in examined.errors:
+            continue  # the row itself is wrong
+        for name in set(cells) - columns:
+            examined.errors.setdefault((code, name), UNKNOWN)
 
 
 # ---------------------------------------------------------------- as JSON
@@ -199,6 +210,7 @@ class GridRest(BaseView):
         examined = grids.examine(
             session, declaration, order.sent, order.seen, clock=context.clock()
         )
+        _name_unknown(order, examined)
         if not examined.is_good:
             raise CellsRefused(examined)
         touched = grids.effects(session, declaration, examined.changes)
