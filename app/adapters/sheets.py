@@ -31,6 +31,9 @@ from app.adapters.worksheet_xml import (
 
 #: rows of one worksheet beside its heading; more go to a further sheet
 MAX_ROWS = 1_048_575
+#: characters of one worksheet. Beyond 2 GiB an archive needs headers of 64 bits, which not every
+#: spreadsheet program reads; three bytes a character stay below that
+MAX_CHARACTERS = 600_000_000
 #: widths are guessed from so many rows
 _SAMPLE = 500
 _WIDEST, _NARROWEST = 60, 8
@@ -89,28 +92,33 @@ class _Writer:
         rows = iter(sheet.rows)
         sample = list(islice(rows, _SAMPLE))
         start = worksheet_start(_widths(sheet, sample))
-        rows, part = chain(sample, rows), 1
-        self._write_part(sheet, part, start, islice(rows, MAX_ROWS))
-        for first in rows:  # the sheet is full, and there is more
-            part += 1
-            self._write_part(sheet, part, start, chain([first], islice(rows, MAX_ROWS - 1)))
+        rest = chain(sample, rows)
+        self._write_part(sheet, 1, start, rest)
+        for part, first in enumerate(rest, 2):  # the sheet is full, and there is more
+            self._write_part(sheet, part, start, chain([first], rest))
 
     def _write_part(
-        self, sheet: Sheet, part: int, start: str, rows: Iterable[Sequence[Any]]
+        self, sheet: Sheet, part: int, start: str, rows: Iterator[Sequence[Any]]
     ) -> None:
+        """As many rows as a worksheet holds; the others stay in `rows`."""
+        path = f"xl/worksheets/sheet{len(self.names) + 1}.xml"
+        self.names.append(self._new_name(sheet, part))
+        written = 0
+        with self.archive.open(path, "w") as raw:
+            raw.write(start.encode())
+            lines = self._lines(sheet, islice(rows, MAX_ROWS))
+            while written < MAX_CHARACTERS and (text := "".join(islice(lines, _TOGETHER))):
+                raw.write(text.encode())
+                written += len(text)
+            raw.write(WORKSHEET_END.encode())
+
+    def _new_name(self, sheet: Sheet, part: int) -> str:
         suffix = f"({part})" if part > 1 else ""
-        name = _SHEET_NAME.sub("_", sheet.name)[: 31 - len(suffix)].strip("'") or "Sheet"
-        name += suffix
+        plain = _SHEET_NAME.sub("_", harmless(sheet.name))
+        name = (plain[: 31 - len(suffix)].strip("'") or "Sheet") + suffix
         if name.casefold() in map(str.casefold, self.names):
             raise ValueError(f"two worksheets are called {name}")  # no program would open it
-        self.names.append(name)
-        path = f"xl/worksheets/sheet{len(self.names)}.xml"
-        with self.archive.open(path, "w", force_zip64=True) as raw:
-            raw.write(start.encode())
-            lines = self._lines(sheet, rows)
-            while text := "".join(islice(lines, _TOGETHER)):
-                raw.write(text.encode())
-            raw.write(WORKSHEET_END.encode())
+        return name
 
     def _lines(self, sheet: Sheet, rows: Iterable[Sequence[Any]]) -> Iterator[str]:
         """The heading, then one element per row."""

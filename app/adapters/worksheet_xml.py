@@ -61,7 +61,10 @@ def harmless(text: str) -> str:
     """Without what no workbook can hold, and cut to the length of a cell."""
     if "\r" in text:
         text = _BREAK.sub("\n", text)
-    return _FORBIDDEN.sub("", text)[:MAX_TEXT]
+    text = _FORBIDDEN.sub("", text)[:MAX_TEXT]
+    if len(text) > MAX_TEXT // 2:  # spreadsheet programs count a character like 𠮷 twice
+        text = text.encode("utf-16-le")[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")
+    return text
 
 
 def content(text: str) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
+from app.adapters import sheets
 from app.adapters.sheets import MAX_ROWS, Heading, Sheet, as_text, write_workbook
 from app.adapters.worksheet_xml import column_names
 
@@ -59,6 +60,12 @@ def test_a_text_means_itself(text: str) -> None:
     assert by_calamine(data) == [[text], [text]]
 
 
+def test_a_cell_holds_what_spreadsheets_count() -> None:
+    assert len(as_text("a" * 40_000)) == 32_767
+    assert len(as_text("𠮷" * 40_000)) == 16_383
+    assert written(Sheet("\x01表", [Heading("列")], []))
+
+
 def test_breaks_of_lines_are_line_feeds() -> None:
     data = written(Sheet("表", [Heading("列")], [["a\rb\r\nc\nd"]]))
     assert by_openpyxl(data)[1] == by_calamine(data)[1] == ["a\nb\nc\nd"]
@@ -86,6 +93,26 @@ def test_each_part_is_well_formed_and_declared() -> None:
     assert page.freeze_panes == "A2"
     assert page.column_dimensions["A"].width == 12
     assert page["A1"].font.bold
+    book.close()
+
+
+def test_archives_have_plain_headers() -> None:
+    """Not every spreadsheet program reads the headers of 64 bits that larger archives need."""
+    data = written(Sheet("表", [Heading("列")], [["a"]]))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for item in archive.infolist():
+            assert item.create_version <= 20
+            assert data[item.header_offset + 4] <= 20  # version needed, of the local header
+            assert item.extra == b""
+
+
+def test_a_sheet_that_grows_too_large_is_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "MAX_CHARACTERS", 10_000)
+    rows = [[f"{number}"] for number in range(1_000)]
+    book = openpyxl.load_workbook(io.BytesIO(written(Sheet("表", [Heading("列")], rows))))
+    found = [list(row) for page in book for row in page.iter_rows(min_row=2, values_only=True)]
+    assert found == rows
+    assert book.sheetnames[:2] == ["表", "表(2)"]
     book.close()
 
 
