@@ -10,6 +10,7 @@ from app.cli.shell import (
     Shell,
     acting_options,
     actor_for,
+    complain,
     pass_shell,
     say,
     table,
@@ -20,6 +21,8 @@ from app.database.unit_of_work import run_unit
 from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Resource
+from app.metadata.errors import say as in_words
+from app.rules import effects
 from app.rules import repair as repairs
 from app.rules.audit_log import changes_of
 from app.rules.repair import Repaired
@@ -63,15 +66,24 @@ def repair(
     declaration: Resource = declared(Resource, resource)
     given = assignments(ctx, values)
 
-    def work(session: KaowuSession) -> Repaired:
-        if not applied:
-            repairs.rehearse(session, declaration, row_id, given, reason=reason)
-        return repairs.repair(session, declaration, row_id, given, reason=reason)
+    def attempt(confirmed: str) -> Repaired:
+        def work(session: KaowuSession) -> Repaired:
+            row = (session, declaration, row_id, given)
+            if not applied:
+                repairs.rehearse(*row, reason=reason, confirmed=confirmed)
+            return repairs.repair(*row, reason=reason, confirmed=confirmed)
+
+        try:
+            return run_unit(shell.factory, actor, work, request_id=shell.request_id)
+        except repairs.Rehearsed as rehearsed:
+            return rehearsed.repaired
 
     try:
-        found = run_unit(shell.factory, actor, work, request_id=shell.request_id)
-    except repairs.Rehearsed as rehearsed:
-        found = rehearsed.repaired
+        found = attempt("")
+    except effects.Unconfirmed as asked:
+        for sentence in asked.effects:
+            complain(f"  {in_words(sentence, _)}")
+        found = attempt(asked.token)
     _tell(declaration, found)
     say(_("已修复。") if applied else _("没有保存。加 --apply 保存。"))
 

@@ -58,12 +58,14 @@ def declared(kind: type[Declaration], name: str) -> Any:
 
 
 def assignments(ctx: click.Context, texts: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE options as a mapping; a wrong one is wrong usage."""
-    found = {}
+    """NAME=VALUE options as a mapping; a wrong one, or a name given twice, is wrong usage."""
+    found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise click.UsageError(_("应写成 名称=值：{text}").format(text=text), ctx)
+        if name in found:
+            raise click.UsageError(_("{name}给出了两次，只能给一个值").format(name=name), ctx)
         found[name] = value
     return found
 

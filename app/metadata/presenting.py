@@ -132,7 +132,7 @@ def _labelling(choices: Mapping[str, str], translate: Translate) -> Callable[[An
     known: dict[Any, Any] = {}
 
     def label(value: Any) -> Any:
-        if isinstance(value, (list, tuple, set)):
+        if type(value) is not str:  # 1, True and 1.0 are one key and three words
             return _labels(choices, value, translate)
         if value not in known:
             known[value] = _labels(choices, value, translate)
@@ -160,13 +160,23 @@ def living_of(columns: Iterable[Column], session: Any, actor: Any) -> dict[str, 
 
 
 def title_of(resource: Resource, row: Any) -> str:
-    """How a row is called in questions and reports: `display`, or its first listed column
-    without mask, or its number."""
+    """How a row is called in questions and reports: `display`, or the first column of the list
+    that tells rows apart, or its number."""
     display = getattr(row, "display", None)
     if display:
         return str(display)
     fields = fields_of(resource.model)
-    for field in fields.values():
-        if field.listed and field.mask is None and getattr(row, field.name) is not None:
-            return str(present(row, field, str))
+    names = resource.columns or tuple(name for name, field in fields.items() if field.listed)
+    for column in columns_of(resource, names, fields):
+        if _tells_apart(column) and (value := present(row, column, str)) not in (None, ""):
+            return str(value)
     return str(row.id)
+
+
+def _tells_apart(column: Column) -> bool:
+    """Neither a mask nor one of a few words that many rows share."""
+    if column.mask is not None:
+        return False
+    if isinstance(column, Computed):
+        return not column.badges and not column.numeric
+    return not column.choices and column.kind is not Kind.BOOLEAN

@@ -96,11 +96,13 @@ def repair(
     *,
     reason: str,
     clock: Clock = system_clock,
+    confirmed: str = "",
 ) -> Repaired:
     """Set the given raw values of a row of the session's history exam.
 
     Raises NoVerb for everybody who is no superuser, NotHistory, NotRepairable, InvalidInput (also
-    for an empty reason), NotFound, NothingToRepair, and what the rules of the row refuse.
+    for an empty reason), NotFound, NothingToRepair, Unconfirmed for effects that `confirmed` does
+    not name, and what the rules of the row refuse.
     """
     actor = actor_of(session)
     if not actor.is_super:
@@ -113,15 +115,23 @@ def repair(
     given = load([REASON_FIELD], {REASON: reason})[REASON]
     load(fields, values, crud.choices_for(session, fields, actor), partial=True)
     former = _newest_entry(session, resource, row_id)
-    row = crud.update(session, resource, row_id, values, clock=clock, reason=given, under=REPAIR)
+    row = crud.update(
+        session,
+        resource,
+        row_id,
+        values,
+        clock=clock,
+        reason=given,
+        confirmed=confirmed,
+        under=REPAIR,
+    )
     entry = _newest_entry(session, resource, row_id)
     if entry is None or (former is not None and entry.id == former.id):
         raise NothingToRepair()
     session.expunge(entry)  # it is told after a rehearsal, too
-    title = title_of(resource, row)
-    audit.record(session, ACTION, row=row, title=title, reason=given)
+    audit.record(session, ACTION, row=row, reason=given)
     session.flush()
-    return Repaired(title, entry)
+    return Repaired(title_of(resource, row), entry)
 
 
 def _newest_entry(session: Session, resource: Resource, row_id: int) -> AuditEntry | None:
@@ -137,10 +147,16 @@ def _newest_entry(session: Session, resource: Resource, row_id: int) -> AuditEnt
 
 
 def rehearse(
-    session: Session, resource: Resource, row_id: int, values: Mapping[str, Any], *, reason: str
+    session: Session,
+    resource: Resource,
+    row_id: int,
+    values: Mapping[str, Any],
+    *,
+    reason: str,
+    confirmed: str = "",
 ) -> NoReturn:
     """Do it as `repair` does, and undo it: raises Rehearsed; the last thing of a unit of work."""
-    raise Rehearsed(repair(session, resource, row_id, values, reason=reason))
+    raise Rehearsed(repair(session, resource, row_id, values, reason=reason, confirmed=confirmed))
 
 
 __all__ = [

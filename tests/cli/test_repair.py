@@ -9,10 +9,12 @@ from sqlalchemy.orm import sessionmaker
 from app.database.session import KaowuSession
 from app.database.unit_of_work import reading, unit_of_work
 from app.metadata.actor import system
+from app.metadata.vocabulary import Verb
 from app.models.audit import AuditEntry
 from app.models.exam import Exam
 from app.models.organisation import Organisation
-from app.rules import sealing
+from app.models.settings import SiteSettings
+from app.rules import effects, sealing
 from tests.cli.conftest import Kaowu, lines
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
@@ -114,3 +116,29 @@ def test_r0_4_a_repair_keeps_to_the_form_of_the_row(
         "repair", "organisation", str(row.id), "--set", "name=x", "--reason", "  ", *SUPER
     )
     assert (spaces.code, "操作原因" in spaces.err) == (1, True)
+
+
+@SQLITE
+def test_r0_4_a_repair_tells_what_it_touches(
+    on_demo: Kaowu,
+    demo_factory: sessionmaker[KaowuSession],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = ("site_settings", Verb.EDIT)
+    monkeypatch.setitem(effects._rules, rule, [lambda _row, _context: ["涉及 3 名考生"]])
+    with reading(demo_factory, system("test")) as session:
+        row = session.scalars(
+            select(SiteSettings)
+            .join(Organisation, Organisation.id == SiteSettings.site_id)
+            .join(Exam, Exam.id == SiteSettings.exam_id)
+            .where(Exam.number == 57, Organisation.code == "990701")
+        ).one()
+        number, maximum = row.id, row.max_subjects
+    fewer = f"max_subjects={maximum - 1}"
+    told = on_demo("repair", "site_settings", str(number), "--set", fewer, *WHY, *SUPER)
+    assert told.code == 0, told.err
+    assert told.err == "  涉及 3 名考生\n"
+    assert told.out.startswith("考点报名综合设置 (990701)")
+    twice = ("--set", fewer, "--set", f"max_subjects={maximum}")
+    wrong = on_demo("repair", "site_settings", str(number), *twice, *WHY, *SUPER)
+    assert (wrong.code, "max_subjects给出了两次" in wrong.err) == (2, True)
