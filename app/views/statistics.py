@@ -26,7 +26,7 @@ from app.views.engine import answers, lists
 from app.views.engine.answers import verb
 from app.views.engine.asked import organisation_code
 from app.views.engine.exporting import XLSX
-from app.views.engine.forms import SELECT_UP_TO
+from app.views.engine.lists import organisation_field
 from app.views.texts import joined, text
 
 Context = dict[str, Any]
@@ -104,27 +104,16 @@ class StatisticView(BaseView):
     def _search(self) -> Context | None:
         fields = [_search_field(field) for field in self.declaration.filters]
         if context.actor().level is not Level.SITE:
-            fields.insert(0, self._organisation_field())
+            code = organisation_code(request.args.get(ORGANISATION, ""))
+            address = url_for(f"{self.declaration.name}.organisations")
+            field = organisation_field(
+                context.read_session(), context.actor(), ORGANISATION, code, address
+            )
+            fields.insert(0, field)
         if not fields:
             return None
         address = url_for(f"{self.declaration.name}.index")
         return {"fields": fields, "action": address, "reset_url": address}
-
-    def _organisation_field(self) -> Context:
-        session, acting = context.read_session(), context.actor()
-        code = request.args.get(ORGANISATION, "")[:10]
-        found = lists.organisations(session, acting, "", SELECT_UP_TO + 1)
-        field: Context = {
-            "name": ORGANISATION,
-            "label": gettext("机构"),
-            "kind": "select",
-            "value": code,
-        }
-        if len(found) <= SELECT_UP_TO:
-            return field | {"choices": found}
-        chosen = lists.organisations(session, acting, code, 1) if code else []
-        url = url_for(f"{self.declaration.name}.organisations")
-        return field | {"choices": chosen, "search_url": url}
 
     @expose("/organisations")
     @verb(Verb.VIEW)

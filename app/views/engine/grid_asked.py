@@ -13,7 +13,7 @@ from app.metadata.text import normalise
 from app.metadata.vocabulary import Level
 from app.rules.grids import Choice, Table
 from app.views import request as context
-from app.views.engine import forms, lists
+from app.views.engine import lists
 from app.views.engine.asked import organisation_code
 from app.views.engine.grid_page import Context
 
@@ -78,21 +78,13 @@ def search(grid: Grid) -> Context | None:
         "kind": "text",
         "value": choice().words,
     }
+    address = url_for(f"{grid.name}.organisations")
+    organisation = lists.organisation_field(
+        context.read_session(), context.actor(), _ORGANISATION, choice().organisation, address
+    )
     return {
-        "fields": [_organisation_field(grid), words],
+        "fields": [organisation, words],
         "action": index,
         "reset_url": index,
         "hidden": [(_SIZE, size())] if size() != PAGE_SIZES[0] else [],
     }
-
-
-def _organisation_field(grid: Grid) -> Context:
-    session, actor = context.read_session(), context.actor()
-    code = choice().organisation
-    found = lists.organisations(session, actor, "", forms.SELECT_UP_TO + 1)
-    label = gettext("机构")
-    entry: Context = {"name": _ORGANISATION, "label": label, "kind": "select", "value": code}
-    if len(found) <= forms.SELECT_UP_TO:
-        return entry | {"choices": found}
-    chosen = lists.organisations(session, actor, code, 1) if code else []
-    return entry | {"choices": chosen, "search_url": url_for(f"{grid.name}.organisations")}
