@@ -263,7 +263,8 @@ def examine(
     """Compare what was sent with what its writer saw and with what is stored.
 
     Every error is collected, none is raised. A cell whose seen value is not told counts as seen
-    as it is stored. With `lock` the rows stay locked until the transaction ends.
+    as it is stored; one that is told as None was not seen: what stands there is a conflict. With
+    `lock` the rows stay locked until the transaction ends.
     """
     columns = grid.columns(session, actor_of(session))
     found = Examined(columns)
@@ -296,8 +297,9 @@ def _examine_row(
             if not _is_blank(raw):
                 found.errors[key] = N_("该考点没有这个项目，不能填写")
             continue
-        known = seen.get(name, text_of(column, cell.value))
-        if _is_same(column, raw, known):
+        stored = text_of(column, cell.value)
+        known = seen.get(name, stored)
+        if _is_same(column, raw, stored if known is None else known):
             continue
         if not is_writable(column, cell, actor):
             found.errors[key] = cell.locked or _needs(column)
@@ -309,7 +311,7 @@ def _examine_row(
             continue
         if value == cell.value:
             continue  # somebody else has entered the same
-        if not _is_same(column, known, text_of(column, cell.value)):
+        if not _is_same(column, known, stored):
             found.conflicts[key] = Conflict(cell.value, value)
         before[name], after[name] = cell.value, value
     if after:

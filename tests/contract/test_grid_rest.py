@@ -267,6 +267,24 @@ def test_odd_cells_are_told_each_by_its_name(world: World, name: str, value: Any
     assert set(answer.get_json()["errors"]) <= {f"{FOREIGN}.{column}" for column in cells}
 
 
+@pytest.mark.parametrize("value", ["99.00", None])
+def test_a_cell_that_was_not_there_to_be_read_is_not_written_over(world: World, value: Any) -> None:
+    """A column that came later, or a version that leaves it out: what stands there is a conflict;
+    where nothing does, and where the same is sent, there is none."""
+    nothing = base64.urlsafe_b64encode(b"{}").decode()
+    answer = post(world, "fee", row(world, "fee", {"14": value}) | {"version": nothing})
+    assert code_of(answer) == (409, "grid.refused")
+    assert "72.00" in answer.get_json()["errors"][f"{FOREIGN}.14"][0]
+    assert fee(world, "14") == 7200
+    same = post(world, "fee", row(world, "fee", {"14": "72"}) | {"version": nothing})
+    assert (same.status_code, same.get_json()["cells"]) == (200, 0)
+    emptied = post(world, "fee", row(world, "fee", {"26": None}), confirm=True)
+    assert (emptied.status_code, fee(world, "26")) == (200, None)
+    typed = row(world, "fee", {"26": "72"}) | {"version": nothing}
+    first = post(world, "fee", typed, confirm=True)
+    assert (first.status_code, fee(world, "26")) == (200, 7200)
+
+
 def test_a_version_that_was_made_up_saves_no_more_than_its_cell(world: World) -> None:
     """It only says what its sender believes to be there."""
     invented = base64.urlsafe_b64encode(json.dumps({"14": "1.00"}).encode()).decode()

@@ -111,7 +111,8 @@ def _take(found: CellOrder, place: str, row: Any, errors: dict[str, list[str]]) 
         if not (value is None or isinstance(value, (str, bool, int, float))):
             errors[f"{code}.{name}"] = [_NO_CELL]
     try:
-        found.seen[code] = dict(_seen(row.get("version")))
+        # what the version does not hold was not there to be read
+        found.seen[code] = {**dict.fromkeys(cells), **_seen(row.get("version"))}
     except ValueError:
         errors[f"{place}.version"] = [_NO_VERSION]
     found.sent[code] = dict(cells)
