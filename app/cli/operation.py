@@ -86,6 +86,7 @@ def operation(
     actor = actor_for(shell, acting)
     with reading(shell.factory, actor) as session:
         operations.require(session, declaration)
+        _require_conditions(ctx, declaration, chosen)
         given = _values(ctx, declaration, session, asked)
         if actor.on_behalf_of:
             chosen = acting_for.within(session, declaration, chosen, actor.on_behalf_of)
@@ -130,6 +131,16 @@ def _chosen(ctx: click.Context, declaration: Operation, asked: _Asked) -> Chosen
     if wrong := [item for item in texts if not _is_key(item)]:
         raise click.UsageError(_("不是记录编号：{text}").format(text=wrong[0]), ctx)
     return Chosen(tuple(dict.fromkeys(map(int, texts))))
+
+
+def _require_conditions(ctx: click.Context, declaration: Operation, chosen: Chosen) -> None:
+    """All rows are asked for with --all, never with a condition that turns out to be none."""
+    if chosen.query is None:
+        return
+    resource = operations.resource_of(declaration)
+    if empty := listing.without_condition(resource, chosen.query):
+        text = _("条件“{name}”没有内容；要选择全部记录，请用 --all")
+        raise click.UsageError(text.format(name=empty[0]), ctx)
 
 
 def _is_key(text: str) -> bool:

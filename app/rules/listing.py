@@ -184,22 +184,31 @@ def conditions(resource: Resource, query: ListQuery) -> list[Any]:
     """The conditions of a query's filters; none of them: all rows are asked for. Raises BadQuery.
 
     Whether somebody has filtered is decided here: a text of blanks or invisible characters is no
-    condition, and neither is a range without ends.
+    condition, and neither is a range without ends (`without_condition`).
     """
     offered = {field.name: field for field in searches_of(resource)}
-    found = []
-    for name, text in query.filters.items():
-        if not text.strip():
-            continue
-        if name not in offered:
-            raise BadQuery({name: [name]})
-        found.append(_condition(resource, offered[name], text))
+    found = list(_conditions(resource, query).values())
     for name, digests in query.digests.items():
         column = offered[name].digest_column if name in offered else None
         if column is None:
             raise BadQuery({name: [name]})
         found.append(getattr(resource.model, column).in_(digests))
     return [condition for condition in found if condition is not None]
+
+
+def _conditions(resource: Resource, query: ListQuery) -> dict[str, Any]:
+    """{name: condition, or None} of the filters that come as text."""
+    offered = {field.name: field for field in searches_of(resource)}
+    if unknown := sorted(set(query.filters) - set(offered)):
+        raise BadQuery({name: [name] for name in unknown})
+    return {name: _condition(resource, offered[name], text) for name, text in query.filters.items()}
+
+
+def without_condition(resource: Resource, query: ListQuery) -> list[str]:
+    """The filters whose text says nothing. In the address of a list they do no harm; who chooses
+    rows to be changed would choose all of them. Raises BadQuery."""
+    found = _conditions(resource, query)
+    return sorted(name for name, condition in found.items() if condition is None)
 
 
 def kept(query: ListQuery) -> ListQuery:

@@ -145,6 +145,9 @@ def test_p3_a_superior_who_names_a_site_reaches_no_other_one(
         (["registration_lock", "--where", "x", *SITE], 2, "应写成 名称=值：x"),
         (["registration_lock", *SITE], 1, "没有选中任何记录"),
         (["registration_lock", "--where", "x=1", "--yes", *SITE], 1, "查询条件有误"),
+        (["registration_lock", "--where", "x=", "--yes", *SITE], 1, "查询条件有误"),
+        (["registration_lock", "--where", "name=", "--yes", *SITE], 2, "请用 --all"),
+        (["registration_lock", "--where", "name=\u200b", "--yes", *SITE], 2, "请用 --all"),
         (["registration_lock", "--ids", "1", "--yes", *SITE], 1, "没有找到该记录"),
         (
             ["registration_lock", "--all", "--as", "province99@kaowu.test", "--yes"],

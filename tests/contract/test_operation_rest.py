@@ -98,6 +98,10 @@ def test_an_operation_of_the_page_names_no_row(world: World) -> None:
         ({"query": {"high_water": "x"}}, {"query.high_water"}),
         ({"query": {"organisation": 99}}, {"query.organisation"}),
         ({"query": {"filters": {"keeper_id_digest": "x"}}}, {"keeper_id_digest"}),
+        ({"query": {"filters": {"nonsense": ""}}, "dry_run": True}, {"nonsense"}),
+        ({"query": {"filters": {"name": ""}}, "dry_run": True}, {"query.filters.name"}),
+        ({"query": {"filters": {"name": "\u200b"}}}, {"query.filters.name"}),
+        ({"query": {"filters": {"name": "x", "day": ".."}}}, {"query.filters.day"}),
     ],
 )
 def test_what_the_body_has_wrong_is_named(

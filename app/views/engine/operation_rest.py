@@ -51,6 +51,7 @@ MOST_IDS = 1_000
 SHOWN = 1_000
 _NO_IDS = N_("应为编号的列表")
 _NO_NUMBER = N_("应为整数")
+_NO_CONDITION = N_("没有内容；要选择全部记录，请去掉这个条件")
 
 
 class Unconfirmed(KaowuError):
@@ -114,13 +115,16 @@ def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
         raise InvalidInput({"query.expected": [_NO_NUMBER]})
     if high_water is not None and not _is_key(high_water):
         raise InvalidInput({"query.high_water": [_NO_NUMBER]})
-    return ListQuery(
+    query = ListQuery(
         operation.resource,
         filters,
         organisation=organisation_code(organisation),
         high_water=None if high_water is None else int(high_water),
         expected=expected,
     )
+    if empty := listing.without_condition(operations.resource_of(operation), query):
+        raise InvalidInput({f"query.filters.{name}": [_NO_CONDITION] for name in empty})
+    return query
 
 
 def _echo(query: ListQuery) -> dict[str, Any]:
