@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from app.database.base import SiteCodeScoped, SiteScoped
+from app.database.base import OrganisationPath, SiteCodeScoped, SiteScoped
 from app.database.bulk import insert_rows
 from app.database.bulk_managed import insert_unguarded
 from app.database.direct import Change, logs_direct_changes
 from app.database.identifiers import new_id
 from app.database.policy import NoPermit, Permit, actor_of, on_guarded_flush, state_of
 from app.database.session import KaowuSession
+from app.metadata.declarations import Declaration, Resource
 from app.metadata.errors import PolicyDenied
 from app.metadata.vocabulary import Level, Verb
 from app.models.account import AdminBinding
@@ -37,6 +38,7 @@ from app.rules.audit_changes import (
 
 #: execution option of the one statement that may touch entries again (`rules.sealing`)
 SEALING = "kaowu_sealing"
+_OF_SITES = (SiteScoped, SiteCodeScoped)
 _PLACE = ("exam_id", "province_id", "city_id", "site_id")
 
 
@@ -176,7 +178,7 @@ def behalf_of(
     declaration grants the site the verb. What only superiors may set is their own business.
     `where` names the site of the row (`site_id` or `site_code`)."""
     actor = actor_of(session)
-    if permit is None or actor.is_system or not issubclass(model, (SiteScoped, SiteCodeScoped)):
+    if permit is None or actor.is_system or not _is_of_sites(model, permit.declaration):
         return None
     if actor.site_id is not None or actor.level is Level.CANDIDATE:
         return None
@@ -195,6 +197,15 @@ def behalf_of(
             code = select(Organisation.code).where(Organisation.id == site_id)
             known[site_id] = session.scalar(code)
     return known[site_id]
+
+
+def _is_of_sites(model: type, declaration: Declaration) -> bool:
+    """Are the rows a site's? Those that organisations of any level have (notices) are so where
+    they are written along with the rows of a page of sites."""
+    if issubclass(model, _OF_SITES):
+        return True
+    of_page = isinstance(declaration, Resource) and issubclass(declaration.model, _OF_SITES)
+    return of_page and issubclass(model, OrganisationPath)
 
 
 @on_guarded_flush

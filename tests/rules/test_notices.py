@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
+from app.metadata.declarations import ENTRUSTED_CITY
 from app.metadata.errors import InvalidInput, StaleRow
 from app.metadata.vocabulary import Level, Window
 from app.models.audit import AuditEntry
 from app.models.settings import Notice, SiteSettings
-from app.rules import crud, effects, notices
+from app.rules import crud, effects, last_change, notices
 from app.rules.notices import NEW, SITE_NOTICE
 from app.rules.policy import NoVerb, WindowClosed
 from app.rules.site import load_site, notices_of
@@ -131,6 +132,24 @@ def test_r16_1_the_province_writes_and_all_below_read(session: KaowuSession, tre
         assert notice.html == "<p>全省</p>"
         with pytest.raises(NoVerb):
             set_province(session, tree, {NEW: "<p>改</p>"})
+
+
+@pytest.mark.parametrize("level", [Level.CITY, Level.PROVINCE])
+def test_p3_p4_who_sets_a_notice_for_a_site_does_so_on_its_behalf(
+    session: KaowuSession, tree: Tree, level: Level
+) -> None:
+    become(session, tree.actor(level, roles=frozenset({level.value, ENTRUSTED_CITY})))
+    for html in ("<p>请带身份证</p>", "<p>请带身份证和准考证</p>"):
+        save(session, tree, html)
+    become(session, tree.actor(Level.PROVINCE))
+    set_province(session, tree, {NEW: "<p>全省</p>"})  # its own business
+    logged = session.scalars(select(AuditEntry).where(AuditEntry.object_type == "Notice"))
+    found = sorted((entry.action[-4:], entry.on_behalf_of or "") for entry in logged)
+    assert found == [(".add", ""), (".add", "990701"), ("edit", "990701")]
+    become(session, tree.actor())
+    change = last_change.last_change(session, SITE_NOTICE, row_of(session, tree))
+    assert change is not None
+    assert "上级代改" in last_change.sentence(change)
 
 
 def test_r16_1_it_may_be_empty_and_clearing_asks(session: KaowuSession, tree: Tree) -> None:
