@@ -89,7 +89,8 @@ def operation(
         _require_conditions(ctx, declaration, chosen)
         given = _values(ctx, declaration, session, asked)
         if actor.on_behalf_of:
-            chosen = acting_for.within(session, declaration, chosen, actor.on_behalf_of)
+            site = actor.on_behalf_of
+            chosen, given = acting_for.within(session, declaration, chosen, given, site)
         chosen, number = _counted(session, declaration, chosen)
         told = _tell_effects(session, declaration, chosen, given)
     if not (yes or dry_run) and not click.confirm(_question(declaration, number), err=True):

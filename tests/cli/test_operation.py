@@ -21,7 +21,7 @@ from app.models.job import JobRun
 from app.models.organisation import Organisation
 from app.models.registration import Registration
 from app.models.roster import StudentRecord
-from app.models.settings import SiteSettings
+from app.models.settings import SiteSettings, SiteSubject
 from app.rules import effects, operations
 from tests.cli.conftest import Kaowu, lines
 
@@ -131,6 +131,67 @@ def test_p3_a_superior_who_names_a_site_reaches_no_other_one(
     assert refused.err.startswith("没有找到该记录")
     own = on_demo(*switch, "--site", site, "--ids", ids[site], "--yes")
     assert "(990701)" in own.err  # reached: it is allowed there already
+
+
+def _subjects(factory: sessionmaker[KaowuSession], code: str) -> set[str]:
+    """Codes of what the site offers in the current session."""
+    with reading(factory, system("test")) as session:
+        current = select(Exam.id).where(Exam.number == 58).scalar_subquery()
+        site = select(Organisation.id).where(
+            Organisation.code == code, Organisation.exam_id == current
+        )
+        chosen = select(SiteSubject.subject_code).where(SiteSubject.site_id.in_(site))
+        return set(session.scalars(chosen))
+
+
+@SQLITE
+def test_p3_the_form_of_a_page_asks_for_no_other_site_than_the_named_one(
+    on_demo: Kaowu, demo_factory: sessionmaker[KaowuSession]
+) -> None:
+    """--site is the answer of the form; the log tells the site that was written."""
+    own, other = "990704", "990801"
+    before = {code: _subjects(demo_factory, code) for code in (own, other)}
+    subject = min(before[other] - before[own])
+    province = ("--as", "province99@kaowu.test", "--yes")
+    add = ("operation", "site_subject_add", *province, "--set", f"subjects={subject}")
+    refused = on_demo(*add, "--site", own, "--set", f"_site={other}")
+    assert (refused.code, refused.out) == (1, "")
+    assert "请去掉 --set _site" in refused.err
+    city = on_demo(*add, "--site", "9907")
+    assert (city.code, "考点" in city.err) == (1, True)
+    assert {code: _subjects(demo_factory, code) for code in before} == before
+    done = on_demo(*add, "--site", own)
+    assert done.code == 0, done.err
+    assert _subjects(demo_factory, own) == before[own] | {subject}
+    assert _subjects(demo_factory, other) == before[other]
+    with reading(demo_factory, system("test")) as session:
+        entry = session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.object_type == "SiteSubject", AuditEntry.site_id.is_not(None))
+            .order_by(AuditEntry.id.desc())
+        ).first()
+        assert entry is not None
+        site = session.get_one(Organisation, entry.site_id)
+        assert (site.code, entry.on_behalf_of) == (own, own)
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["roster_move_acknowledge", "--all"],
+        ["province_subject_copy"],
+    ],
+)
+def test_p3_what_cannot_be_bounded_to_a_site_is_not_done_for_one(
+    on_demo: Kaowu, demo_factory: sessionmaker[KaowuSession], options: list[str]
+) -> None:
+    before = _logged(demo_factory)
+    acting = ("--as", "province99@kaowu.test", "--site", "990701", "--yes")
+    said = on_demo("operation", *options, *acting)
+    assert (said.code, said.out) == (1, "")
+    assert "请去掉 --site" in said.err
+    assert _logged(demo_factory) == before
 
 
 @SQLITE
