@@ -18,9 +18,9 @@ from app.metadata.declarations import ENTRUSTED_CITY
 from app.metadata.errors import N_, KaowuError
 from app.metadata.vocabulary import ExamState, Level, Verb
 from app.models.account import AdminBinding, Passport, RoleGrant, Setting
-from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam
 from app.models.organisation import Organisation
+from app.rules.entrusting import are_cities_entrusted
 
 #: Name of the setting that every save of the matrix raises.
 MATRIX_VERSION = "matrix_version"
@@ -105,22 +105,11 @@ def roles_of(binding: AdminBinding) -> frozenset[str]:
 
 
 def _entrusted(session: Session, organisation: Organisation) -> frozenset[str]:
-    """The further role of a city whose province lets it set its sites (§5 “V/E cfg”); the centre
-    decides for provinces that have decided nothing."""
-    if organisation.level != Level.CITY.value:
-        return frozenset()
-    province = DefaultSettings.province_id
-    statement = (
-        select(DefaultSettings.cities_entrusted)
-        .where(
-            DefaultSettings.exam_id == organisation.exam_id,
-            province.is_(None) | (province == organisation.province_id),
-        )
-        .order_by(province.is_(None))
-        .limit(1)
-    )
-    with elevated(session, "§5 is the city entrusted", DefaultSettings):
-        return frozenset([ENTRUSTED_CITY]) if session.scalar(statement) else frozenset()
+    """The further role of a city that may set its sites (§5 “V/E cfg”)."""
+    is_city = organisation.level == Level.CITY.value
+    if is_city and are_cities_entrusted(session, organisation.exam_id, organisation.province_id):
+        return frozenset([ENTRUSTED_CITY])
+    return frozenset()
 
 
 def _require_enabled(session: Session, organisation: Organisation, exam: Exam) -> None:

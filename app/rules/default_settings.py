@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated
@@ -19,10 +19,12 @@ from app.metadata.errors import N_, Duplicate, Message, PolicyDenied
 from app.metadata.registry import register
 from app.metadata.vocabulary import Level, Verb, Window
 from app.models.default_settings import DefaultSettings
+from app.models.organisation import Organisation
 from app.models.settings import GENERAL, SETTERS, SiteSettings
 from app.rules import affected
 from app.rules.crud import Context, before
 from app.rules.effects import effects
+from app.rules.entrusting import are_cities_entrusted
 from app.rules.general_settings import SiteInUse, of_switch
 from app.rules.operations import OperationContext
 from app.rules.preference_switch import outgrown
@@ -67,6 +69,45 @@ def _add(row: DefaultSettings, context: Context) -> None:
 def _own(row: DefaultSettings, context: Context) -> None:
     if not context.actor.is_system and row.organisation_id != context.actor.organisation_id:
         raise OthersDefaults()
+
+
+@effects("default_settings", Verb.ADD, Verb.EDIT, Verb.DELETE)
+def _trust(row: DefaultSettings, context: Context) -> Iterator[Message]:
+    """§5: cities that get or lose the right to set their sites, also where the row is new or goes
+    and others decide instead."""
+    session, province = context.session, row.province_id
+    stored = are_cities_entrusted(session, row.exam_id, province)
+    if context.verb is not Verb.DELETE:
+        new = bool(row.cities_entrusted)
+    else:
+        # a province's cities fall to the centre, the centre's to nobody
+        new = province is not None and are_cities_entrusted(session, row.exam_id, None)
+    cities = _cities_of(session, row) if new != stored else 0
+    if cities:
+        yield Message(_TRUST[province is None, new], count=cities)
+
+
+#: (is it the centre's row, are they entrusted) -> sentence
+_TRUST = {
+    (False, True): N_("本省 {count} 个地市将可以代所辖考点修改报名前设置。"),
+    (False, False): N_("本省 {count} 个地市将不能再代所辖考点修改报名前设置，只能查看。"),
+    (True, True): N_("未设置默认值的各省共 {count} 个地市将可以代所辖考点修改报名前设置。"),
+    (True, False): N_(
+        "未设置默认值的各省共 {count} 个地市将不能再代所辖考点修改报名前设置，只能查看。"
+    ),
+}
+
+
+def _cities_of(session: Session, row: DefaultSettings) -> int:
+    """Cities for which the row decides: the province's, or those of provinces without a row."""
+    own = select(DefaultSettings.province_id).where(
+        DefaultSettings.exam_id == row.exam_id, DefaultSettings.province_id.is_not(None)
+    )
+    place = Organisation.province_id
+    decided = place.not_in(own) if row.province_id is None else place == row.province_id
+    cities = select(func.count()).select_from(Organisation)
+    city = (Organisation.level == Level.CITY.value, Organisation.exam_id == row.exam_id)
+    return session.scalar(cities.where(*city, decided)) or 0
 
 
 # ---------------------------------------------------------------- 套用默认值

@@ -12,6 +12,7 @@ from app.models.default_settings import DefaultSettings
 from app.models.settings import GENERAL
 from app.rules import crud
 from app.rules.default_settings import defaults_for
+from app.rules.entrusting import are_cities_entrusted
 from app.views import request as context
 from app.views.engine import answers, lists, single
 from app.views.engine.resource import ResourceView, pages_of
@@ -24,7 +25,9 @@ class DefaultSettingsView(ResourceView):
     def _first_values(self) -> Mapping[str, Any]:
         session, actor = context.read_session(), context.actor()
         served = defaults_for(session, actor.exam_id or 0, actor.province_id)
-        return crud.defaults_of(self.declaration) | served
+        # what is not decided otherwise stays as it is
+        trust = are_cities_entrusted(session, actor.exam_id, actor.province_id)
+        return crud.defaults_of(self.declaration) | served | {"cities_entrusted": trust}
 
     def _unset(self, page: lists.ListPage) -> Any:
         fields, served = fields_of(DefaultSettings), self._first_values()
@@ -34,7 +37,7 @@ class DefaultSettingsView(ResourceView):
                 "current": served[name],
                 "help": gettext(fields[name].help),
             }
-            for name in GENERAL
+            for name in (*GENERAL, "cities_entrusted")
         ]
         told = gettext("本省尚未设置默认值，新增考点和新考次使用下列值（由考试中心或系统给出）。")
         values = single.unset(page)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,8 +22,10 @@ from app.models.audit import AuditEntry
 from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam
 from app.models.settings import SiteSettings
-from app.rules import actors, crud, general_settings, grids, operations, permissions
+from app.rules import actors, crud, effects, general_settings, grids, operations, permissions
 from app.rules.capacity_grid import CAPACITY
+from app.rules.default_settings import own_row
+from app.rules.effects import Unconfirmed
 from app.rules.exam_copying import copy_defaults
 from app.rules.operations import Chosen
 from app.rules.policy import NoVerb, WindowClosed
@@ -158,6 +162,56 @@ def test_section_5_the_centre_decides_where_the_province_has_not(
     assert "entrusted_city" in city(session, tree, owner).roles
     decide(session, tree, Level.PROVINCE, False)
     assert "entrusted_city" not in city(session, tree, owner).roles
+
+
+def told(change: Callable[[str], object]) -> list[str]:
+    """The sentences of a change that nobody has confirmed; none where it was made."""
+    try:
+        change("")
+    except Unconfirmed as asked:
+        return asked.effects
+    return []
+
+
+@pytest.mark.parametrize("trusting", [True, False])
+def test_section_5_who_gives_or_takes_the_trust_reads_it_before(
+    session: KaowuSession, tree: Tree, owner: Passport, trusting: bool
+) -> None:
+    def make(confirmed: str, **values: str) -> object:
+        return crud.create(session, DEFAULTS, values, confirmed=confirmed)
+
+    def turn(confirmed: str, row: DefaultSettings, to: bool) -> object:
+        values = {"cities_entrusted": str(int(to))}
+        return crud.update(session, DEFAULTS, row.id, values, confirmed=confirmed)
+
+    words = ("不能再代所辖考点", "将可以代所辖考点")
+    centres = decide(session, tree, Level.CENTER, trusting)
+    become(session, tree.actor(Level.PROVINCE))
+    made = told(partial(make, cities_entrusted=str(int(trusting)), max_subjects="1"))
+    assert made == []  # as it was
+    assert ("entrusted_city" in city(session, tree, owner).roles) is trusting
+    become(session, tree.actor(Level.CENTER))
+    assert told(lambda confirmed: turn(confirmed, centres, not trusting)) == []  # nobody is served
+    become(session, tree.actor(Level.PROVINCE))
+    row = own_row(session, tree.actor(Level.PROVINCE))
+    assert row is not None
+
+    def delete(confirmed: str) -> None:
+        crud.remove(session, DEFAULTS, row.id, confirmed=confirmed)
+
+    (sentence,) = told(delete)
+    assert "本省 1 个地市" in sentence
+    assert words[not trusting] in sentence
+    (sentence,) = told(lambda confirmed: turn(confirmed, row, not trusting))
+    assert words[not trusting] in sentence
+    session.expire_all()
+    delete(effects.ALL)
+    (sentence,) = told(partial(make, cities_entrusted=str(int(trusting))))
+    assert words[trusting] in sentence
+    become(session, tree.actor(Level.CENTER))
+    (sentence,) = told(lambda confirmed: turn(confirmed, centres, trusting))
+    assert "未设置默认值的各省共 1 个地市" in sentence
+    assert words[trusting] in sentence
 
 
 def test_section_5_the_living_matrix_holds_for_the_role(

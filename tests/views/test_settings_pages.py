@@ -324,10 +324,32 @@ def test_p4_a_city_gets_its_buttons_from_the_province(office: World) -> None:
     with office.looking() as session:
         row = session.scalars(select(DefaultSettings)).one()
     values = {"cities_entrusted": "1", "max_subjects": "2", "version": str(row.version)}
-    province = office.browser(Level.PROVINCE)
-    assert province.post(f"/default-settings/edit/{row.id}", values).status_code == 302
+    province, form = office.browser(Level.PROVINCE), f"/default-settings/edit/{row.id}"
+    asked = province.post(form, values)
+    assert asked.status_code == 409
+    assert re.search(r"本省 \d+ 个地市将可以代所辖考点修改", text_of(asked))
+    found = re.search(r'name="_confirm" value="(\w+)"', asked.get_data(as_text=True))
+    assert found is not None
+    assert province.post(form, values | {"_confirm": found[1]}).status_code == 302
     assert edit in city.get("/site-settings/").get_data(as_text=True)
     assert city.get(edit).status_code == 200
+
+
+def test_section_5_a_first_row_begins_with_the_trust_in_force(office: World) -> None:
+    tree = office.tree
+    with (
+        unit_of_work(office.runtime.factory, system("seed")) as session,
+        factories.seeding(session),
+    ):
+        for row in session.scalars(select(DefaultSettings)):
+            session.delete(row)
+        centre = {"exam_id": tree.exam.id, "organisation_id": tree.center.id}
+        session.add(DefaultSettings(**centre, cities_entrusted=True))
+    browser = office.browser(Level.PROVINCE)
+    assert "委托地市代考点设置" in text_of(browser.get("/default-settings/"))
+    form = browser.get("/default-settings/add").get_data(as_text=True)
+    (box,) = re.findall(r'<input[^>]*name="cities_entrusted"[^>]*>', form)
+    assert " checked" in box
 
 
 # ---------------------------------------------------------------- in a browser
