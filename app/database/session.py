@@ -143,7 +143,9 @@ def _end_reading(connection: Any) -> None:
         return
     raw = connection.connection.dbapi_connection
     if raw.info.transaction_status is TransactionStatus.INTRANS:
-        raw.commit()
+        # of a lost connection the driver's rollback tells, which follows
+        with suppress(psycopg.Error):
+            raw.commit()
 
 
 def _install_sqlite(engine: Engine) -> None:

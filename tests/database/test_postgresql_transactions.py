@@ -95,6 +95,28 @@ def test_a_connection_that_was_cut_while_reading_is_told_as_such(
         assert told(session, "SELECT 1") == 1
 
 
+def lose_while_reading(url: str, factory: sessionmaker[KaowuSession]) -> None:
+    """The server ends the connection after the last question."""
+    killer = make_engine(url)
+    try:
+        with reading(factory, TASK) as session:
+            number = told(session, "SELECT pg_backend_pid()")
+            with reading(make_session_factory(killer), TASK) as other:
+                assert told(other, f"SELECT pg_terminate_backend({number}, 5000)")
+    finally:
+        killer.dispose()
+
+
+def test_a_connection_that_was_cut_after_the_last_question_is_told_as_such(
+    fresh_database: str, factory: sessionmaker[KaowuSession]
+) -> None:
+    """The driver's own error would pass by whoever waits for SQLAlchemy's."""
+    with pytest.raises(DBAPIError):
+        lose_while_reading(fresh_database, factory)
+    with reading(factory, TASK) as session:
+        assert told(session, "SELECT 1") == 1
+
+
 @pytest.mark.parametrize("by_keys", [True, False])
 def test_a_connection_that_broke_in_the_pool_is_told_as_such(
     fresh_database: str, factory: sessionmaker[KaowuSession], by_keys: bool
