@@ -39,7 +39,7 @@ from tests import factories, servers
 
 BAR_MILLISECONDS, BAR_STATEMENTS, BAR_BYTES = 8.0, 6, 30_000
 #: statements of the choice of subjects (tests/portal/test_registration_access.py)
-BAR_CHOICE = 6
+BAR_CHOICE = 4
 CHOICE = "POST subjects"
 PAGES = (
     *("/", "/registration/", "/registration/person", "/registration/photo"),

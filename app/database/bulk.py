@@ -39,7 +39,7 @@ def count_up(session: Session, model: Model, key: Row) -> int:
     Raises NoPermit for a managed table.
     """
     connection = session.connection()
-    statement = _count_up(model, tuple(key), connection.dialect.name)
+    statement = _count_up(_table_of(model), tuple(key), connection.dialect.name)
     count: int = connection.execute(statement, {"id": new_id(), **key}).scalar_one()
     return count
 
@@ -56,15 +56,18 @@ def _insert(model: Any) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _count_up(model: Any, key: tuple[str, ...], dialect: str) -> Any:
-    table = _table_of(model)
+def _count_up(table: Any, key: tuple[str, ...], dialect: str) -> Any:
+    return counting(table, key, dialect).returning(table.c.count)
+
+
+def counting(table: Any, key: tuple[str, ...], dialect: str, prefix: str = "") -> Any:
+    """What `count_up` executes; its parameters are `id` and the key, after the prefix."""
     make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    values: dict[str, Any] = {name: bindparam(name) for name in ("id", *key)}
+    values: dict[str, Any] = {name: bindparam(f"{prefix}{name}") for name in ("id", *key)}
     return (
         make(table)
         .values(values | {"count": 1})
         .on_conflict_do_update(index_elements=list(key), set_={"count": table.c.count + 1})
-        .returning(table.c.count)
     )
 
 

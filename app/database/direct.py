@@ -37,6 +37,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
 from app.database import base
+from app.database.bulk import count_up, counting
+from app.database.identifiers import new_id
 from app.database.policy import (
     ColumnDenied,
     NoPermit,
@@ -86,6 +88,30 @@ class Last:
     parameters: Row
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A row of an unguarded table, by its unique key, whose `count` goes up by one; `told` is
+    given the new count, and may refuse."""
+
+    model: Any
+    key: Row
+    told: Callable[[int], None]
+
+
+_COUNTS = "kaowu_counts"
+
+
+def count_along(session: Session, count: Count) -> None:
+    """Count with the rows that are written next, or with `settle`: one round trip less."""
+    session.info.setdefault(_COUNTS, []).append(count)
+
+
+def settle(session: Session) -> None:
+    """Count what no rows took along. Raises NoPermit for a managed table, and what `told` does."""
+    for count in session.info.pop(_COUNTS, ()):
+        count.told(count_up(session, count.model, count.key))
+
+
 #: makes the log's rows of changes that have passed: (model, full rows)
 Logger = Callable[[Session, Sequence[Change], Permit], tuple[Any, list[dict[str, Any]]]]
 _loggers: list[Logger] = []
@@ -107,14 +133,24 @@ def write(session: Session, changes: Sequence[Change], last: Last | None = None)
     parts = _parts(session, changes)
     connection = session.connection()
     if parts and connection.dialect.name == "postgresql":
-        returned = _at_once(connection, parts, last)
+        # what is rolled back to a savepoint must not take a count with it
+        counts = [] if session.in_nested_transaction() else session.info.pop(_COUNTS, [])
+        returned = _at_once(connection, parts, counts, last)
     else:
         returned = _one_by_one(connection, parts, last)
+    _forget_loaded(session, changes)
+    return returned
+
+
+def _forget_loaded(session: Session, changes: Sequence[Change]) -> None:
+    """What the session holds of these rows is of before."""
+    known = session.identity_map
+    if not known:
+        return
     for change in changes:
-        held = session.identity_map.get(identity_key(change.model, change.id))
+        held = known.get(identity_key(change.model, change.id))
         if held is not None:
             session.expire(held)
-    return returned
 
 
 # ---------------------------------------------------------------- what may be written
@@ -151,11 +187,13 @@ def _check_columns(permit: Permit, change: Change) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a part looks like, whatever its values: rows put into a table, or one row edited."""
+    """What a part looks like, whatever its values: rows put into a table, one row edited, or one
+    row counted up."""
 
     table: Any
     columns: tuple[str, ...]
-    adds: bool
+    adds: bool = False
+    counts: bool = False
     versioned: bool = False
 
 
@@ -208,7 +246,14 @@ def _edited(change: Change) -> _Part:
     versioned = issubclass(change.model, base.Versioned)
     if versioned:
         row["of_version"] = change.old["version"]
-    return _Shape(change.model.__table__, names, adds=False, versioned=versioned), [row]
+    return _Shape(change.model.__table__, names, versioned=versioned), [row]
+
+
+def _counted(count: Count) -> _Part:
+    if not count.model.__unguarded__:
+        raise NoPermit()
+    shape = _Shape(count.model.__table__, tuple(count.key), counts=True)
+    return shape, [{"id": new_id(), **count.key}]
 
 
 @lru_cache(maxsize=256)
@@ -248,7 +293,10 @@ def _insert(table: Any) -> Any:
 # ---------------------------------------------------------------- all at once
 
 
-def _at_once(connection: Connection, parts: Sequence[_Part], last: Last | None) -> set[str]:
+def _at_once(
+    connection: Connection, parts: Sequence[_Part], counts: Sequence[Count], last: Last | None
+) -> set[str]:
+    parts = [*parts, *(_counted(count) for count in counts)]
     parameters = dict(last.parameters) if last is not None else {}
     for number, (shape, rows) in enumerate(parts):
         if shape.adds:
@@ -264,6 +312,8 @@ def _at_once(connection: Connection, parts: Sequence[_Part], last: Last | None) 
     for number, shape in enumerate(shapes):
         if not shape.adds and number not in told:
             raise StaleRow()
+    for number, count in enumerate(counts, len(shapes) - len(counts)):
+        count.told(int(*told[number]))
     return told.get(len(shapes), set())
 
 
@@ -273,13 +323,19 @@ def _statement(shapes: tuple[_Shape, ...], last: Any) -> Any:
     (number of the part, what it tells). The counters of `last` are so locked after the rows."""
     asked = []
     for number, shape in enumerate(shapes):
-        prefix = f"p{number}_"
-        part = (_add_from_json if shape.adds else _edit)(shape, prefix).cte(f"part{number}")
+        part = _part(shape, f"p{number}_").cte(f"part{number}")
         asked.append(select(literal_column(str(number), Integer), part.c.told))
     if last is not None:
         part = last.cte("last")
         asked.append(select(literal_column(str(len(shapes)), Integer), *part.c))
     return union_all(*asked)
+
+
+def _part(shape: _Shape, prefix: str) -> Any:
+    if shape.counts:
+        made = counting(shape.table, shape.columns, "postgresql", prefix)
+        return made.returning(cast(shape.table.c.count, String).label("told"))
+    return (_add_from_json if shape.adds else _edit)(shape, prefix)
 
 
 def _add_from_json(shape: _Shape, prefix: str) -> Any:

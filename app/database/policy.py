@@ -93,7 +93,9 @@ class SessionState:
 
 def state_of(session: Session) -> SessionState:
     """The policy state of a session (made on first use)."""
-    state: SessionState = session.info.setdefault("kaowu", SessionState())
+    state: SessionState | None = session.info.get("kaowu")
+    if state is None:
+        state = session.info["kaowu"] = SessionState()
     return state
 
 

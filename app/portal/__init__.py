@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.database.session import KaowuSession
 from app.portal import context, responses
+from app.portal.cookie import PortalCookie
 from app.rules.clock import Clock, system_clock
 from config import Settings
 
@@ -44,6 +45,7 @@ def create_portal_app(
         template_folder=str(_ROOT / "templates"),
     )
     app.config.update(_configuration(settings))
+    app.session_interface = PortalCookie(app)
     app.extensions["kaowu_portal"] = context.Portal(settings, factory, clock, readiness)
     if settings.trusted_proxies:
         count = settings.trusted_proxies

@@ -17,6 +17,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import sessionmaker
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from app.database.direct import settle
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.database.unit_of_work import run_unit
@@ -149,15 +150,20 @@ def _forget_visitor() -> None:
 
 
 def _find_visitor(unit: KaowuSession | None = None) -> Visitor | None:
-    """Whose cookie it is, looked for in the unit of work, or else in the session that reads."""
+    """Whose cookie it is, looked for in the session that reads; or in the unit of work, with the
+    count of his writes."""
     stored = session.get(PASSPORT_KEY)
     if not isinstance(stored, str) or not stored.isdigit():
         return None
     age = portal().clock().timestamp() - session.get(SINCE_KEY, 0)
     found = None
     if 0 <= age < LONGEST_SESSION_HOURS * 3600:
-        asking = _read_as(_ASKING) if unit is None else unit
-        found = visitor(asking, int(stored), session.get(VERSION_KEY, 0))
+        counter = None
+        if unit is not None:
+            seconds = portal().settings.rate_write[1]
+            counter = rate_limit.key_of(_bucket(int(stored)), seconds, portal().clock())
+        asking = unit or _read_as(_ASKING)
+        found = visitor(asking, int(stored), session.get(VERSION_KEY, 0), counter)
     if found is None:
         sign_out()
     return found
@@ -294,34 +300,42 @@ def _read_as(acting: Actor) -> KaowuSession:
 def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
     """Run a write in one unit of work as the candidate (or as `acting`); counted per passport.
 
-    What is refused is rolled back, its count with it; so it is counted once more, by itself. The
-    read session is ended first, so that it does not show what was before. Raises
+    Whose writes are used up is refused before the work; the count itself comes last, with what
+    the work writes. What is refused is rolled back, its count with it; so it is counted once more,
+    by itself. The read session is ended first, so that it does not show what was before. Raises
     `rate_limit.TooMany`, what `work` raises, and behind `candidate_form` NotAdmitted.
     """
     looks = acting is None and "visitor" not in g
     who = _ASKING if looks else acting or actor()
     close_read_session()
+    if not looks and who.passport_id is None:
+        return _unit(who, work)
     rate, now = portal().settings.rate_write, portal().clock()
 
     def counted(database: KaowuSession) -> T:
-        writer = _admit(database) if looks else who
-        if writer.passport_id is not None:
-            rate_limit.require(database, _bucket(writer), rate, now)
-        return work(database)
+        bucket = _bucket((_admit(database) if looks else who).passport_id)
+        if looks:
+            rate_limit.refuse_above(this_visitor().writes + 1, rate, now)
+        else:
+            rate_limit.require_left(database, bucket, rate, now)
+        rate_limit.require_along(database, bucket, rate, now)
+        found = work(database)
+        settle(database)
+        return found
 
     try:
         return _unit(who, counted)
     except NotAdmitted:
         raise
     except Exception:
-        writer = actor() if looks else who
-        if writer.passport_id is not None:
-            _unit(writer, lambda last: rate_limit.hit(last, _bucket(writer), rate[1], now))
+        bucket = _bucket((actor() if looks else who).passport_id)
+        made = _unit(who, lambda database: rate_limit.hit(database, bucket, rate[1], now))
+        rate_limit.refuse_above(made, rate, now)
         raise
 
 
-def _bucket(writer: Actor) -> str:
-    return f"write:{writer.passport_id}"
+def _bucket(passport_id: int | None) -> str:
+    return f"write:{passport_id}"
 
 
 def _admit(unit: KaowuSession) -> Actor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import String, and_, bindparam, case, literal, not_, null, or_, select, union_all
 from sqlalchemy.orm import Session
@@ -63,6 +63,22 @@ class Offer:
     left: int | None
     person_fee: int | None
     free: dict[str, tuple[int, int]]
+
+
+class OfferRow(NamedTuple):
+    """A row of `offer_statement`: a subject, another pool, the fee per person, or an exam day. What
+    a row does not tell is None."""
+
+    key: Any
+    name: Any
+    level: Any
+    minutes: Any
+    first_day: Any
+    last_day: Any
+    pool: Any
+    capacity: Any
+    used: Any
+    amount: Any
 
 
 #: keys of the rows that hold exam days
@@ -129,26 +145,32 @@ def _statement(with_days: bool, *only: Any) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _offer(with_days: bool, count: int | None) -> Any:
-    """Of all subjects, or of so many (parameters code_0 …)."""
+def offer_statement(with_days: bool, count: int | None) -> Any:
+    """The rows that `offer_from` reads, of all subjects or of so many (see `offer_parameters`)."""
     if count is None:
         return _statement(with_days)
     codes = [bindparam(f"code_{number}", type_=String) for number in range(count)]
     return _statement(with_days, SiteSubject.subject_code.in_(codes))
 
 
-def offer_of(session: Session, site: Site, *, only: Collection[str] | None = None) -> Offer:
-    """Subjects in the order of their codes, with days, fees and live seats. One statement.
+def offer_parameters(only: Collection[str] = ()) -> dict[str, Any]:
+    """Which subjects; beside them stand `exam`, `site` and, with days, `province`."""
+    return {f"code_{number}": code for number, code in enumerate(only)}
 
-    With `only`, no other subjects than these.
-    """
+
+def offer_of(session: Session, site: Site) -> Offer:
+    """Subjects in the order of their codes, with days, fees and live seats. One statement."""
     with_days = site.settings.preference_allowed
     asked: dict[str, Any] = {"exam": site.exam_id, "site": site.site_id}
     if with_days:
         asked["province"] = site.province_id
-    asked |= {f"code_{number}": code for number, code in enumerate(only or ())}
-    statement = _offer(with_days, None if only is None else len(only))
-    rows = rows_of(session, statement, asked)
+    rows = rows_of(session, offer_statement(with_days, None), asked)
+    return offer_from([OfferRow._make(row) for row in rows], with_days)
+
+
+def offer_from(rows: Sequence[OfferRow], with_days: bool) -> Offer:
+    """What the rows of `offer_statement` say. Days are the caller's to ask for: only where the
+    province allows any (R10.4, R14)."""
     subjects = {row.key: _offered(row) for row in rows if row.name is not None}
     pools = {row.pool: (row.capacity, row.used) for row in rows if row.pool is not None}
     person = next((row.amount for row in rows if row.key == PERSON_FEE), None)

@@ -7,17 +7,27 @@ clock. Keys that are personal go in as digests (`secret_bucket`).
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, bindparam, delete, select
 from sqlalchemy.orm import Session
 
+from app.database import direct
 from app.database.bulk import count_up
 from app.database.keys import keyring
 from app.metadata.errors import N_, KaowuError
 from app.models.account import RateLimit
 
 Rate = tuple[int, int]
+#: attempts of `bucket` in the window that begins at `window_start`; NULL where there are none
+MADE = (
+    select(RateLimit.count)
+    .where(
+        RateLimit.bucket == bindparam("bucket"), RateLimit.window_start == bindparam("window_start")
+    )
+    .scalar_subquery()
+)
 
 
 class TooMany(KaowuError):
@@ -44,28 +54,40 @@ def hit(session: Session, bucket: str, seconds: int, now: dt.datetime) -> int:
     One statement. On PostgreSQL the row stays locked until the transaction ends: attempts on one
     bucket queue.
     """
-    key = {"bucket": bucket, "window_start": window_start(now, seconds)}
-    return count_up(session, RateLimit, key)
+    return count_up(session, RateLimit, key_of(bucket, seconds, now))
+
+
+def key_of(bucket: str, seconds: int, now: dt.datetime) -> dict[str, Any]:
+    """The columns that name the counter; the parameters of `MADE`."""
+    return {"bucket": bucket, "window_start": window_start(now, seconds)}
 
 
 def require(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
     """Count one attempt; raise TooMany above `rate` = (attempts, seconds)."""
+    refuse_above(hit(session, bucket, rate[1], now), rate, now)
+
+
+def require_along(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
+    """As `require`, but the attempt is counted with what is written next (`direct.write`), or by
+    `direct.settle`: TooMany comes from there, when the work has been done and is undone again. So
+    the caller looks first whether anything of `rate` is left."""
+    key = key_of(bucket, rate[1], now)
+    told = partial(refuse_above, rate=rate, now=now)
+    direct.count_along(session, direct.Count(RateLimit, key, told))
+
+
+def refuse_above(made: int, rate: Rate, now: dt.datetime) -> None:
+    """Raise TooMany where more attempts were made than `rate` allows."""
     attempts, seconds = rate
-    if hit(session, bucket, seconds, now) > attempts:
+    if made > attempts:
         raise TooMany(minutes=minutes_left(now, seconds))
 
 
 def require_left(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
     """Raise TooMany where `rate` is used up; count nothing. For attempts that count only when
     they are refused, and after that."""
-    attempts, seconds = rate
-    made = session.scalar(
-        select(RateLimit.count).where(
-            RateLimit.bucket == bucket, RateLimit.window_start == window_start(now, seconds)
-        )
-    )
-    if (made or 0) >= attempts:
-        raise TooMany(minutes=minutes_left(now, seconds))
+    made = session.scalar(select(MADE), key_of(bucket, rate[1], now))
+    refuse_above((made or 0) + 1, rate, now)
 
 
 def minutes_left(now: dt.datetime, seconds: int) -> int:

@@ -21,10 +21,12 @@ from app.models.exam import Exam
 from app.models.registration import Registration
 from app.models.settings import SiteSettings
 from app.rules import general_settings
+from app.rules.offer import Offer
 from app.rules.policy import NotVisibleExam
 from app.rules.registration import states, subjects
 from app.rules.registration.holding import hold_at_site
 from app.rules.registration.states import HeldValues
+from app.rules.registration.subjects import Choices
 from app.rules.site import OutsideOnlineTime, Site, SiteClosed, SiteSuspended
 from app.runtime import load_declarations
 from tests import factories
@@ -114,8 +116,10 @@ def test_r10_4a_a_site_is_not_stopped_in_the_middle_of_a_choice(
             session.execute(text("SET LOCAL lock_timeout = '50ms'"))
             stop(session, clients.tree)
 
-        def held(session: Session, number: int | None) -> tuple[HeldValues, Site]:
-            found = hold_at_site(session, number)
+        def held(
+            session: Session, number: int | None, choices: Choices
+        ) -> tuple[HeldValues, Site, Offer]:
+            found = hold_at_site(session, number, choices)
             with (
                 pytest.raises(OperationalError) as error,
                 unit_of_work(clients.factory(1), system("test")) as other,

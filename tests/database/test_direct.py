@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ from app.metadata.actor import system
 from app.metadata.declarations import MANAGE, Declaration
 from app.metadata.errors import PolicyDenied, StaleRow
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Verb
-from app.models.account import AdminBinding, Passport
+from app.models.account import AdminBinding, Passport, RateLimit
 from app.models.audit import AuditEntry
 from app.models.capacity import CapacityPool
 from app.models.registration import Entry, Registration
@@ -292,3 +293,49 @@ def test_nothing_pending_is_written_while_something_is_elevated(
         with elevated(session, "test", ClassOption):
             assert rows_of(session, select(ClassOption.id), {}) == []
     session.rollback()
+
+
+# ---------------------------------------------------------------- counters that go along
+
+
+def counted(told: list[int], model: Any = RateLimit) -> direct.Count:
+    key = {"bucket": "test", "window_start": dt.datetime(2026, 9, 1, tzinfo=dt.UTC)}
+    return direct.Count(model, key, told.append)
+
+
+def test_a_counter_goes_along_with_the_rows_or_else_by_itself(
+    session: KaowuSession, tree: Tree
+) -> None:
+    told: list[int] = []
+    direct.count_along(session, counted(told))
+    write(session, option(tree), tree.actor(), Verb.ADD)
+    direct.settle(session)  # on PostgreSQL nothing is left to it
+    direct.count_along(session, counted(told))
+    direct.settle(session)
+    assert told == [1, 2]
+    assert session.scalars(select(RateLimit.count)).all() == [2]
+
+
+def test_a_savepoint_that_is_undone_takes_no_count_with_it(
+    session: KaowuSession, tree: Tree
+) -> None:
+    told: list[int] = []
+    direct.count_along(session, counted(told))
+    inside = session.begin_nested()
+    write(session, option(tree), tree.actor(), Verb.ADD)
+    inside.rollback()
+    direct.settle(session)
+    assert told == [1]
+    assert session.scalars(select(RateLimit.count)).all() == [1]
+
+
+def test_managed_rows_are_not_counted_past_the_guard(session: KaowuSession, tree: Tree) -> None:
+    for ending in (
+        lambda: write(session, option(tree), tree.actor(), Verb.ADD),
+        lambda: None,
+    ):
+        direct.count_along(session, counted([], CapacityPool))
+        with pytest.raises(NoPermit):  # noqa: PT012 - on SQLite by the second
+            ending()
+            direct.settle(session)
+        session.rollback()

@@ -6,11 +6,13 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
-from tests.factories import add_site
+from app.models.account import AdminBinding, Passport, RateLimit
+from tests.factories import add_site, bind_administrator
 from tests.portal.passport_world import ADDRESS, Portal, open_portal
 from tests.portal.registration_world import (
     PAYMENT,
@@ -112,20 +114,24 @@ def test_every_page_needs_at_most_six_statements_and_is_small(portal: Portal) ->
     visit(*pages)
 
 
-def test_choosing_subjects_costs_six_statements(portal: Portal) -> None:
-    """The rush is this one request: the visitor and his rate; registration, site and offer; and
-    everything that is written (log, registration, entries, counters), on PostgreSQL at once."""
+def test_choosing_subjects_costs_four_statements(portal: Portal) -> None:
+    """The rush is this one request: the visitor and his rate; his registration; site, entries and
+    offer; and everything that is written (log, registration, entries, rate, counters), on
+    PostgreSQL at once. All in one transaction."""
     candidate = Candidate(portal)
     candidate.register(["14"])
     token = {"csrf_token": candidate.token("/registration/subjects")}
     statements: list[str] = []
     engine = portal.factory.kw["bind"]
     event.listen(engine, "before_cursor_execute", lambda *found: statements.append(found[2]))
+    begun: list[object] = []
+    event.listen(engine, "begin", begun.append)
     data = token | {"subject": ["24"]}
     answer = candidate.client.post("/registration/subjects", base_url=ADDRESS, data=data)
     assert answer.location == STATUS
     asked = [text for text in statements if not text.startswith("BEGIN")]
-    assert len(asked) == (6 if engine.dialect.name == "postgresql" else 10), asked
+    assert len(asked) == (4 if engine.dialect.name == "postgresql" else 9), asked
+    assert len(begun) == 1
     assert candidate.entries() == {"14": "deleted", "24": "unpaid"}
 
 
@@ -138,3 +144,61 @@ def test_what_is_refused_counts_among_a_candidates_writes(
         candidate.accept()
         answers = [candidate.fill_in(mobile="1").status_code for _ in range(5)]
     assert answers == [422, 422, 422, 429, 429]
+
+
+def test_who_may_not_choose_any_more_writes_nothing(portal: Portal) -> None:
+    """The look for the visitor is inside the transaction of the write: it still comes first."""
+    candidate = Candidate(portal)
+    candidate.register(["14"])
+    data = {"csrf_token": candidate.token("/registration/subjects"), "subject": ["24"]}
+    cookie = candidate.cookie
+
+    def send() -> tuple[int, str]:
+        candidate.client.set_cookie("kaowu_portal", cookie, domain="127.0.0.1")
+        answer = candidate.client.post("/registration/subjects", base_url=ADDRESS, data=data)
+        return answer.status_code, (answer.location or "").partition("?")[0]
+
+    def change(**values: Any) -> None:
+        with portal.writing() as session:
+            session.execute(
+                update(Passport.__table__)  # type: ignore[arg-type]
+                .where(Passport.__table__.c.id == candidate.passport.id)
+                .values(values)
+            )
+
+    change(active=False)
+    assert send() == (302, "/passport/login")
+    change(active=True, session_version=99)  # logged out elsewhere
+    assert send() == (302, "/passport/login")
+    change(session_version=1)
+    with portal.writing() as session:
+        binding = AdminBinding.__table__
+        bind_administrator(session, portal.tree)
+        session.flush()
+        session.execute(update(binding).values(passport_id=candidate.passport.id))  # type: ignore[arg-type]
+    assert send() == (403, "")
+    assert candidate.entries() == {"14": "unpaid"}
+
+
+def test_a_choice_is_counted_once_and_refused_above_the_rate(
+    fresh_database: str, instance: Path
+) -> None:
+    with open_portal(fresh_database, instance, RATE_WRITE="30/60") as portal:
+        candidate = Candidate(portal)
+        candidate.register(["14"])
+        bucket = RateLimit.bucket == f"write:{candidate.passport.id}"
+
+        def count() -> int:
+            with portal.looking() as session:
+                return session.scalars(select(RateLimit.count).where(bucket)).one()
+
+        before = count()
+        assert candidate.choose(["24"]).status_code == 302
+        assert count() == before + 1
+        assert candidate.choose(["99"]).status_code == 422
+        assert count() == before + 2
+        with portal.writing() as session:
+            session.execute(update(RateLimit).where(bucket).values(count=30))
+        assert candidate.choose(["14"]).status_code == 429
+        assert count() == 31
+        assert candidate.entries() == {"14": "deleted", "24": "unpaid"}

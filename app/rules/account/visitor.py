@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.metadata.vocabulary import ExamState
 from app.models.account import AdminBinding, Passport
 from app.models.audit import AuditEntry
 from app.models.exam import Exam
+from app.rules import rate_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Visitor:
     administrator: bool
     must_change: bool
     has_totp: bool
+    #: writes in the window that was asked for
+    writes: int = 0
 
 
 #: Made once: every request of the portal asks it, and building it costs as much as running it.
@@ -46,15 +50,23 @@ _VISITOR = select(
     Passport.session_version == bindparam("session_version"),
     Passport.active.is_(True),
 )
+_WRITER = _VISITOR.add_columns(rate_limit.MADE.label("writes"))
 
 
-def visitor(session: Session, passport_id: int, session_version: int) -> Visitor | None:
+def visitor(
+    session: Session,
+    passport_id: int,
+    session_version: int,
+    counter: Mapping[str, Any] | None = None,
+) -> Visitor | None:
     """The visitor, or None when the passport is gone, disabled, or was logged out elsewhere.
 
-    The session must belong to a system actor without exam session.
+    `counter` names the counter of his writes, if they are asked for. The session must belong to a
+    system actor without exam session.
     """
     asked = {"passport_id": passport_id, "session_version": session_version}
-    rows = rows_of(session, _VISITOR, asked)
+    statement = _VISITOR if counter is None else _WRITER
+    rows = rows_of(session, statement, {**asked, **(counter or {})})
     if not rows:
         return None
     row: Any = rows[0]
@@ -66,6 +78,7 @@ def visitor(session: Session, passport_id: int, session_version: int) -> Visitor
         administrator=bool(row.administrator),
         must_change=row.must_change,
         has_totp=row.totp_confirmed,
+        writes=0 if counter is None else row.writes or 0,
     )
 
 

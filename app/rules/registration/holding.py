@@ -7,11 +7,12 @@ only what the choice needs is read, and no personal data is opened.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, literal_column, select
+from sqlalchemy import Integer, String, and_, bindparam, literal_column, select, true, union_all
 from sqlalchemy.orm import Session
 
 from app.database.policy import actor_of, elevated, rows_of
@@ -22,6 +23,7 @@ from app.models.organisation import Organisation
 from app.models.registration import HOLDING, LIVE, Entry, Registration
 from app.models.settings import SiteSettings
 from app.rules import gate, policy, site
+from app.rules.offer import Offer, OfferRow, offer_from, offer_parameters, offer_statement
 from app.rules.registration.states import HeldValues, NotLive
 from app.rules.windows import Interval
 
@@ -61,46 +63,73 @@ _OWN_LIVE = _LOCKED.where(
 )
 
 
+def _columns_of(offered: Any) -> list[Any]:
+    return [column.label(f"offered_{column.key}") for column in offered.c]
+
+
 def _window_columns() -> list[Any]:
     names = [f"{window.value}_start" for window in _WINDOWS]
     names += [f"{window.value}_end" for window in _WINDOWS if not window.open_ended]
     return [getattr(OperationWindow, name).label(f"window_{name}") for name in names]
 
 
-#: The site with the entries of one of its registrations: a statement of its own, so that it sees
-#: what was committed while the lock on the registration was waited for. The settings are held as
-#: `site.hold_open` does.
-_AT_SITE = (
-    select(
-        *site.PUBLIC_COLUMNS,
-        *(SiteSettings.suspension_reason, SiteSettings.open, SiteSettings.review_required),
-        *(SiteSettings.online_enabled, SiteSettings.online_start, SiteSettings.online_end),
-        *(SiteSettings.class_required, SiteSettings.max_subjects, SiteSettings.self_printing),
-        SiteSettings.preference_allowed,
-        *_window_columns(),
-        Exam.state.label("exam_state"),
-        *(Entry.id.label("entry_id"), Entry.subject_code, Entry.state, Entry.preference_day),
-        *(getattr(Entry, name).label(f"entry_{name}") for name in SCOPE),
-    )
-    .select_from(SiteSettings)
-    .join(Organisation, Organisation.id == SiteSettings.site_id)
-    .join(Exam, Exam.id == SiteSettings.exam_id)
-    .outerjoin(OperationWindow, OperationWindow.organisation_id == SiteSettings.site_id)
-    .outerjoin(
-        Entry,
-        and_(
-            Entry.registration_id == bindparam("registration"),
-            Entry.state.in_(_each(state.value for state in HOLDING)),
-        ),
-    )
-    .where(SiteSettings.site_id == bindparam("site"))
-    .order_by(Entry.subject_code)
-    .with_for_update(read=True, of=SiteSettings)
+_SITE_COLUMNS = (
+    *site.PUBLIC_COLUMNS,
+    *(SiteSettings.suspension_reason, SiteSettings.open, SiteSettings.review_required),
+    *(SiteSettings.online_enabled, SiteSettings.online_start, SiteSettings.online_end),
+    *(SiteSettings.class_required, SiteSettings.max_subjects, SiteSettings.self_printing),
+    SiteSettings.preference_allowed,
+    *_window_columns(),
+    Exam.state.label("exam_state"),
 )
+_ENTRY_COLUMNS = (
+    *(Entry.id.label("entry_id"), Entry.subject_code, Entry.state, Entry.preference_day),
+    *(getattr(Entry, name).label(f"entry_{name}") for name in SCOPE),
+)
+_OFFERED = len(OfferRow._fields)
+#: sites allow three at most (R10.4): whoever sends more than this is refused for their number, and
+#: no statement is made for him
+MOST_SUBJECTS = 10
+#: kinds of rows
+_ENTRIES, _OFFERS = (literal_column(number, Integer) for number in "01")
+_KINDS = union_all(select(_ENTRIES.label("kind")), select(_OFFERS))
 
 
-def hold_at_site(session: Session, registration_id: int | None) -> tuple[HeldValues, site.Site]:
-    """Lock a live registration and read it with its site. None is the candidate's own live one.
+@lru_cache(maxsize=2 * MOST_SUBJECTS)
+def _at_site(with_days: bool, count: int) -> Any:
+    """The site with the entries of one of its registrations, and with what it offers of so many
+    subjects: rows of one kind, then of the other, at least one of each.
+
+    A statement of its own, so that it sees what was committed while the lock on the registration
+    was waited for. The settings are held as `site.hold_open` does.
+    """
+    kind = _KINDS.subquery("kinds").c.kind
+    offered = offer_statement(with_days, count).subquery("offered")
+    its_entry = and_(
+        kind == _ENTRIES,
+        Entry.registration_id == bindparam("registration"),
+        Entry.state.in_(_each(state.value for state in HOLDING)),
+    )
+    return (
+        select(*_SITE_COLUMNS, *_ENTRY_COLUMNS, kind, *_columns_of(offered))
+        .select_from(SiteSettings)
+        .join(Organisation, Organisation.id == SiteSettings.site_id)
+        .join(Exam, Exam.id == SiteSettings.exam_id)
+        .outerjoin(OperationWindow, OperationWindow.organisation_id == SiteSettings.site_id)
+        .join(kind.table, true())
+        .outerjoin(Entry, its_entry)
+        .outerjoin(offered, kind == _OFFERS)
+        .where(SiteSettings.site_id == bindparam("site"))
+        .order_by(kind, Entry.subject_code)
+        .with_for_update(read=True, of=SiteSettings)
+    )
+
+
+def hold_at_site(
+    session: Session, registration_id: int | None, choices: Mapping[str, dt.date | None]
+) -> tuple[HeldValues, site.Site, Offer]:
+    """Lock a live registration and read it with its site, and with what that offers of `choices`
+    (subject code: preference day). None is the candidate's own live one.
 
     Site, windows, state of the exam session and entries are those of the moment when the lock is
     held, and the site cannot be closed or stopped until the transaction ends (R10.4a). The state
@@ -115,15 +144,30 @@ def hold_at_site(session: Session, registration_id: int | None) -> tuple[HeldVal
     registration = found[0]
     if registration.life not in LIVE:
         raise NotLive()
-    place = {"registration": registration.id, "site": registration.site_id}
+    with_days, codes = any(choices.values()), sorted(choices)[:MOST_SUBJECTS]
+    asked = _place(registration, with_days) | offer_parameters(codes)
     with elevated(session, "read operation windows", OperationWindow):
-        rows = rows_of(session, _AT_SITE, place)
+        rows = rows_of(session, _at_site(with_days, len(codes)), asked)
     if not rows:
         raise NotFound()
     first: Any = rows[0]
     policy.remember_state(session, registration.exam_id, first.exam_state)
     entries = [_entry(row) for row in rows if row.entry_id is not None]
-    return HeldValues(registration, entries), site.site_of(first, first, _intervals(first))
+    offered = [OfferRow._make(row[-_OFFERED:]) for row in rows if row.kind == 1]
+    return (
+        HeldValues(registration, entries),
+        site.site_of(first, first, _intervals(first)),
+        offer_from(offered, with_days and first.preference_allowed),
+    )
+
+
+def _place(registration: Any, with_days: bool) -> dict[str, Any]:
+    place = {
+        "registration": registration.id,
+        "site": registration.site_id,
+        "exam": registration.exam_id,
+    }
+    return place | {"province": registration.province_id} if with_days else place
 
 
 def _entry(row: Any) -> HeldEntry:

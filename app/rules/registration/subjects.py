@@ -17,7 +17,7 @@ from app.models.registration import Entry, EntryState, Life, Registration, Revie
 from app.rules import capacity
 from app.rules.clock import Clock, system_clock
 from app.rules.fees import SUBJECT_FEE, FeeUnset
-from app.rules.offer import Offer, offer_of
+from app.rules.offer import Offer
 from app.rules.policy import permit
 from app.rules.registration import permits
 from app.rules.registration.holding import SCOPE, HeldEntry, hold_at_site
@@ -87,25 +87,25 @@ def choose_subjects(
     BatchLocked, OnlyThroughSite, AgeOutOfRange, causes of `Site.require_online`.
     """
     now = clock()
-    held, site = hold_at_site(session, registration_id)
+    held, site, offer = hold_at_site(session, registration_id, choices)
     with permit(session, permits.CHOOSE_SUBJECTS, Verb.RUN, clock=clock):
         held.require_individual()
         held.require_no_payment()
         site.require_online(now)
         paid = {entry.subject_code for entry in held.paid}
         wanted = {code: day for code, day in choices.items() if code not in paid}
-        offer = _check_choices(session, held, site, wanted)
+        takes = _check_choices(held, site, offer, wanted)
         _check_age(session, held, now)
         seats = _change_of_seats(held, wanted)
-        if offer is not None:
+        if takes:
             capacity.require_free(seats, offer.free)
         changed, entries = _changed_entries(held, wanted)
         changed += _changed_registration(held, site, wanted, entries, now)
         capacity.move(session, held.registration, seats, changed)
 
 
-def _check_choices(session: Session, held: HeldValues, site: Site, wanted: Choices) -> Offer | None:
-    """Returns what the site offers of it, which was looked at unless nothing is taken."""
+def _check_choices(held: HeldValues, site: Site, offer: Offer, wanted: Choices) -> bool:
+    """Returns whether anything is taken: a subject, or another day."""
     present = {entry.subject_code: entry for entry in held.entries}
     new = wanted.keys() - present.keys()
     count = len(wanted) + len(held.paid)
@@ -116,14 +116,11 @@ def _check_choices(session: Session, held: HeldValues, site: Site, wanted: Choic
         for code, day in wanted.items()
         if day is not None and (code in new or present[code].preference_day != day)
     }
-    if not new and not moved:
-        return None
-    offer = offer_of(session, site, only=new | moved)
     for code in sorted(new):
         _check_offered(offer, code)
     for code in sorted(moved):
         _check_preference(offer, code, wanted[code])
-    return offer
+    return bool(new or moved)
 
 
 def _check_offered(offer: Offer, code: str) -> None:
