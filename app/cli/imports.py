@@ -24,6 +24,7 @@ from app.metadata.fields import Kind
 from app.metadata.vocabulary import Verb
 from app.models.job import JobRun, StoredFile
 from app.rules import audit, policy
+from app.rules.acting_for import NotForOne
 from app.rules.crud import choices_for
 
 #: word in place of KIND that asks for a template
@@ -82,6 +83,8 @@ def import_file(
     declaration: Import = declared(Import, kind)
     values = _values(ctx, declaration, options, acting)
     actor = actor_for(shell, acting)
+    if actor.on_behalf_of and _SITE not in values:
+        raise NotForOne(label=declaration.label)
     path = Path(file)
     run = submit(
         machine,
@@ -139,9 +142,10 @@ def _values(
                 text.format(word=word, label=_(declaration.label), known=known), ctx
             )
         values[ticks[word].name] = True
-    names = {field.name for field in declaration.options}
-    if acting.site is not None and _SITE in names:
-        values.setdefault(_SITE, acting.site)
+    if acting.site is None or _SITE not in {field.name for field in declaration.options}:
+        return values
+    if values.setdefault(_SITE, acting.site) != acting.site:
+        raise click.UsageError(_("--site 与 --option site 指明的考点不同，请去掉一个"), ctx)
     return values
 
 

@@ -116,3 +116,15 @@ def test_who_may_not_see_the_page_gets_no_template(on_demo: Kaowu, tmp_path: Pat
     said = on_demo("import", "template", KIND, path, "--as", "site990701@kaowu.test")
     assert said.code == 1
     assert not path.exists()
+
+
+@SQLITE
+def test_p3_an_import_reaches_no_other_site_than_the_named_one(on_demo: Kaowu, sheet: Path) -> None:
+    """Nor is one done for a site whose file names organisations itself."""
+    site = (*WHO, "--site", "990701")
+    other = on_demo("import", "student_record", sheet, *site, "--option", "site=990801")
+    assert (other.code, other.out) == (2, "")
+    assert "请去掉一个" in other.err
+    unbounded = on_demo("import", KIND, sheet, *site)
+    assert (unbounded.code, unbounded.out) == (1, "")
+    assert "请去掉 --site" in unbounded.err
