@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, inspect, select
@@ -44,8 +45,7 @@ def _own_day(row: ExamDay, context: Context) -> None:
     if context.verb is Verb.ADD:
         row.province_id = context.actor.province_id
         _require_new(context.session, row)
-        for day in _replaced(context.session, row):
-            _take_away(context.session, row, day, None)
+        _take_away(context.session, row, _replaced(context.session, row), None)
         return
     if row.province_id != context.actor.province_id:
         raise NotFound()
@@ -54,7 +54,7 @@ def _own_day(row: ExamDay, context: Context) -> None:
         to = None if context.verb is Verb.DELETE else row.day
         if to is not None:
             _require_new(context.session, row)
-        _take_away(context.session, row, former, to)
+        _take_away(context.session, row, [former], to)
 
 
 def _require_new(session: Session, row: ExamDay) -> None:
@@ -89,32 +89,27 @@ def _replaced(session: Session, row: ExamDay) -> list[dt.date]:
         ).all()
     if any(owner is not None for owner, _ in known):
         return []
-    return [day for _, day in known if day != row.day]
+    return sorted(day for _, day in known if day != row.day)
 
 
-def _take_away(session: Session, row: ExamDay, day: dt.date, to: dt.date | None) -> None:
-    """The day goes, or becomes `to`. Quotas go with it: else they would count in R14.4 without a
-    column to mend them, and candidates could still choose the day.
+def _take_away(session: Session, row: ExamDay, days: Sequence[dt.date], to: dt.date | None) -> None:
+    """The days go, or the only one becomes `to`. Quotas go with them: else they would count in
+    R14.4 without a column to mend them, and candidates could still choose the day.
 
     Raises DayChosen, DayHasSittings.
     """
-    held = session.scalar(
-        select(func.count())
-        .select_from(Sitting)
-        .where(Sitting.day == day, *_concerned(Sitting, row))
-    )
-    if held:
-        raise DayHasSittings(count=held, day=day)
-    # locked before they are looked at, so that nobody takes a seat on the day meanwhile
-    pools = session.scalars(
-        select(CapacityPool)
-        .where(CapacityPool.pool == day_pool(day), *_concerned(CapacityPool, row))
-        .order_by(CapacityPool.site_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    if chosen := sum(pool.used for pool in pools):
-        raise DayChosen(count=chosen, day=day)
+    for day in days:
+        held = session.scalar(
+            select(func.count())
+            .select_from(Sitting)
+            .where(Sitting.day == day, *_concerned(Sitting, row))
+        )
+        if held:
+            raise DayHasSittings(count=held, day=day)
+    pools = _hold_quotas(session, row, days)
+    for day in days:
+        if chosen := sum(pool.used for pool in pools if pool.pool == day_pool(day)):
+            raise DayChosen(count=chosen, day=day)
     with widened(session, ExamDay, CapacityPool):
         for pool in pools:
             if to is None:
@@ -122,6 +117,20 @@ def _take_away(session: Session, row: ExamDay, day: dt.date, to: dt.date | None)
             else:
                 pool.pool = day_pool(to)
         session.flush()
+
+
+def _hold_quotas(session: Session, row: ExamDay, days: Sequence[dt.date]) -> list[CapacityPool]:
+    """The quotas of these days, locked before they are looked at, so that nobody takes a seat
+    meanwhile: all at once, site by site, in the order in which everybody locks seats."""
+    statement = (
+        select(CapacityPool)
+        .where(CapacityPool.pool.in_([day_pool(day) for day in days]))
+        .where(*_concerned(CapacityPool, row))
+        .order_by(CapacityPool.site_id, CapacityPool.pool)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(statement))
 
 
 def _concerned(model: Any, row: ExamDay) -> list[Any]:
