@@ -16,6 +16,7 @@ from app.metadata import registry
 from app.metadata.actor import Actor
 from app.metadata.declarations import Document
 from app.models.job import StoredFile
+from app.rules.acting_for import NotForOne
 
 
 @click.command("document", help=_("生成并下载文件。KIND 为文件的名称，用 --list 查看"))
@@ -51,6 +52,8 @@ def document(
         field.name: field.default for field in declaration.parameters if field.default is not None
     } | assignments(ctx, parameters)
     actor = actor_for(shell, acting)
+    if actor.on_behalf_of is not None:  # a document is made for who asks for it
+        raise NotForOne(label=declaration.label)
     run = run_unit(
         shell.factory,
         actor,

@@ -54,3 +54,10 @@ def test_wrong_parameters_and_kinds(on_demo: Kaowu) -> None:
     assert KIND in unknown.err
     assert KIND in on_demo("document", "--list").out
     assert on_demo("document", KIND).err == "请用 --as 指明操作人的邮箱。\n"
+
+
+@SQLITE
+def test_p3_a_document_is_made_for_who_asks_for_it(on_demo: Kaowu) -> None:
+    said = on_demo("document", KIND, "--as", "province99@kaowu.test", "--site", "990703")
+    assert (said.code, said.out) == (1, "")
+    assert "不能代办。请去掉 --site" in said.err
