@@ -18,6 +18,9 @@ from app.metadata.text import Bad, cell_text
 
 #: different cells of one column whose cleaned values are remembered
 _REMEMBERED = 5_000
+#: A longer text is not remembered, and of what was uploaded no more is kept, for no more is ever
+#: shown: texts that no column takes would fill the memory.
+LONG = 500
 #: kinds of cells of which equal ones are cleaned alike; 1 and True are equal, but not alike
 _COMPARED = {str, type(None), dt.date, dt.datetime, dt.time}
 #: stands for what was not cleaned yet; None is a value
@@ -45,16 +48,21 @@ class Column:
         self._held: dict[Any, Any] = {}
         self._refused: dict[Any, str] = {}
         self._changes = False
+        #: a long text was among the cells of the page
+        self._long = False
 
     def clean(self, cells: Sequence[Any]) -> CleanedCells:
         """Clean a page; errors are collected, not raised."""
         wrong: list[tuple[int, str]] = []
+        self._long = False
         try:
             values = list(map(self._known.__getitem__, cells))
         except KeyError:
             values = self._read_all(cells, wrong)
         # once something was changed, every later page may hold it again
         uploaded = list(map(self._held.get, cells, cells)) if self._changes else None
+        if uploaded is not None and self._long:
+            uploaded = [cell[:LONG] if type(cell) is str else cell for cell in uploaded]
         return CleanedCells(values, uploaded, wrong)
 
     def _read_all(self, cells: Sequence[Any], wrong: list[tuple[int, str]]) -> list[Any]:
@@ -76,7 +84,9 @@ class Column:
         value, error = self._value(cell)
         if value is not cell:
             self._changes = True
-        if len(self._held) < _REMEMBERED and type(cell) in _COMPARED:
+        if type(cell) is str and len(cell) > LONG:
+            self._long = True
+        elif len(self._held) < _REMEMBERED and type(cell) in _COMPARED:
             self._held[cell] = cell
             if error is None:
                 self._known[cell] = value

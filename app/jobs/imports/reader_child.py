@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from itertools import islice
 from typing import IO, Any
 
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.sheets import Sheet, read_several
-from app.jobs.imports.spool import PAGE, line_of
+from app.jobs.imports.spool import line_of, pages_of
 
 
 def _bound(memory: int, output: int | None, processor_seconds: int) -> None:
@@ -39,9 +38,7 @@ def _write(out: IO[bytes], sheet: Sheet) -> None:
         "hidden_columns": sorted(sheet.hidden_columns),
     }
     out.write(line_of(head))
-    rows = iter(sheet.rows)
-    while page := list(islice(rows, PAGE)):
-        out.write(line_of(page))
+    out.writelines(pages_of(sheet.rows))
 
 
 def main() -> int:

@@ -28,8 +28,9 @@ MOST_ERRORS = 200_000
 ERROR_COLUMN = N_("错误信息")
 _IGNORED = (ERROR_COLUMN, N_("错误列"))
 _VALUE_LENGTH = 60
-#: rows that are cleaned together, between two looks at whether the job is to stop
-_PAGE = 250
+#: rows that are cleaned together, between two looks at whether the job is to stop; fewer where
+#: their texts have more characters than this
+_PAGE, _PAGE_LENGTH = 250, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,14 +256,18 @@ def _pages(
     the first."""
     numbers: list[int] = []
     rows: list[Sequence[Any]] = []
+    length = 0
     for number, cells in enumerate(body, start):
         if is_empty(cells):
             continue
         numbers.append(number)
         rows.append(cells)
-        if len(rows) == _PAGE:
+        for cell in cells:
+            if type(cell) is str:
+                length += len(cell)
+        if len(rows) == _PAGE or length > _PAGE_LENGTH:
             yield numbers, rows
-            numbers, rows = [], []
+            numbers, rows, length = [], [], 0
     if rows:
         yield numbers, rows
 

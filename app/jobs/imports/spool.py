@@ -1,22 +1,29 @@
 """How the child of `reader` hands rows back: lines of JSON, which nothing is run to read.
 
 Per sheet a line with an object – what is known of it, or its refusal – then lines with pages of
-rows, each row an array of cells.
+rows, each row an array of cells. Whoever reads holds a line at once, hence lines are short.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from app.jobs.imports.marks import BadCell, Flaw
 
 #: how the line that begins a sheet begins
 HEAD = b"{"
-#: rows of one line: cells may be long, and a line is held at once
-PAGE = 50
+#: rows of one line; fewer where it would be longer than so many bytes
+PAGE, LINE = 50, 1 << 18
+#: bytes of one row; no template comes near that
+ROW = 1 << 21
+
+
+class RowTooLong(Exception):
+    """A row that nobody has typed."""
 
 
 def _plain(cell: Any) -> dict[str, str]:
@@ -52,6 +59,29 @@ _DECODER = json.JSONDecoder(object_hook=_cell)
 def line_of(value: Any) -> bytes:
     """A head, or a page of rows, as a line."""
     return _ENCODER.encode(value).encode("utf-8", "replace") + b"\n"
+
+
+def pages_of(rows: Iterable[list[Any]]) -> Iterator[bytes]:
+    """All rows as lines. Raises RowTooLong."""
+    source = iter(rows)
+    while page := list(islice(source, PAGE)):
+        yield from _lines_of(page)
+
+
+def _lines_of(rows: Sequence[list[Any]]) -> Iterator[bytes]:
+    """The rows as one line, or as two halves where that is too long."""
+    line = line_of(rows)
+    if len(line) <= LINE:
+        yield line
+    elif len(rows) > 1:
+        del line
+        half = len(rows) // 2
+        yield from _lines_of(rows[:half])
+        yield from _lines_of(rows[half:])
+    elif len(line) <= ROW:
+        yield line
+    else:
+        raise RowTooLong(len(line))
 
 
 def head_in(line: bytes) -> dict[str, Any]:
