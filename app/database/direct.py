@@ -11,34 +11,30 @@ executes them one by one.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Connection,
     Integer,
     String,
     bindparam,
     cast,
-    func,
     insert,
     literal_column,
     select,
     union_all,
     update,
 )
-from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
 from app.database import base
 from app.database.bulk import count_up, counting
 from app.database.identifiers import new_id
+from app.database.json_rows import adding, as_json
 from app.database.policy import (
     ColumnDenied,
     NoPermit,
@@ -73,6 +69,12 @@ class Change:
         """The value that the column will have."""
         return self.new[name] if name in self.new else self.old.get(name)
 
+    def changes_something(self) -> bool:
+        """Does a value differ from the stored one? The mapper writes and logs no other row."""
+        return self.verb is Verb.ADD or any(
+            name not in self.old or self.old[name] != value for name, value in self.new.items()
+        )
+
     def values(self, name: str) -> set[Any]:
         """What the column has held and will hold."""
         return {row[name] for row in (self.old, self.new) if name in row}
@@ -99,6 +101,8 @@ class Count:
 
 
 _COUNTS = "kaowu_counts"
+#: the columns by which `policy` bounds rows of an exam session
+SCOPE = ("exam_id", "province_id", "city_id", "site_id", "passport_id")
 
 
 def count_along(session: Session, count: Count) -> None:
@@ -195,6 +199,7 @@ class _Shape:
     adds: bool = False
     counts: bool = False
     versioned: bool = False
+    scope: tuple[str, ...] = ()
 
 
 _Part = tuple[_Shape, list[dict[str, Any]]]
@@ -206,6 +211,9 @@ def _parts(session: Session, changes: Sequence[Change]) -> list[_Part]:
     if not changes:
         return []
     permit = [_guard(session, change) for change in changes][-1]
+    changes = [change for change in changes if change.changes_something()]
+    if not changes:
+        return []
     parts: list[_Part] = []
     for logger in _loggers:
         model, rows = logger(session, changes, permit)
@@ -226,7 +234,11 @@ def _parts(session: Session, changes: Sequence[Change]) -> list[_Part]:
 
 
 def _added(model: Any, rows: list[dict[str, Any]]) -> list[_Part]:
-    return [(_Shape(model.__table__, tuple(rows[0]), adds=True), rows)] if rows else []
+    if not rows:
+        return []
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise TypeError(f"rows of {model.__name__} that set different columns")
+    return [(_Shape(model.__table__, tuple(rows[0]), adds=True), rows)]
 
 
 def _new_row(change: Change) -> dict[str, Any]:
@@ -246,7 +258,10 @@ def _edited(change: Change) -> _Part:
     versioned = issubclass(change.model, base.Versioned)
     if versioned:
         row["of_version"] = change.old["version"]
-    return _Shape(change.model.__table__, names, versioned=versioned), [row]
+    # whose the row is was told by the caller, and checked as he has told it: so it must be true
+    scope = tuple(name for name in SCOPE if name in change.old)
+    row |= {f"is_{name}": change.old[name] for name in scope}
+    return _Shape(change.model.__table__, names, versioned=versioned, scope=scope), [row]
 
 
 def _counted(count: Count) -> _Part:
@@ -258,7 +273,8 @@ def _counted(count: Count) -> _Part:
 
 @lru_cache(maxsize=256)
 def _edit(shape: _Shape, prefix: str = "") -> Any:
-    """UPDATE of the row `of_id`, where its version still is `of_version`; returns its id."""
+    """UPDATE of the row `of_id`, where its version still is `of_version` and its scope what was
+    told; returns its id."""
     columns = shape.table.c
     values: dict[str, Any] = {
         name: bindparam(f"{prefix}set_{name}", type_=columns[name].type) for name in shape.columns
@@ -267,6 +283,9 @@ def _edit(shape: _Shape, prefix: str = "") -> Any:
     if shape.versioned:
         statement = statement.where(columns.version == bindparam(f"{prefix}of_version"))
         values["version"] = columns.version + 1
+    for name in shape.scope:
+        told = bindparam(f"{prefix}is_{name}", type_=columns[name].type)
+        statement = statement.where(columns[name].is_not_distinct_from(told))
     return statement.values(values).returning(cast(columns.id, String).label("told"))
 
 
@@ -300,7 +319,9 @@ def _at_once(
     parameters = dict(last.parameters) if last is not None else {}
     for number, (shape, rows) in enumerate(parts):
         if shape.adds:
-            parameters[f"p{number}_rows"] = _as_json(connection, shape, rows)
+            parameters[f"p{number}_rows"] = as_json(
+                connection.dialect, shape.table, shape.columns, rows
+            )
         else:
             parameters |= {f"p{number}_{name}": value for name, value in rows[0].items()}
     shapes = tuple(shape for shape, _ in parts)
@@ -335,53 +356,6 @@ def _part(shape: _Shape, prefix: str) -> Any:
     if shape.counts:
         made = counting(shape.table, shape.columns, "postgresql", prefix)
         return made.returning(cast(shape.table.c.count, String).label("told"))
-    return (_add_from_json if shape.adds else _edit)(shape, prefix)
-
-
-def _add_from_json(shape: _Shape, prefix: str) -> Any:
-    """All rows of a table are one parameter: one statement serves any number of them."""
-    columns = [sql_column(name, shape.table.c[name].type) for name in shape.columns]
-    text = cast(bindparam(f"{prefix}rows", type_=String), JSONB)
-    given = (
-        func.jsonb_to_recordset(text)
-        .table_valued(*columns)
-        .render_derived(name=f"{prefix}given", with_types=True)
-    )
-    # the driver parses statements of more than 4096 characters anew each time
-    everything: Any = select(literal_column("*")).select_from(given)
-    return (
-        insert(shape.table)
-        .from_select(list(shape.columns), everything, include_defaults=False)
-        .returning(literal_column("''", String).label("told"))
-    )
-
-
-def _as_json(connection: Connection, shape: _Shape, rows: Iterable[Row]) -> str:
-    """The rows as a JSON array of objects; values as the columns' types store them."""
-    processes = _processes(shape.table, shape.columns, connection.dialect)
-    if processes:
-        rows = [
-            {
-                name: processes[name](value) if name in processes else value
-                for name, value in row.items()
-            }
-            for row in rows
-        ]
-    return _ENCODER.encode(rows)
-
-
-@lru_cache(maxsize=64)
-def _processes(table: Any, names: tuple[str, ...], dialect: Any) -> dict[str, Any]:
-    """Of the columns whose values are stored otherwise than they are told to the mapper. (JSON is
-    nested as it is.)"""
-    found = {}
-    for name in names:
-        kind = table.c[name].type.dialect_impl(dialect)
-        process = None if isinstance(kind, JSON) else kind.bind_processor(dialect)
-        if process is not None:
-            found[name] = process
-    return found
-
-
-#: days and moments as ISO 8601, which PostgreSQL reads
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+    if shape.adds:
+        return adding(shape.table, shape.columns, prefix)
+    return _edit(shape, prefix)

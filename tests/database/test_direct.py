@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,36 @@ def test_a_row_that_changed_meanwhile_is_refused(session: KaowuSession, tree: Tr
     with pytest.raises(StaleRow):
         write(session, change, tree.actor())
     session.rollback()
+
+
+def test_whose_the_row_is_must_be_true(session: KaowuSession, tree: Tree) -> None:
+    """Scope is checked as the caller tells it, so the row must have it."""
+    foreign = settings(session, tree, 1)
+    own = {name: settings(session, tree).old[name] for name in SCOPE}
+    with pytest.raises(StaleRow):
+        write(session, replace(foreign, old={**foreign.old, **own}), tree.actor())
+    assert stored(session, SiteSettings, foreign.id)["max_subjects"] == 3
+
+
+def test_what_changes_nothing_is_neither_written_nor_logged(
+    session: KaowuSession, tree: Tree
+) -> None:
+    same = settings(session, tree, max_subjects=3)
+    before = len(logged(session, same.id))
+    write(session, same, tree.actor())
+    assert stored(session, SiteSettings, same.id)["version"] == same.old["version"]
+    assert len(logged(session, same.id)) == before
+
+
+def test_added_rows_set_the_same_columns(session: KaowuSession, tree: Tree) -> None:
+    become(session, tree.actor())
+    other = option(tree, name="二班")
+    less = replace(other, new={k: v for k, v in other.new.items() if k != "position"})
+    with (
+        policy.permit(session, DIRECT, Verb.ADD),
+        pytest.raises(TypeError, match="different columns"),
+    ):
+        direct.write(session, [option(tree), less])
 
 
 def test_a_constraint_refuses_all(session: KaowuSession, tree: Tree) -> None:
