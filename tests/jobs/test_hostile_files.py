@@ -320,6 +320,47 @@ def test_a_reader_that_dies_later_is_a_refusal_too() -> None:
     assert 0 < len(taken) < 5_000
 
 
+@pytest.mark.parametrize(
+    "tags", [b"<row hidden ", b"<col hidden ", b'<c r="A1"><f>', b'<c t="e" ', b"<f "]
+)
+def test_tags_that_never_end_do_not_cost_the_time_of_the_reader(tags: bytes) -> None:
+    """A file of 7 KB; it was looked through once for each of them. The parser refuses it in the
+    end, not the bound of processor time."""
+    many = tags * (MEGABYTE // len(tags))
+    content = in_sheet(lambda part: part.replace(b"</sheetData>", many + b"</sheetData>"))
+    assert len(content) < 20_000
+    bounds = replace(reader.IMPORTS, processor_seconds=10)
+    with (
+        pytest.raises(UploadRefused) as refusal,
+        reader.read_apart(
+            content, ".xlsx", "考场", 100, MEGABYTE, checkpoint=lambda: None, bounds=bounds
+        ),
+    ):
+        pass
+    assert "工作簿已损坏" in refusal.value.message()
+
+
+def test_hidden_rows_and_columns_and_bad_cells_are_found_in_every_spelling() -> None:
+    def spelled(part: bytes) -> bytes:
+        head, _, end = part.partition(b"<sheetData>")
+        assert b"</sheetData>" in end
+        columns = (
+            b"<x:cols><x:col min='2' max = \"3\" hidden='true'/><col min='9' max='9'/></x:cols>"
+        )
+        rows = b"""<x:row hidden = '1' r="3"><x:c r="A3" t='e'><x:v>#N/A</x:v></x:c></x:row>
+            <row r="4" hidden="0"><c r="A4"><f a="b">1+2</f></c><c r="B4"><f>3</f><v>3</v></c></row>
+            <row hidden="true" r="5"><c r="A5" t="e"/><c r="B5"><v>7</v></c></row>"""
+        return head + columns + b"<sheetData>" + rows + b"</sheetData></worksheet>"
+
+    (marks,) = look_through(in_sheet(spelled), ["考场"], 1000)
+    assert (marks.hidden_rows, marks.hidden_columns) == ({2, 4}, {1, 2})
+    assert marks.bad == {
+        (2, 0): BadCell(Flaw.ERROR, "#N/A"),
+        (3, 0): BadCell(Flaw.UNCOMPUTED, "=1+2"),
+        (4, 0): BadCell(Flaw.ERROR, "#"),
+    }
+
+
 def test_cells_come_back_from_the_reader_as_they_were() -> None:
     day, time = dt.date(2026, 9, 19), dt.time(8, 5)
     moment = dt.datetime.combine(day, time)

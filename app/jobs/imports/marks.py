@@ -43,12 +43,18 @@ _TELLING = re.compile(rb"""\bt\s*=\s*["']e["']|<(?:\w+:)?f[\s/>]""")
 _FORMULAS = re.compile(rb"<f[\s/>]"), re.compile(rb":f[\s/>]")
 _ERROR_TYPE = re.compile(rb'"e"')
 _CELL_NAME = re.compile(rb"""\sr\s*=\s*["']\s*([A-Z]{1,3})([0-9]{1,7})\s*["']""")
-_VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>([^<]*)<")
-_FORMULA = re.compile(rb"<(?:\w+:)?f(?:\s[^>]*)?>([^<]*)<")
+#: Expressions for tags go no further than the next “<”, and two of them never look for the same
+#: thing: a file that opens tags and closes none would be gone through once for each.
+_HEAD = re.compile(rb"<(?:\w+:)?c\s[^<>]{0,2000}>")
+#: the end of a cell, or the next one
+_CELL_END = re.compile(rb"</(?:\w+:)?c>|<(?:\w+:)?c[\s>]")
+_VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^<>]*)?>([^<]*)<")
+_FORMULA = re.compile(rb"<(?:\w+:)?f(?:\s[^<>]*)?>([^<]*)<")
 _IS_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
 _IS_STRING = re.compile(rb"""\st\s*=\s*["'](?:str|inlineStr|s)["']""")
-_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\b([^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*)>""")
-_HIDDEN_COLUMN = re.compile(rb"""<(?:\w+:)?col\b([^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*)>""")
+_ROW = re.compile(rb"<(?:\w+:)?row\b([^<>]{0,2000})>")
+_COLUMN = re.compile(rb"<(?:\w+:)?col\b([^<>]{0,2000})>")
+_HIDDEN = re.compile(rb"""\bhidden\s*=\s*["'](?:1|true)["']""")
 _ROW_NUMBER = re.compile(rb"""\br\s*=\s*["']([0-9]{1,7})["']""")
 _MINIMUM = re.compile(rb"""\bmin\s*=\s*["']([0-9]{1,5})["']""")
 _MAXIMUM = re.compile(rb"""\bmax\s*=\s*["']([0-9]{1,5})["']""")
@@ -199,24 +205,33 @@ class _SheetScan:
             raise refuse(FAR)
 
     def _find_bad(self, text: bytes) -> None:
+        looked, last = 0, -1
         for found in _TELLING.finditer(text):
-            start = max(text.rfind(b"<c ", 0, found.start()), text.rfind(b":c ", 0, found.start()))
-            head_end = text.find(b">", start)
-            name = _CELL_NAME.search(text, start, head_end) if 0 <= start < head_end else None
-            if name is None:
+            at = found.start()
+            start = max(text.rfind(b"<c ", looked, at), text.rfind(b":c ", looked, at))
+            looked = at
+            start = text.rfind(b"<", max(start - 64, 0), start + 1) if start >= 0 else -1
+            if start <= last:
+                continue  # the cell of the one before
+            last = start
+            head = _HEAD.match(text, start)
+            name = _CELL_NAME.search(head[0]) if head else None
+            if head is None or name is None:
                 continue
-            end = max(text.find(b"</c>", head_end), text.find(b":c>", head_end))
-            bad = _bad_cell(text[start:head_end], text[head_end : end if end > 0 else len(text)])
+            end = _CELL_END.search(text, head.end())
+            bad = _bad_cell(head[0], text[head.end() - 1 : end.start() if end else len(text)])
             if bad is not None:
                 place = int(name[2]) - 1, column_index(name[1].decode())
                 self._marks.bad.setdefault(place, bad)
 
     def _find_hidden(self, text: bytes) -> None:
-        for row in _HIDDEN_ROW.finditer(text):
-            number = _ROW_NUMBER.search(row[1])
+        for row in _ROW.finditer(text):
+            number = _ROW_NUMBER.search(row[1]) if _HIDDEN.search(row[1]) else None
             if number:
                 self._marks.hidden_rows.add(int(number[1]) - 1)
-        for column in _HIDDEN_COLUMN.finditer(text):
+        for column in _COLUMN.finditer(text):
+            if not _HIDDEN.search(column[1]):
+                continue
             first, last = _MINIMUM.search(column[1]), _MAXIMUM.search(column[1])
             if first and last:
                 span = range(int(first[1]) - 1, min(int(last[1]), 512))
