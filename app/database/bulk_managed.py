@@ -159,11 +159,22 @@ def _write(connection: Connection, table: Table, rows: Iterable[Row], common: Ro
     first = next(parts, None)
     if first is None:
         return
+    _require_whole(table, first[0], common)
     if connection.dialect.name == "postgresql":
         _copy(connection, table, chain([first], parts), common)
         return
     for part in chain([first], parts):
         connection.execute(insert(table), [{**common, **row} for row in part])
+
+
+def _require_whole(table: Table, row: Row, common: Row) -> None:
+    """COPY knows no defaults and takes what is common; statements do otherwise. So neither is left
+    to them. (All rows are made alike: one is looked at.)"""
+    if twice := row.keys() & common.keys():
+        raise TypeError(f"{table.name}: set in the row and for all: {sorted(twice)}")
+    needed = {column.key for column in table.columns if not column.nullable}
+    if missing := needed - row.keys() - common.keys():
+        raise TypeError(f"{table.name}: without {sorted(missing)}")
 
 
 def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:

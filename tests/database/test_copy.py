@@ -77,6 +77,24 @@ def test_what_copy_must_escape_comes_back_as_it_was(factory: Factory) -> None:
         }
 
 
+@pytest.mark.parametrize(
+    ("row", "common", "sentence"),
+    [
+        ({"bucket": "a", "count": 1}, {"count": 2}, "in the row and for all"),
+        ({"bucket": "a"}, {"count": 2}, "without"),
+    ],
+)
+def test_nothing_is_left_to_what_copy_and_statements_do_otherwise(
+    factory: Factory, row: dict[str, object], common: dict[str, object], sentence: str
+) -> None:
+    whole = row | {"id": new_id()}
+    with (
+        pytest.raises(TypeError, match=sentence),
+        unit_of_work(factory, system("test")) as session,
+    ):
+        insert_unguarded(session, RateLimit, [whole], common)
+
+
 def test_a_row_is_found_among_texts_of_any_kind(factory: Factory) -> None:
     names = ["plain", 'quote"', "back\\slash", "{comma,}", "NULL", "", "a\tb"]
     with unit_of_work(factory, system("test")) as session:
