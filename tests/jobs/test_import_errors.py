@@ -94,6 +94,7 @@ def test_wrong_headings_are_named(
 ) -> None:
     run = submit(ground, workbook(GOOD[1:], headings=headings))
     assert run.state == "rejected"
+    assert [item["n"] for item in run.result["counts"]] == [0, 0]
     for column, part in expected:
         assert any(column == c and part in text for _, c, text in messages(run)), run.errors
 
@@ -260,6 +261,24 @@ def test_the_report_of_a_partial_import_has_the_wrong_rows_alone(ground: Ground)
         run = submit(ground, workbook(rows), declaration=declaration)
     page = report(ground, run)["考场"]
     assert [cell.value for cell in page["B"]] == ["考场号*", "xx", "yy"]
+
+
+def test_rows_behind_the_last_error_that_is_collected_are_still_wrong(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.imports.rows.MOST_ERRORS", 3)
+    wrong = [[n, "abc", None] for n in (1, 2, 3)]
+    same = [[n, "77", "丁楼"] for n in (4, 5)]
+    partial = replace(ROOMS, name="test_partial", atomic=False)
+    with registered(partial):
+        run = submit(ground, workbook([*wrong, *same, *GOOD]), declaration=partial)
+    assert run.state == "done"
+    assert {room.number for room in ground.all(Room)} == {"01", "02"}
+    assert [item["n"] for item in run.result["counts"][:2]] == [7, 2]
+    assert (run.result["error_rows"], run.result["error_count"]) == (5, 4)
+    assert "错误超过 3 处" in messages(run)[-1][2]
+    page = report(ground, run)["考场"]
+    assert [row[1].value for row in page.iter_rows(min_row=2)] == [*["abc"] * 3, "77", "77"]
 
 
 def test_the_report_keeps_rare_characters_and_drops_those_that_xml_refuses(ground: Ground) -> None:

@@ -333,11 +333,12 @@ class _Import:
         error: str | None = None,
     ) -> Outcome:
         rows = parsed.data_rows if parsed else 0
-        wrong = len({problem.row for problem in problems if problem.row is not None})
+        found = {problem.row for problem in problems if problem.row is not None}
+        wrong = len(found | parsed.wrong if parsed else found)
         return Outcome(
             counts=(
                 (READ, rows),
-                (RIGHT, rows - wrong if parsed else 0),
+                (RIGHT, max(rows - wrong, 0)),  # a wrong heading is a row, too, but no data
                 *counts,
             ),
             notes=tuple(self.notes),

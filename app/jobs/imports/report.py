@@ -100,7 +100,8 @@ class _Rows:
         for number, cells in enumerate(parsed.sheet.rows, start=1):
             if line > _MAXIMUM_ROWS:
                 return
-            if self._only_wrong and number > heading and number not in self._texts:
+            right = number not in self._texts and number not in parsed.wrong
+            if self._only_wrong and number > heading and right:
                 continue
             self._write_row(line, number, cells[:width], labels)
             texts = self._texts.get(number, [])

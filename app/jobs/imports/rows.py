@@ -104,13 +104,15 @@ class ImportRow:
 
 @dataclass(slots=True)
 class Parsed:
-    """What was read: rows without errors, the errors, where the headings stood, and what the
+    """What was read: rows without errors, the errors, the numbers of the rows that have some –
+    also of those whose errors were too many to be kept –, where the headings stood, and what the
     uploader should know (hidden rows were read too)."""
 
     sheet: Sheet
     heading_row: int
     rows: list[ImportRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    wrong: set[int] = field(default_factory=set)
     data_rows: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -194,7 +196,7 @@ def parse_rows(
     reader.find_duplicates()
     parsed.data_rows = len(reader.rows)
     parsed.problems = sorted(reader.problems, key=lambda problem: problem.row or 0)
-    wrong = {problem.row for problem in parsed.problems}
+    wrong = parsed.wrong = reader.wrong
     parsed.rows = [row for row in reader.rows if row.number not in wrong] if wrong else reader.rows
     parsed.notes = reader.notes()
     if reader.cut:
@@ -295,6 +297,8 @@ class _Reader:
         self.cut = False
         self.rows: list[ImportRow] = []
         self.problems: list[Problem] = []
+        #: numbers of the rows with errors, collected or not
+        self.wrong: set[int] = set()
 
     def read(self, numbers: Sequence[int], rows: Sequence[Sequence[Any]]) -> None:
         """Clean a page; errors are collected, not raised."""
@@ -357,6 +361,7 @@ class _Reader:
         self._report(row.number, column, row.cell(column.name), text)
 
     def _report(self, number: int, column: Field, cell: Any, message: str) -> None:
+        self.wrong.add(number)
         if len(self.problems) >= MOST_ERRORS:
             self.cut = True
             return
