@@ -94,7 +94,7 @@ class ImportRow:
         return dict(zip(self._columns, self._values, strict=True))
 
     def cell(self, name: str) -> Any:
-        """The cell as it was uploaded; None where there is none."""
+        """The cell as it was uploaded, cut after `columns.LONG`; None where there is none."""
         index = self._columns.get(name)
         if index is None:
             return None
