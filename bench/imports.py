@@ -43,7 +43,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from app.adapters.files import FileStore
 from app.adapters.queue import JobQueue
 from app.database.keys import keyring
-from app.database.schema import create_all
 from app.database.session import make_engine
 from app.database.unit_of_work import reading, unit_of_work
 from app.jobs import engine
@@ -56,8 +55,8 @@ from app.metadata.declarations import Import
 from app.metadata.fields import Field
 from app.metadata.vocabulary import Level, Personal
 from app.models.job import JobRun
-from bench.seat_claim import durable
-from tests import servers
+from bench.large_tables import postgresql
+from tests.conftest import create_schema
 from tests.factories import bind_administrator, id_number, populate
 from tests.rules.roster.roster_world import set_policy
 
@@ -269,26 +268,16 @@ def _environment() -> dict[str, str]:
 @contextmanager
 def database() -> Iterator[str | None]:
     """PostgreSQL with production's settings, a site and its administrator; None: not found."""
-    binaries = servers.find_postgresql()
-    if binaries is None:
-        yield None
-        return
-    server = servers.Postgres(binaries)
-    try:
-        durable(server)
-        url = make_url(server.url).set(database="bench").render_as_string(hide_password=False)
-        made = make_engine(url)
-        create_all(made)
-        made.dispose()
-        factory, tree = populate(url)
-        with unit_of_work(factory, system("seed")) as session:
-            bind_administrator(session, tree, Level.SITE)
-            for site in tree.sites:
-                set_policy(session, tree, site)
-        factory.kw["bind"].dispose()
+    with postgresql() as url:
+        if url is not None:
+            create_schema(url)
+            factory, tree = populate(url)
+            with unit_of_work(factory, system("seed")) as session:
+                bind_administrator(session, tree, Level.SITE)
+                for site in tree.sites:
+                    set_policy(session, tree, site)
+            factory.kw["bind"].dispose()
         yield url
-    finally:
-        server.stop()
 
 
 def compare(url: str, path: Path, rows: int, rounds: int, *, with_peer: bool) -> bool:
