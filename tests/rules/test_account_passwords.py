@@ -10,10 +10,11 @@ import pyotp
 import pytest
 from sqlalchemy import func, select
 
-from app.metadata.errors import KaowuError, NotFound
+from app.metadata.errors import KaowuError, NotFound, StaleRow
 from app.metadata.vocabulary import Level
 from app.models.account import PasswordHistory
-from app.rules.account import login
+from app.rules.account import login, passwords
+from app.rules.account.access import Access
 from app.rules.account.codes import Purpose, send_code
 from app.rules.account.errors import FieldErrors, SecondFactorKnown, SecondFactorRefused
 from app.rules.account.login import Totp, authenticate
@@ -97,6 +98,25 @@ def test_parallel_changes_of_one_password_do_not_both_succeed(world: World) -> N
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(change, ["Maple;Harbour8Q", "Maple;Harbour8R"]))
     assert answers.count("done") == 1
+
+
+def test_a_password_changed_after_it_was_proved_is_not_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order that two threads take by chance: both prove the old one, then both replace it."""
+    owner = world.passport()
+    prove = passwords.proved_hash
+
+    def overtaken(access: Access, passport_id: int, old: str) -> str | None:
+        proved = prove(access, passport_id, old)
+        monkeypatch.setattr(passwords, "proved_hash", prove)
+        change_password(world.access(), owner.id, PASSWORD, OTHER_PASSWORD)
+        return proved
+
+    monkeypatch.setattr(passwords, "proved_hash", overtaken)
+    with pytest.raises(StaleRow):
+        change_password(world.access(), owner.id, PASSWORD, "Maple;Harbour8Q")
+    assert authenticate(world.access(), owner.email or "", OTHER_PASSWORD)
 
 
 def test_reset_by_code_unlocks_and_a_stranger_learns_nothing(world: World) -> None:

@@ -357,6 +357,15 @@ def verify_own_password(access: Access, passport_id: int, password: str) -> bool
 
     Failures count and lock as at the log-in. One hash.
     """
+    return proved_hash(access, passport_id, password) is not None
+
+
+def proved_hash(access: Access, passport_id: int, password: str) -> str | None:
+    """The stored hash that the password was proved against, or None where it is wrong.
+
+    Who replaces the password hands it on, so that of two who proved the same old one only one
+    succeeds. Failures count and lock as at the log-in. One hash.
+    """
     facts = access.read(lambda session: facts_of(session, Passport.id == passport_id))
     good = _verify_set(facts, password)
     if facts is not None and not good:
@@ -365,7 +374,9 @@ def verify_own_password(access: Access, passport_id: int, password: str) -> bool
             lambda session: count_failure(session, facts, access.clock()),
             passport_id=passport_id,
         )
-    return good and facts is not None and not facts.locked(access.clock())
+    if facts is None or not good or facts.locked(access.clock()):
+        return None
+    return facts.password_hash
 
 
 def _verify_set(facts: Facts | None, password: str) -> bool:

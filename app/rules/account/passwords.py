@@ -36,7 +36,7 @@ from app.rules.account.errors import (
     ProofRefused,
     WrongPassword,
 )
-from app.rules.account.login import Identity, facts_of, identity_of, verify_own_password
+from app.rules.account.login import Identity, facts_of, identity_of, proved_hash
 from app.rules.password import HISTORY, hash_password, matches_any, password_problems
 
 Channel = Literal["email", "mobile"]
@@ -60,9 +60,10 @@ def change_password(access: Access, passport_id: int, old: str, new: str) -> Ide
 
     Raises FieldErrors for "old_password" (WrongPassword) and "password".
     """
-    if not verify_own_password(access, passport_id, old):
+    proved = proved_hash(access, passport_id, old)
+    if proved is None:
         raise FieldErrors({"old_password": [WrongPassword()]})
-    return replace_password(access, passport_id, new, None)
+    return replace_password(access, passport_id, new, None, proved)
 
 
 def reset_password(access: Access, target: str, code: str, new: str) -> Identity:
@@ -88,12 +89,18 @@ def _checked(access: Access, purpose: Purpose, target: str, code: str) -> int:
         raise FieldErrors({"code": [refusal]}) from None
 
 
-def replace_password(access: Access, passport_id: int, new: str, code_id: int | None) -> Identity:
+def replace_password(
+    access: Access, passport_id: int, new: str, code_id: int | None, proved: str | None = None
+) -> Identity:
     """Check and hash outside of any transaction, then set, using the checked code up.
 
-    For rules that have proved the owner. Raises FieldErrors for "password", NotFound.
+    For rules that have proved the owner: by a code, which can be spent once, or against the
+    stored hash ``proved``, which must be the stored one still. Raises FieldErrors for "password",
+    NotFound, StaleRow when the password was changed since the proof.
     """
     owner = access.read(lambda session: _owner(session, passport_id))
+    if proved is not None and owner.old_hash != proved:
+        raise StaleRow()
     problems = password_problems(
         new,
         administrator=owner.administrator,
@@ -243,7 +250,7 @@ def set_first_password(access: Access, passport_id: int, new: str, proof: Proof)
         code_id = _prove(access, passport_id, proof)
     except (CodeRefused, ProofRefused) as refusal:
         raise FieldErrors({"proof": [refusal]}) from None
-    return replace_password(access, passport_id, new, code_id)
+    return replace_password(access, passport_id, new, code_id, facts.password_hash)
 
 
 def _prove(access: Access, passport_id: int, proof: Proof) -> int | None:
