@@ -74,6 +74,29 @@ def test_a_row_is_edited_in_the_dialog(page: Page, address: str, world: World) -
     assert world.get(Hall, row.id).seats == 77
 
 
+def test_a_dialog_that_comes_back_takes_the_focus_once(
+    page: Page, address: str, world: World
+) -> None:
+    """Who goes on typing while the answer settles writes into the field that he chose."""
+    row = world.hall(f"窗焦{_width(page)}")
+    page.goto(f"{address}/test-hall/?name={row.name}")
+    page.locator(".kw-op", has_text="修改").first.click()
+    page.fill("#f-name", "")
+    expect(page.locator("#kw-dialog .htmx-added")).to_have_count(0)  # what came first has settled
+    page.evaluate(
+        """() => {
+          window.settled = new Promise((done) => document.addEventListener('htmx:afterSwap', () => {
+            let waiting = 2;
+            const one = () => { waiting -= 1; if (!waiting) done(document.activeElement.id); };
+            document.addEventListener('htmx:afterSettle', one, { once: true });
+            setTimeout(() => { document.querySelector('#f-seats').focus(); one(); });
+          }));
+        }"""
+    )
+    page.locator("#kw-dialog button[type=submit]").click()
+    assert page.evaluate("settled") == "f-seats"
+
+
 def test_all_results_are_closed_and_the_skipped_ones_explained(
     page: Page,
     address: str,
