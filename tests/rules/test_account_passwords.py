@@ -105,7 +105,7 @@ def test_a_password_changed_after_it_was_proved_is_not_replaced(
 ) -> None:
     """The order that two threads take by chance: both prove the old one, then both replace it."""
     owner = world.passport()
-    prove = passwords.proved_hash
+    prove = login.proved_hash
 
     def overtaken(access: Access, passport_id: int, old: str) -> str | None:
         proved = prove(access, passport_id, old)
