@@ -6,24 +6,19 @@ state of that organisation in the current session (R3.5, R7.2).
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.policy import elevated
-from app.metadata.actor import Actor, Grants
+from app.metadata.actor import Actor
 from app.metadata.declarations import ENTRUSTED_CITY
 from app.metadata.errors import N_, KaowuError
-from app.metadata.vocabulary import ExamState, Level, Verb
-from app.models.account import AdminBinding, Passport, RoleGrant, Setting
+from app.metadata.vocabulary import ExamState, Level
+from app.models.account import AdminBinding, Passport
 from app.models.exam import Exam
 from app.models.organisation import Organisation
+from app.rules import living_matrix
 from app.rules.entrusting import are_cities_entrusted
-
-#: Name of the setting that every save of the matrix raises.
-MATRIX_VERSION = "matrix_version"
 
 
 class NotBound(KaowuError):
@@ -50,38 +45,6 @@ class NoOrganisation(KaowuError):
     status = 403
 
 
-class _GrantCache:
-    """One grant set per role combination and matrix version, for the whole process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._version: Any = object()
-        self._sets: dict[frozenset[str], Grants] = {}
-
-    def get(self, session: Session, roles: frozenset[str]) -> Grants | None:
-        """The grants of these roles; None before the matrix was ever written."""
-        version = session.scalar(select(Setting.value).where(Setting.name == MATRIX_VERSION))
-        if version is None:
-            return None
-        with self._lock:
-            if version != self._version:
-                self._version, self._sets = version, {}
-            if roles in self._sets:
-                return self._sets[roles]
-        rows = session.execute(
-            select(RoleGrant.declaration, RoleGrant.verb).where(RoleGrant.role.in_(roles))
-        )
-        known = set(Verb)
-        found = frozenset((name, Verb(verb)) for name, verb in rows if verb in known)
-        with self._lock:
-            if version == self._version:
-                self._sets[roles] = found
-        return found
-
-
-_grants = _GrantCache()
-
-
 _CURRENT = select(Exam).where(Exam.state == ExamState.CURRENT.value)
 
 
@@ -100,7 +63,7 @@ def entrance_exam(session: Session) -> Exam | None:
 def roles_of(binding: AdminBinding) -> frozenset[str]:
     """The level's role, "super" where bound so, and extra roles."""
     return frozenset(
-        [binding.level, *binding.extra_roles, *(["super"] if binding.is_super else [])]
+        [binding.level, *binding.extra_roles, *([living_matrix.SUPER] if binding.is_super else [])]
     )
 
 
@@ -151,6 +114,7 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
         raise NoOrganisation()
     _require_enabled(session, organisation, exam)
     roles = roles_of(binding) | _entrusted(session, organisation)
+    matrix = living_matrix.read(session)
     return Actor(
         passport_id=passport_id,
         level=Level(organisation.level),
@@ -164,6 +128,6 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
         city_code=binding.city_code or "",
         site_code=binding.site_code or "",
         roles=roles,
-        grants=_grants.get(session, roles),
+        grants=None if matrix is None else matrix.grants(roles),
         name=binding.name,
     )

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from app.database.identifiers import new_id
 from app.metadata import registry
-from app.metadata.declarations import ENTRUSTED_CITY, Declaration, Place
+from app.metadata.declarations import Declaration, Place
 from app.metadata.errors import N_, Duplicate, InvalidInput, KaowuError, NotFound
-from app.metadata.vocabulary import ADMINISTRATORS, ROLE_LABELS, Area, Level, Verb
+from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Verb
 from app.models.account import AdminBinding, Role, RoleBaseline, RoleGrant, Setting
 from app.rules import audit
-from app.rules.actors import MATRIX_VERSION
 from app.rules.clock import Clock, system_clock
+from app.rules.living_matrix import BUILT_IN, MATRIX_VERSION, SUPER
 from app.rules.policy import permit
 
 MATRIX = registry.register(
@@ -32,8 +32,8 @@ MATRIX = registry.register(
         per_exam=False,
     )
 )
-SUPER = "super"
 _KEY = (Verb.VIEW, Verb.EDIT)
+_BUILT_IN = frozenset(role.name for role in BUILT_IN)
 #: (role, declaration, verb)
 Cell = tuple[str, str, Verb]
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9_]{2,29}")
@@ -82,16 +82,12 @@ class SyncReport:
         return not (self.added or self.removed)
 
 
-def _built_in() -> list[str]:
-    return [*(level.value for level in ADMINISTRATORS), SUPER, ENTRUSTED_CITY]
-
-
 def defaults() -> set[Cell]:
     """The cells that the code grants to the built-in roles."""
     return {
         (role, item.name, verb)
         for item in registry.all_declarations()
-        for role in _built_in()
+        for role in _BUILT_IN
         for verb in item.default_verbs(role)
     }
 
@@ -165,7 +161,7 @@ def _record_sync(session: Session, report: SyncReport) -> None:
 def merge(code: set[Cell], base: set[Cell], live: set[Cell]) -> SyncReport:
     """What to add and remove so that the living cells follow the code, and what to keep."""
     report = SyncReport()
-    by_hand = {cell for cell in live if cell[0] in _built_in()}
+    by_hand = {cell for cell in live if cell[0] in _BUILT_IN}
     for cell in sorted(code | base | by_hand):
         wanted, before, now = cell in code, cell in base, cell in live
         if wanted == before:
@@ -178,14 +174,9 @@ def merge(code: set[Cell], base: set[Cell], live: set[Cell]) -> SyncReport:
 
 def _make_roles(session: Session) -> None:
     known = set(session.scalars(select(Role.name)))
-    built_in = [(level.value, ROLE_LABELS[level], level) for level in ADMINISTRATORS]
-    built_in += [
-        (SUPER, N_("系统管理员"), Level.CENTER),
-        (ENTRUSTED_CITY, N_("受省委托的地市管理员"), Level.CITY),
-    ]
-    for name, label, level in built_in:
-        if name not in known:
-            session.add(Role(name=name, label=label, level=level.value, built_in=True))
+    for role in BUILT_IN:
+        if role.name not in known:
+            session.add(Role(name=role.name, label=role.label, level=role.level, built_in=True))
     session.flush()
 
 

@@ -20,6 +20,7 @@ from app.metadata.fields import Field, Kind
 from app.metadata.vocabulary import ADMINISTRATORS, Area, Level, Personal, Verb
 from app.models.account import Role
 from app.rules import permissions
+from app.rules.living_matrix import SUPER
 from app.rules.permissions import MATRIX, MatrixChanged
 from app.rules.policy import check, granted
 from app.views import request as context
@@ -251,7 +252,7 @@ def _roles(session: Session) -> list[Role]:
     def key(row: Role) -> tuple[bool, bool, int, str]:
         return (
             not row.built_in,
-            row.name == permissions.SUPER,
+            row.name == SUPER,
             order.get(row.level or "", 9),
             row.label,
         )

@@ -16,7 +16,7 @@ from app.metadata.declarations import MANAGE, Declaration
 from app.metadata.vocabulary import Level, Verb
 from app.models.account import RoleGrant, Setting
 from app.rules import permissions
-from app.rules.actors import MATRIX_VERSION
+from app.rules.living_matrix import MATRIX_VERSION
 from app.rules.permissions import (
     Cell,
 )

@@ -114,6 +114,41 @@ def test_a_save_takes_effect_at_once_and_is_logged(office: World, superuser: Bro
     assert city.get("/site-subject/").status_code == 200
 
 
+def governed(answer: TestResponse) -> str:
+    """What stands above the page."""
+    page = text_of(answer)
+    found = re.search(r"办理权限\s+(\S+)", page)
+    return found[1] if found else ""
+
+
+MATRIX_READ = re.compile(r"FROM (role|role_grant|setting)\b")
+SETTERS = "省管理员、受省委托的地市管理员"
+
+
+@pytest.mark.parametrize(
+    ("path", "cell", "left"),
+    [
+        ("/class-option/", "class_option:edit", SETTERS),
+        ("/capacity/", "capacity:edit", SETTERS),
+        ("/student-record-import/", "student_record_import:run", "省管理员"),
+    ],
+)
+def test_a_page_tells_who_fills_it_in_by_the_living_matrix(
+    office: World, superuser: Browser, path: str, cell: str, left: str
+) -> None:
+    """A list, a grid and an import, for a city that only looks; it costs no statement."""
+    reader = office.browser(Level.CITY)
+    assert governed(reader.get(path)) == f"{left}、考点管理员"
+    cells = ticked(superuser.get(f"{PATH}?role=site"))
+    save(superuser, "site", cells - {cell})
+    assert governed(reader.get(path)) == left
+    with office.counting() as found:
+        assert governed(reader.get(path)) == left
+    assert len([one for one in found if MATRIX_READ.search(one)]) == 1
+    save(superuser, "site", cells)
+    assert governed(reader.get(path)) == f"{left}、考点管理员"
+
+
 def test_somebody_elses_save_meanwhile_is_409(office: World, superuser: Browser) -> None:
     opened = superuser.get(f"{PATH}?role=province")
     before = ticked(opened)

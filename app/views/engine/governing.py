@@ -15,11 +15,12 @@ from app.metadata.actor import Actor
 from app.metadata.declarations import Declaration, Resource
 from app.metadata.vocabulary import WRITING, Level, Verb, Window
 from app.rules import windows
+from app.rules.living_matrix import holders
 from app.rules.policy import granted
 from app.rules.window_setting import WINDOWS
 from app.rules.windows import WindowState
 from app.views import request as context
-from app.views.texts import joined, text
+from app.views.texts import joined, text, texts
 
 Context = dict[str, Any]
 _OF_SITES = (SiteScoped, SiteCodeScoped)
@@ -49,11 +50,10 @@ def governing(session: Session, declaration: Declaration, actor: Actor) -> Conte
             "lines": [found],
             "url": url_for(f"{WINDOWS.name}.index"),
         }
-    levels = [level for level in Level if _verbs(declaration, level)]
-    if not levels:
+    people = texts(holders(session, declaration, WRITING))
+    if not people:
         return None
-    people = joined(gettext(level.role_label) for level in levels)
-    return {"label": gettext("办理权限"), "lines": [{"interval": people}]}
+    return {"label": gettext("办理权限"), "lines": [{"interval": joined(people)}]}
 
 
 def behalf_note(declaration: Declaration, verb: Verb, actor: Actor) -> str | None:
@@ -74,10 +74,6 @@ def _fills_in(declaration: Declaration, actor: Actor) -> bool:
     return isinstance(declaration, Resource) and any(
         granted(operation, Verb.RUN, actor) for operation in registry.operations_of(declaration)
     )
-
-
-def _verbs(declaration: Declaration, level: Level) -> frozenset[Verb]:
-    return frozenset(declaration.default_verbs(level.value)) & WRITING
 
 
 __all__ = ["behalf_note", "governing", "line_of"]
