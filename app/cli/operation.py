@@ -86,7 +86,7 @@ def operation(
     actor = actor_for(shell, acting)
     with reading(shell.factory, actor) as session:
         operations.require(session, declaration)
-        _require_conditions(ctx, declaration, chosen)
+        _require_conditions(ctx, declaration, chosen, actor)
         given = _values(ctx, declaration, session, asked)
         if actor.on_behalf_of:
             site = actor.on_behalf_of
@@ -134,12 +134,14 @@ def _chosen(ctx: click.Context, declaration: Operation, asked: _Asked) -> Chosen
     return Chosen(tuple(dict.fromkeys(map(int, texts))))
 
 
-def _require_conditions(ctx: click.Context, declaration: Operation, chosen: Chosen) -> None:
+def _require_conditions(
+    ctx: click.Context, declaration: Operation, chosen: Chosen, actor: Actor
+) -> None:
     """All rows are asked for with --all, never with a condition that turns out to be none."""
     if chosen.query is None:
         return
     resource = operations.resource_of(declaration)
-    if empty := listing.without_condition(resource, chosen.query):
+    if empty := listing.without_condition(resource, chosen.query, actor):
         text = _("条件“{name}”没有内容；要选择全部记录，请用 --all")
         raise click.UsageError(text.format(name=empty[0]), ctx)
 

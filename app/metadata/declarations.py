@@ -13,7 +13,7 @@ from typing import Any
 
 from app.metadata.actor import Actor
 from app.metadata.errors import DeclarationError
-from app.metadata.fields import Computed, Field
+from app.metadata.fields import Computed, Field, Sought
 from app.metadata.vocabulary import READING, Area, Level, Verb, Window
 
 Verbs = frozenset[Verb]
@@ -112,6 +112,8 @@ class Resource(Declaration):
     fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: fields that the list searches by, where not all that the model offers are of this page
     searches: tuple[str, ...] | None = None
+    #: searches by what is no column of the model; they stand in front of the others
+    sought: tuple[Sought, ...] = ()
     basic_search: int = 3
     sticky: int = 1
     api: bool = False

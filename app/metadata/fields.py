@@ -18,6 +18,8 @@ from app.metadata.vocabulary import Level, Personal
 if TYPE_CHECKING:
     from sqlalchemy.orm import DeclarativeBase
 
+    from app.metadata.actor import Actor
+
 #: value -> value; raises `text.Bad` with a Chinese message.
 Check = Callable[[Any], Any]
 #: (session, actor) -> {stored value: label}; for references and other living lists.
@@ -128,6 +130,18 @@ class Computed:
     numeric: bool = False
     #: names of relationships that the getter follows; loaded together with the rows.
     loads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A search of a list by what is not one column that all its readers read.
+
+    `field` is what is searched by (a text, with its condition); `places(actor)` returns where the
+    actor reads it: ((SQL condition of the rows, column), …). In other rows nothing is found.
+    """
+
+    field: Field
+    places: Callable[[Actor], Sequence[tuple[Any, Any]]]
 
 
 def col(

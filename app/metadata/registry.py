@@ -22,6 +22,7 @@ from app.metadata.fields import Field, Kind, Search, fields_of
 from app.metadata.vocabulary import Area, Personal
 
 D = TypeVar("D", bound=Declaration)
+_OF_TEXTS = (Search.EXACT, Search.PREFIX, Search.CONTAINS, Search.SUFFIX)
 _declarations: dict[str, Declaration] = {}
 
 
@@ -126,6 +127,10 @@ def _check_resource(item: Resource) -> None:
     virtual = {field.name for field in item.virtual}
     if doubled := virtual & (set(fields) | computed):
         raise DeclarationError(item.name, f"virtual fields {sorted(doubled)} are columns")
+    sought = tuple(found.field for found in item.sought)
+    _check_fields(item.name, (*fields.values(), *sought))
+    if odd := [field.name for field in sought if field.search not in _OF_TEXTS]:
+        raise DeclarationError(item.name, f"{odd} are sought, but not as texts")
     known = set(fields) | computed
     for name in (*item.columns, *item.shown):
         if name not in known:

@@ -20,7 +20,7 @@ from app.database.policy import actor_of
 from app.metadata.actor import Actor
 from app.metadata.declarations import LOOK, Place, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Computed, Kind, Search, col
+from app.metadata.fields import Computed, Field, Kind, Search, Sought, col
 from app.metadata.id_numbers import searched_numbers
 from app.metadata.masking import mask_id
 from app.metadata.vocabulary import Area, Level, Personal
@@ -28,23 +28,35 @@ from app.models.codes import EDUCATIONS
 
 #: the two sides of a move, as the names of its columns begin
 FROM, TO = "from", "to"
+#: whose organisations a side names
+_LEVELS = (Level.PROVINCE, Level.CITY, Level.SITE)
+#: what is searched by, as elsewhere (`PersonalData.name`)
+_NAME = Field(
+    name="name", label=N_("姓名"), personal=Personal.PERSONAL, max_length=30, search=Search.PREFIX
+)
+
+
+def _held_by(actor: Actor, side: str) -> Any:
+    """SQL condition: this side's site is the actor's, or below him."""
+    if actor.level not in _LEVELS:
+        return true()
+    return getattr(RosterMove, f"{side}_{actor.level.value}_code") == actor.organisation_code
 
 
 def _moves_of(actor: Actor) -> Any:
     """SQL condition: moves out of and into the actor's organisation and those below it."""
-    pairs = {
-        Level.PROVINCE: (RosterMove.from_province_code, RosterMove.to_province_code),
-        Level.CITY: (RosterMove.from_city_code, RosterMove.to_city_code),
-        Level.SITE: (RosterMove.from_site_code, RosterMove.to_site_code),
-    }.get(actor.level)
-    if pairs is None:
-        return true()
-    return or_(*(column == actor.organisation_code for column in pairs))
+    return or_(_held_by(actor, FROM), _held_by(actor, TO))
+
+
+def _known_names(actor: Actor) -> list[tuple[Any, Any]]:
+    """The rows in which the actor reads the name that a side has written, and its column: he
+    finds by it what he reads (`_known_name`), and never what only the other side knows."""
+    return [(_held_by(actor, side), getattr(RosterMove, f"{side}_name")) for side in (FROM, TO)]
 
 
 def _holds(actor: Actor, row: RosterMove, side: str) -> bool:
     """Is this side's site the actor's, or below him?"""
-    if actor.level not in (Level.PROVINCE, Level.CITY, Level.SITE):
+    if actor.level not in _LEVELS:
         return True
     code: str | None = getattr(row, f"{side}_{actor.level.value}_code")
     return code == actor.organisation_code
@@ -65,7 +77,7 @@ class RosterMove(Base, AdministratorsOnly):
     """A student record passed from one site to another by an import (R20.5); both see it.
 
     The names of the sites are those of that day; those of the person are what each side has
-    written, of which neither reads the other's: they are one column, and not searched.
+    written, of which neither reads or finds the other's: they are one column and one search.
 
     Who is told marks it as read for his own side alone: the losing site (`acknowledged_at`), and
     of a move between provinces each of the two.
@@ -76,6 +88,8 @@ class RosterMove(Base, AdministratorsOnly):
         Index(None, "from_site_code", "at"),
         Index(None, "to_site_code", "at"),
         Index(None, "id_digest"),
+        Index(None, "from_name"),
+        Index(None, "to_name"),
     )
     __admin__ = Resource(
         name="roster_move",
@@ -84,9 +98,10 @@ class RosterMove(Base, AdministratorsOnly):
         verbs=dict.fromkeys((Level.CENTER, Level.PROVINCE, Level.CITY, Level.SITE), LOOK),
         per_exam=False,
         row_filter=_moves_of,
+        sought=(Sought(_NAME, _known_names),),
         order=(("at", "desc"),),
         computed=(
-            Computed("name", N_("姓名"), _known_name, personal=Personal.PERSONAL),
+            Computed(_NAME.name, _NAME.label, _known_name, personal=_NAME.personal),
             Computed("from_site", N_("原考点"), lambda row: row.from_site),
             Computed("to_site", N_("新考点"), lambda row: row.to_site),
         ),

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from app.database.keys import keyring
 from app.database.policy import actor_of, elevated
 from app.metadata import registry
+from app.metadata.actor import Actor
 from app.metadata.cleaning import clean
 from app.metadata.declarations import Resource
 from app.metadata.errors import LABELLED, N_, InvalidInput, Message, NotFound
@@ -66,7 +67,8 @@ def columns_of(resource: Resource) -> list[str]:
 def searches_of(resource: Resource) -> list[Field]:
     """The fields that the search bar offers, basic ones first."""
     names = resource.searches
-    fields = [
+    fields = [sought.field for sought in resource.sought]
+    fields += [
         field
         for field in fields_of(resource.model).values()
         if field.search and (names is None or field.name in names)
@@ -84,12 +86,16 @@ def _wrong(field: Field, message: str) -> BadQuery:
     return BadQuery({field.name: [Message(LABELLED, label=field.label, message=message)]})
 
 
-def _condition(resource: Resource, field: Field, text: str) -> Any:
+def _condition(resource: Resource, field: Field, text: str, actor: Actor) -> Any:
     """The condition of one filter; None where its text says nothing (blanks, an open range)."""
-    column = getattr(resource.model, field.name)
-    search = field.search
     if not normalise(text):
         return None
+    for sought in resource.sought:
+        if sought.field is field:
+            places = sought.places(actor)
+            return or_(False, *(and_(rows, _text(field, found, text)) for rows, found in places))
+    column = getattr(resource.model, field.name)
+    search = field.search
     if search is Search.RANGE:
         return _range(field, column, text)
     if search is Search.CHOICE or field.kind in (Kind.BOOLEAN, Kind.INTEGER, Kind.DATE):
@@ -99,7 +105,12 @@ def _condition(resource: Resource, field: Field, text: str) -> Any:
             raise _wrong(field, error.as_message()) from None
     if field.digest_column:
         return getattr(resource.model, field.digest_column).in_(_digests(field, text))
-    value = normalise(text)
+    return _text(field, column, text)
+
+
+def _text(field: Field, column: Any, text: str) -> Any:
+    """The condition of a filter on a text as it is stored."""
+    search, value = field.search, normalise(text)
     if search is Search.PREFIX:
         return column.startswith(value, autoescape=True)
     if search is Search.SUFFIX:
@@ -180,14 +191,14 @@ def is_placed(resource: Resource) -> bool:
     return hasattr(resource.model, "province_id") or hasattr(resource.model, "province_code")
 
 
-def conditions(resource: Resource, query: ListQuery) -> list[Any]:
+def conditions(resource: Resource, query: ListQuery, actor: Actor) -> list[Any]:
     """The conditions of a query's filters; none of them: all rows are asked for. Raises BadQuery.
 
     Whether somebody has filtered is decided here: a text of blanks or invisible characters is no
     condition, and neither is a range without ends (`without_condition`).
     """
     offered = {field.name: field for field in searches_of(resource)}
-    found = list(_conditions(resource, query).values())
+    found = list(_conditions(resource, query, actor).values())
     for name, digests in query.digests.items():
         column = offered[name].digest_column if name in offered else None
         if column is None:
@@ -196,18 +207,21 @@ def conditions(resource: Resource, query: ListQuery) -> list[Any]:
     return [condition for condition in found if condition is not None]
 
 
-def _conditions(resource: Resource, query: ListQuery) -> dict[str, Any]:
+def _conditions(resource: Resource, query: ListQuery, actor: Actor) -> dict[str, Any]:
     """{name: condition, or None} of the filters that come as text."""
     offered = {field.name: field for field in searches_of(resource)}
     if unknown := sorted(set(query.filters) - set(offered)):
         raise BadQuery({name: [name] for name in unknown})
-    return {name: _condition(resource, offered[name], text) for name, text in query.filters.items()}
+    return {
+        name: _condition(resource, offered[name], text, actor)
+        for name, text in query.filters.items()
+    }
 
 
-def without_condition(resource: Resource, query: ListQuery) -> list[str]:
+def without_condition(resource: Resource, query: ListQuery, actor: Actor) -> list[str]:
     """The filters whose text says nothing. In the address of a list they do no harm; who chooses
     rows to be changed would choose all of them. Raises BadQuery."""
-    found = _conditions(resource, query)
+    found = _conditions(resource, query, actor)
     return sorted(name for name, condition in found.items() if condition is None)
 
 
@@ -230,7 +244,8 @@ def kept(query: ListQuery) -> ListQuery:
 
 def statement_for(session: Session, resource: Resource, query: ListQuery) -> Select[Any]:
     """The unordered SELECT of a query. Raises BadQuery, NotFound (organisation)."""
-    statement = base_statement(session, resource).where(*conditions(resource, query))
+    asked_for = conditions(resource, query, actor_of(session))
+    statement = base_statement(session, resource).where(*asked_for)
     if query.organisation:
         condition = _organisation(session, resource, query.organisation)
         if condition is not None:

@@ -1339,10 +1339,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_move")),
     )
     with op.batch_alter_table("roster_move", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_roster_move_from_name"), ["from_name"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_roster_move_from_site_code_at"), ["from_site_code", "at"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_roster_move_id_digest"), ["id_digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_roster_move_to_name"), ["to_name"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_roster_move_to_site_code_at"), ["to_site_code", "at"], unique=False
         )
@@ -1559,8 +1561,10 @@ def downgrade() -> None:
     op.drop_table("entry")
     with op.batch_alter_table("roster_move", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_roster_move_to_site_code_at"))
+        batch_op.drop_index(batch_op.f("ix_roster_move_to_name"))
         batch_op.drop_index(batch_op.f("ix_roster_move_id_digest"))
         batch_op.drop_index(batch_op.f("ix_roster_move_from_site_code_at"))
+        batch_op.drop_index(batch_op.f("ix_roster_move_from_name"))
 
     op.drop_table("roster_move")
     op.drop_table("person_claim")

@@ -147,7 +147,8 @@ def _prepare(session: Session, chosen: Chosen, values: Mapping[str, Any]) -> Non
         raise InvalidInput({"typed": [Message(text, count=query.expected)]})
     # an organisation is no condition: a site's own code, or its superior's choice of it, leaves
     # the whole library chosen
-    if not values.get("everything") and not listing.conditions(StudentRecord.__admin__, query):
+    asked_for = listing.conditions(StudentRecord.__admin__, query, actor_of(session))
+    if not values.get("everything") and not asked_for:
         text = N_("没有查询条件：将删除全部学籍，请勾选确认，或取消后先输入查询条件")
         raise InvalidInput({"everything": [text]})
 

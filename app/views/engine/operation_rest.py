@@ -122,7 +122,8 @@ def _query(operation: Operation, given: Mapping[str, Any]) -> ListQuery:
         high_water=None if high_water is None else int(high_water),
         expected=expected,
     )
-    if empty := listing.without_condition(operations.resource_of(operation), query):
+    resource = operations.resource_of(operation)
+    if empty := listing.without_condition(resource, query, context.actor()):
         raise InvalidInput({f"query.filters.{name}": [_NO_CONDITION] for name in empty})
     return query
 
