@@ -76,6 +76,15 @@ def test_r20_6_a_province_must_say_for_which_site(used: Ground) -> None:
     assert used.count(StudentRecord) == 0
 
 
+def test_r20_6_r0_5b_not_for_a_site_that_does_not_use_the_roster(ground: Ground) -> None:
+    enable(ground, ground.tree.site)
+    with pytest.raises(InvalidInput, match="机构"):
+        run(ground, line(), actor=ground.province, site="990702")
+    made = run(ground, line(), actor=ground.province.behalf("990702"))
+    assert made.state == "failed"
+    assert "只能选择已启用学籍库的考点" in (made.error or "")
+
+
 @pytest.mark.parametrize("level", ["city", "center"])
 def test_5_city_and_centre_only_look(used: Ground, level: str) -> None:
     with pytest.raises(NoVerb):

@@ -62,7 +62,8 @@ def test_scenario_13_r13_3_r13_6_the_total_is_100_to_99999(
 
 
 def test_r13_3_0_of_a_subject_is_not_offered(session: KaowuSession, tree: Tree) -> None:
-    assert "不能再报考" in effects(session, CAPACITY, tree, {0: {"S:14": "0"}})
+    told = effects(session, CAPACITY, tree, {0: {"S:14": "0"}})
+    assert told == "1 个科目的容量改为 0：考生不能再报考这些科目。"  # not: lowered
     assert save(session, CAPACITY, tree, {0: {"S:14": "0"}}) == 1
     assert limits(session, tree)["S:14"] == 0
 

@@ -270,6 +270,14 @@ def test_the_provinces_own_list(session: KaowuSession, tree: Tree) -> None:
     assert [site.code for site, _ in lists] == ["990701", "990702", "990771"]
 
 
+def test_r7_2_a_site_that_is_not_enabled_is_on_no_list(session: KaowuSession, tree: Tree) -> None:
+    with seeding(session):
+        session.get_one(Organisation, tree.sites[1].id).enabled = False
+    become(session, tree.actor(Level.CENTER))
+    assert [site.code for site, _ in checklist.of_sites(session)] == ["990701"]
+    assert [(row.code, count) for row, count in checklist.provinces(session)] == [("99", 1)]
+
+
 def test_r7_4_the_centre_reads_the_sites_of_the_chosen_province_alone(
     session: KaowuSession, tree: Tree
 ) -> None:

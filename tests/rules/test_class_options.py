@@ -19,7 +19,7 @@ from app.models.settings import ClassOption, SiteSettings
 from app.rules import crud, effects
 from app.rules.class_options import CLASS_OPTIONS, LENGTH, former_options, options_in
 from app.rules.policy import WindowClosed
-from app.rules.site import class_options_of
+from app.rules.site import class_options_of, load_site
 from tests import factories
 from tests.factories import Tree, seeding
 
@@ -129,6 +129,20 @@ def test_r18_5_outside_w1_nothing_is_saved(session: KaowuSession, tree: Tree) ->
     become(session, tree.actor())
     with pytest.raises(WindowClosed):
         save(session, tree, THREE)
+
+
+def test_r18_2_a_candidate_chooses_from_the_options_of_his_own_site(
+    session: KaowuSession, tree: Tree
+) -> None:
+    for number, name in enumerate(("甲班", "乙班")):
+        become(session, tree.actor(number=number))
+        site = row_of(session, tree, number)
+        crud.update(session, CLASS_OPTIONS, site.id, {"class_text": name})
+    become(session, tree.candidate(factories.make_passport(session)))
+    assert [class_options_of(session, load_site(session, site.id)) for site in tree.sites] == [
+        ["甲班"],
+        ["乙班"],
+    ]
 
 
 def test_r18_1_a_stale_form_is_refused(session: KaowuSession, tree: Tree) -> None:

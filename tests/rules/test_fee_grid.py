@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from sqlalchemy import select
 
 from app.database.session import KaowuSession
 from app.metadata.vocabulary import Level, Verb, Window
-from app.models.registration import EntryState
+from app.models.registration import Entry, EntryState
 from app.rules import fee_grid, fees, grids
 from app.rules.fee_grid import FEES
 from app.rules.fees import FeeUnset
@@ -97,6 +98,18 @@ def test_r12_5_the_fee_of_the_person_alone_tells_who_will_pay_it(
     assert "尚未生成订单的 2 名考生将按新的人次费支付" in told
     assert "科次" not in told
     assert "人次费" not in effects(session, FEES, tree, {0: {"14": "11"}})
+
+
+def test_r12_5_what_an_order_holds_does_not_pay_a_new_fee(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """Nor is the fee of the person due again for a subject that was added after his order."""
+    row = factories.make_registration(session, tree, subjects=("14", "24"), state=EntryState.PAYING)
+    with factories.seeding(session):
+        added = select(Entry).where(Entry.registration_id == row.id, Entry.subject_code == "24")
+        session.scalars(added).one().state = EntryState.UNPAID.value
+    act(session, tree, Level.PROVINCE)
+    assert effects(session, FEES, tree, {0: {"PERSON": "11", "14": "11"}}) == ""
 
 
 def test_r12_5_who_cannot_pay_an_unset_fee_is_not_told_to_pay_a_new_one(

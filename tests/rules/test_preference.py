@@ -169,6 +169,24 @@ def test_r14_switching_off_says_how_many_have_chosen(session: KaowuSession, tree
     assert "1 个考点允许后还没有意向名额" in told
 
 
+def test_r14_7_only_switching_off_is_told_of_and_only_where_it_was_on(
+    session: KaowuSession, tree: Tree
+) -> None:
+    act(session, tree, Level.PROVINCE)
+    save(session, PREFERENCE, tree, {n: {SWITCH: "是"} | quotas(5, 5, 5) for n in (0, 1)})
+    save(session, PREFERENCE, tree, {1: {SWITCH: "否"}})
+    for site in tree.sites:
+        factories.make_registration(session, tree, site, preference_day=EXAM_DAYS[0])
+    act(session, tree, Level.PROVINCE)
+    assert effects(session, PREFERENCE, tree, {0: quotas(6, 6, 6)}) == ""
+    settings = preference.settings_of(session, tree.sites).values()
+    chosen = operations.Chosen(ids=tuple(row.id for row in settings))
+    with pytest.raises(Unconfirmed) as refused:
+        operations.run(session, general_settings.PREFERENCE, chosen, {"allowed": "0"}, confirmed="")
+    (sentence,) = refused.value.effects
+    assert "1 科次保留原来的日期" in str(sentence)
+
+
 def test_r14_7_every_way_of_switching_off_tells_the_same_count(
     session: KaowuSession, tree: Tree
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from app.metadata.declarations import Resource
 from app.metadata.errors import Duplicate, InvalidInput
 from app.metadata.registry import find
 from app.metadata.vocabulary import Level, Verb, Window
+from app.models.registration import EntryState
 from app.models.settings import ProvinceSubject, SiteSettings, SiteSubject
 from app.rules import capacity, crud, general_settings, online_time, settings
 from app.rules.capacity_grid import CAPACITY
@@ -129,6 +131,20 @@ def test_scenario_11_r11_6_a_subject_with_entries_is_never_deleted(
     become(session, tree.actor())
     with pytest.raises(settings.SubjectInUse, match="1 科次"):
         crud.remove(session, SUBJECT, site_subject(session, tree, "24").id)
+
+
+def test_r11_6_entries_of_other_subjects_other_sites_and_gone_ones_do_not_hold_it(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.make_registration(session, tree, subjects=["14"])
+    factories.make_registration(session, tree, tree.sites[1], subjects=["24"])
+    gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
+    factories.make_registration(session, tree, subjects=["24"], **gone)
+    factories.set_capacity(session, tree.site, "S:24", 0)
+    become(session, tree.actor(Level.PROVINCE))  # who sees the entries of both sites
+    row = site_subject(session, tree, "24")
+    crud.remove(session, SUBJECT, row.id)
+    assert session.get(SiteSubject, row.id) is None
 
 
 def test_r11_a_province_offers_a_subject_once_with_days_in_order(

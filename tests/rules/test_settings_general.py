@@ -18,7 +18,7 @@ from app.models.audit import AuditEntry
 from app.models.default_settings import DefaultSettings
 from app.models.exam import Exam
 from app.models.organisation import Organisation
-from app.models.registration import Registration
+from app.models.registration import EntryState, Registration
 from app.models.settings import SiteSettings
 from app.rules import crud, default_settings, effects, general_settings, last_change, operations
 from app.rules import page_remarks as remarks
@@ -123,6 +123,57 @@ def test_r10_4_each_switch_tells_whom_it_touches(
     assert sentence in told
 
 
+def test_r10_4_each_switch_counts_exactly_those_whom_it_touches(
+    session: KaowuSession, tree: Tree
+) -> None:
+    on = ("collective_registration", "collective_payment", "review_required")
+    factories.set_settings(session, tree.site, online_enabled=False, **dict.fromkeys(on, True))
+    approved = {"review": "approved", "class_name": "一班"}
+    people: tuple[dict[str, Any], ...] = (
+        {"review": "none", "subjects": ["14", "24"]},
+        {"review": "open", "class_name": ""},
+        {"review": "pending", "class_name": "一班"},
+        {"review": "rejected", "class_name": "一班"},
+        {"state": EntryState.PAID, **approved},
+        {"collective": True, **approved},
+        {"collective": True, "state": EntryState.PAID, **approved},
+        {"life": "expired", "state": EntryState.EXPIRED, "subjects": ["14", "24"]},
+    )
+    for person in people:
+        factories.make_registration(session, tree, **person)
+    become(session, tree.actor())
+    for item, value, count in (
+        ("max_subjects", "1", 1),
+        ("class_required", "1", 2),
+        ("review_required", "0", 2),
+        ("collective_registration", "0", 2),
+        ("collective_payment", "0", 1),
+        ("self_printing", "0", 7),
+    ):
+        (sentence,) = told_by(session, row_of(session, tree), **{item: value})
+        assert sentence.startswith(f"{count} 名"), item
+    factories.set_settings(session, tree.site, review_required=False)
+    become(session, tree.actor())
+    (sentence,) = told_by(session, row_of(session, tree), review_required="1")
+    assert sentence.startswith("2 名未缴清的考生")
+
+
+@pytest.mark.parametrize("cause", ["not open", "cut by W4"])
+def test_r10_2_nobody_registers_at_a_site_that_is_not_open_or_outside_w4(
+    session: KaowuSession, tree: Tree, cause: str
+) -> None:
+    """Its own online time is running all the same."""
+    if cause == "not open":
+        factories.set_settings(session, tree.site, open=False)
+    else:
+        ended = tree.now - DAY
+        factories.set_window(session, tree.site, Window.ONLINE, ended - DAY, ended)
+    become(session, tree.actor())
+    row = row_of(session, tree)
+    crud.update(session, GENERAL, row.id, {"max_subjects": "2"}, confirmed="")
+    assert row.max_subjects == 2
+
+
 def test_r15_2_r18_3_not_open_makes_other_settings_void(session: KaowuSession, tree: Tree) -> None:
     quiet(session, tree)
     become(session, tree.actor())
@@ -176,6 +227,48 @@ def test_r10_4a_stopping_tells_how_many_it_touches(session: KaowuSession, tree: 
         )
     (sentence,) = refused.value.effects
     assert "涉及 1 名考生、2 科次，其中 2 科次未支付" in str(sentence)
+
+
+def test_r10_4a_stopping_tells_of_what_is_not_paid_and_still_held(
+    session: KaowuSession, tree: Tree
+) -> None:
+    held = (EntryState.UNPAID, EntryState.PAYING, EntryState.PAID)
+    for state in held:
+        factories.make_registration(session, tree, state=state)
+    gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
+    factories.make_registration(session, tree, **gone)
+    become(session, tree.actor(Level.PROVINCE))
+    row = row_of(session, tree)
+    chosen = Chosen(ids=(row.id,))
+    with pytest.raises(effects.Unconfirmed) as refused:
+        operations.run(session, general_settings.SUSPEND, chosen, {REASON: "停电"}, confirmed="")
+    (sentence,) = refused.value.effects
+    assert "涉及 3 名考生、3 科次，其中 2 科次未支付" in str(sentence)
+
+
+@pytest.mark.parametrize("level", [Level.SITE, Level.CITY, Level.CENTER])
+def test_r10_4_r10_4a_the_province_alone_stops_resumes_and_switches_intentions(
+    session: KaowuSession, tree: Tree, level: Level
+) -> None:
+    become(session, tree.actor(level))
+    row = row_of(session, tree)
+    for operation, values in (
+        (general_settings.SUSPEND, {REASON: "停电"}),
+        (general_settings.RESUME, {REASON: "来电"}),
+        (general_settings.PREFERENCE, {"allowed": "1"}),
+    ):
+        with pytest.raises(NoVerb):
+            run(session, operation, row, **values)
+
+
+def test_r10_4a_the_defaults_do_not_resume_a_site_that_was_stopped(
+    session: KaowuSession, tree: Tree
+) -> None:
+    set_defaults(session, tree, Level.PROVINCE, max_subjects="2", open="1")
+    row = row_of(session, tree)
+    run(session, general_settings.SUSPEND, row, **{REASON: "停电"})
+    assert run(session, default_settings.APPLY_DEFAULTS, row).done == 1
+    assert (row.max_subjects, row.open, row.suspension_reason) == (2, False, "停电")
 
 
 def test_r10_4a_the_site_cannot_switch_itself_on_again(session: KaowuSession, tree: Tree) -> None:
@@ -237,6 +330,17 @@ def test_p4_what_only_the_province_sets_is_its_own_business(
     become(session, tree.actor(Level.PROVINCE))
     run(session, general_settings.SUSPEND, row_of(session, tree), **{REASON: "停电"})
     assert log_of(session, tree).on_behalf_of is None
+
+
+def test_p4_a_change_of_what_is_the_sites_too_is_on_its_behalf(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    row = row_of(session, tree)
+    crud.update(session, GENERAL, row.id, {"preference_allowed": "1"})
+    assert log_of(session, tree).on_behalf_of is None
+    crud.update(session, GENERAL, row.id, {"preference_allowed": "0", "max_subjects": "1"})
+    assert log_of(session, tree).on_behalf_of == "990701"
 
 
 def test_p4_the_province_is_bound_by_its_own_w1(session: KaowuSession, tree: Tree) -> None:

@@ -15,6 +15,7 @@ from app.metadata.query import ListQuery
 from app.metadata.vocabulary import Level, Verb
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
+from app.models.registration import EntryState
 from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.rules import availability, crud, exam_copying, listing, operations, organisation  # noqa: F401
 from app.rules.effects import Unconfirmed
@@ -311,6 +312,21 @@ def test_r19_effects_of_many_sites_know_the_new_list(
     assert row_of(session, tree.site).allowed_sites == (
         [] if values.get("allowed") else [tree.site.code]
     )
+
+
+def test_r19_effects_of_the_own_site_alone_know_which_site_that_is(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """A student of the first site who is registered at the second is turned away by it."""
+    set_policy(session, tree, tree.site, allowed=())
+    student = add_record(session, tree)
+    make_registration(session, tree, tree.sites[1], id_number=student.id_number)
+    gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
+    make_registration(session, tree, **gone)
+    ids = all_ids(session, tree)[:2]
+    with pytest.raises(Unconfirmed) as asked:
+        run(session, tree.actor(Level.PROVINCE), ids, confirmed="", allowed=policy.OWN)
+    assert "已报名的 1 名考生，其中 1 名按新设置" in str(asked.value.effects[1])
 
 
 def test_r19_effects_load_no_registration(session: KaowuSession, tree: Tree) -> None:

@@ -299,6 +299,15 @@ def test_r21_2_without_a_condition_it_is_confirmed_twice(session: KaowuSession, 
     assert delete_all(session, typed="删除", everything="1").done == 1
 
 
+def test_r21_2_all_results_are_deleted_inside_w2_alone(session: KaowuSession, tree: Tree) -> None:
+    add_record(session, tree)
+    day = dt.timedelta(days=1)
+    set_window(session, tree.site, Window.ELIGIBILITY, tree.now - 2 * day, tree.now - day)
+    become(session, tree.actor())
+    with pytest.raises(WindowClosed):
+        delete_all(session, typed="1", everything="1")
+
+
 @pytest.mark.parametrize("name", ["\u200b", "\u3000\ufeff", "student_number"])
 def test_r21_2_what_says_nothing_is_no_condition(
     session: KaowuSession, tree: Tree, name: str
