@@ -10,6 +10,8 @@ import gettext
 import os
 from pathlib import Path
 
+from app.metadata.agreement import agreed
+
 CATALOGUES = Path(__file__).resolve().parents[2] / "translations"
 
 
@@ -21,6 +23,13 @@ def _catalogue() -> gettext.NullTranslations:
 _translations = _catalogue()
 
 
+class _Sentence(str):
+    """A text whose words agree with the numbers that are filled in."""
+
+    def format(self, *args: object, **values: object) -> str:
+        return str.format(agreed(self, values), *args, **values)
+
+
 def _(message: str) -> str:
     """The message in the language of the shell; Chinese where no catalogue has it."""
-    return _translations.gettext(message)
+    return _Sentence(_translations.gettext(message))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
+from app.metadata.agreement import agreed
+
 
 def N_(message: str) -> str:
     """Mark a Chinese message for extraction without translating it here (no request yet)."""
@@ -59,7 +61,7 @@ def say(value: Any, translate: Translate | None) -> Any:
 
 
 def _filled(template: str, parameters: Mapping[str, Any], translate: Translate | None) -> str:
-    text = translate(template) if translate else template
+    text = agreed(translate(template), parameters) if translate else template
     return text.format(**{name: say(value, translate) for name, value in parameters.items()})
 
 

@@ -18,6 +18,7 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from app.adapters import agreeing
 from app.metadata.browsers import is_unsupported
 from app.metadata.errors import N_, KaowuError
 from app.metadata.masking import mask_email, mask_id, mask_mobile
@@ -47,6 +48,7 @@ def install(app: Flask) -> None:
     app.config["BABEL_DEFAULT_LOCALE"] = context_languages(app)[0]
     app.config["BABEL_DEFAULT_TIMEZONE"] = str(LOCAL_ZONE)
     Babel(app, locale_selector=chosen_language)
+    agreeing.install(app)
     app.before_request(_refuse_old_browsers)
     app.after_request(_headers)
     app.register_error_handler(KaowuError, _refused)

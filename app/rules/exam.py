@@ -339,7 +339,7 @@ def _apply_catalogue(
 ) -> list[RowOutcome]:
     actor = session.info["kaowu"].actor
     count = add_from_catalogue(session, actor.exam_id)
-    return [RowOutcome(0, N_("新增科目 {count} 个").format(count=count), True)]
+    return [RowOutcome(0, Message(N_("新增科目 {count} 个"), count=count), True)]
 
 
 FROM_CATALOGUE = register(

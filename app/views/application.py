@@ -21,6 +21,7 @@ from sqlalchemy.orm import scoped_session
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.adapters import agreeing
 from app.database.policy import become
 from app.metadata.actor import system
 from app.metadata.browsers import is_unsupported
@@ -70,6 +71,7 @@ def create_admin_app(runtime: Runtime) -> AdminFlask:
             update_perms=False,
         )
         pages.register(builder)
+    agreeing.install(app)
     _install_hooks(app)
     _install_errors(app)
     inner = app.wsgi_app

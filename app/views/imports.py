@@ -29,7 +29,7 @@ from app.views.engine.rights import notice_against
 from app.views.engine.uploading import first_value, send_template, submit
 from app.views.jobs import run_context
 from app.views.keys import key_of
-from app.views.texts import joined, text
+from app.views.texts import text
 
 FILE = Field(name="_file", label=N_("导入文件"), personal=Personal.NONE, kind=Kind.FILE)
 #: name of the second button of the form
@@ -143,10 +143,13 @@ class ImportPage(BaseView):
     def _help(self) -> list[str]:
         declaration = self.declaration
         lines = [
-            gettext(line).format(
-                formats=joined(declaration.formats),
-                rows=imports.row_limit(machine(), declaration),
-                size=imports.byte_limit(machine(), declaration) // (1024 * 1024),
+            text(
+                Message(
+                    line,
+                    formats=list(declaration.formats),
+                    rows=imports.row_limit(machine(), declaration),
+                    size=imports.byte_limit(machine(), declaration) // (1024 * 1024),
+                )
             )
             for line in _HELP
         ]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import render_template_string
+from flask_babel import force_locale
 
 from app.database.base import Base
 from tests.conftest import create_schema
@@ -51,6 +53,11 @@ def test_a_visitor_reads_english(portal: Portal) -> None:
         assert _chinese(portal, page) == [], path
     visit.get("/language/zh_CN")
     assert '<html lang="zh-' in visit.get("/").text
+    with portal.app.test_request_context("/"), force_locale("en"):
+        page = render_template_string(
+            "{{ _('有 %(count)s 处需要修改，请看红色的提示。', count=1) }}"
+        )
+        assert page.startswith("1 place needs a change;")
 
 
 def test_a_candidate_reads_english(candidate: Candidate) -> None:

@@ -229,6 +229,8 @@ def test_the_page_in_a_browser(office: World, office_address: str, desktop_page:
     box = page.locator('input[value="capacity:export"]')
     box.uncheck()
     expect(page.locator("[data-kw-changed]")).to_have_text("已改动 1 处")
+    forms = "[1, 2].map((n) => window.kw.fill('{n} [n: change|changes]', { n })).join()"
+    assert page.evaluate(forms) == "1 change,2 changes"
     page.get_by_placeholder("按页面名称筛选").fill("容量")
     expect(page.locator('tr[data-name="考点费用设置"]')).to_be_hidden()
     page.get_by_role("button", name="预览并保存").click()

@@ -2,7 +2,7 @@
 // this script the grid is a plain form.
 (() => {
   'use strict';
-  const { one, all, texts } = window.kw;
+  const { one, all, texts, fill } = window.kw;
   const form = one('[data-kw-grid]');
   if (!form) return;
   const cells = (root = form) => all('[data-kw-cell]', root);
@@ -19,7 +19,7 @@
   }
   function count() {
     const changed = all('td.changed', form).length;
-    one('[data-kw-changed]').textContent = changed ? texts.changed.replace('{n}', changed) : '';
+    one('[data-kw-changed]').textContent = changed ? fill(texts.changed, { n: changed }) : '';
   }
   function put(cell, text) {
     if (cell.tagName === 'SELECT') {

@@ -10,6 +10,11 @@
   const dialog = one('#kw-dialog'), body = one('#kw-dialog-body'), question = one('#kw-confirm');
   let leaving = false, opener = null;
 
+  // “{n} [n: change|changes]”: the words agree with the number, as in app/metadata/agreement.py
+  const fill = (text, values) => text
+    .replace(/\[(\w+): ([^|\]]*)\|([^|\]]*)\]/g, (whole, name, single, others) => (String(values[name]) === '1' ? single : others))
+    .replace(/\{(\w+)\}/g, (whole, name) => values[name]);
+
   // --- shell: remembered choices of this browser
   if (localStorage.kwSide === '1' && !narrow()) document.body.classList.add('kw-collapsed');
   if (localStorage.kwDense === '1') document.body.classList.add('kw-compact');
@@ -271,7 +276,7 @@
   });
   document.addEventListener('htmx:sendError', () => toast(texts.offline, true));
 
-  window.kw = { all, one, texts, confirm, toast, dirty, open, leave: () => { leaving = true; } };
+  window.kw = { all, one, texts, fill, confirm, toast, dirty, open, leave: () => { leaving = true; } };
   restoreDraft();
   document.addEventListener('DOMContentLoaded', () => enhance(document));
 })();

@@ -1,8 +1,7 @@
 // Lists and grids: ticked rows, batch operations, sticky columns, kept scroll place, permission grid.
 (() => {
   'use strict';
-  const { one, all, texts } = window.kw;
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name]);
+  const { one, all, texts, fill } = window.kw;
 
   // --- ticked rows
   const rows = () => all('[data-kw-row]');

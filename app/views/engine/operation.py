@@ -11,7 +11,7 @@ from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 
 from app.metadata.declarations import On, Operation, RowOutcome
-from app.metadata.errors import InvalidInput, KaowuError, NotFound
+from app.metadata.errors import InvalidInput, KaowuError, Message, NotFound
 from app.metadata.fields import Field
 from app.metadata.presenting import title_of
 from app.metadata.vocabulary import Verb
@@ -91,7 +91,7 @@ class OperationView(BaseView):
             rows = listing.rows_by_id(session, resource, list(chosen.ids))
             sentence = text(self.declaration.question(session, rows))
         elif self.declaration.confirm:
-            sentence = gettext(self.declaration.confirm).format(count=number)
+            sentence = text(Message(self.declaration.confirm, count=number))
         elif len(chosen.ids) == 1:
             resource = operations.resource_of(self.declaration)
             row = listing.row_by_id(context.read_session(), resource, chosen.ids[0])

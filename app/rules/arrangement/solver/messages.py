@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from app.metadata.agreement import agreed
 from app.metadata.errors import N_
 
 
@@ -85,7 +86,7 @@ class Finding:
 
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The whole text; `translate` maps the Chinese templates to the user's language."""
-        head = translate(self.template).format(**self.parameters)
+        head = agreed(translate(self.template), self.parameters).format(**self.parameters)
         tail = "；".join(detail.text(translate) for detail in self.details)
         help_ = "；".join(remedy.text(translate) for remedy in self.remedies)
         return f"{head}{tail}{'。' if tail else ''}{help_}{'。' if help_ else ''}"
