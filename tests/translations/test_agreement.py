@@ -12,6 +12,7 @@ from flask_babel import force_locale, gettext
 
 from app.cli import texts as shell
 from app.metadata.agreement import FORMS, agreed
+from app.metadata.vocabulary import Level
 from app.rules.arrangement.solver.messages import Finding, Reason
 from tests.translations.conftest import CATALOGUES, Office
 
@@ -62,6 +63,13 @@ def test_views_and_templates(office: Office) -> None:
             assert page == f"{said}Users of &lt;b&gt;"
         with app.test_request_context("/"), force_locale("zh_Hans_CN"):
             assert gettext("已保存 %(n)s 处改动", n=count) == f"已保存 {count} 处改动"
+
+
+def test_a_list_of_one(office: Office) -> None:
+    """Below every list, with the number in bold."""
+    browser = office.english(Level.PROVINCE)
+    for path, total in (("", "<b>4</b> records"), ("?code=990701", "<b>1</b> record<")):
+        assert f"Total {total}" in browser.get(f"/organisation/{path}").get_data(as_text=True)
 
 
 def test_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
