@@ -332,7 +332,7 @@ def test_r20_5_the_losing_site_finds_it_on_its_welcome_page(office: World) -> No
             RosterMove(
                 at=dt.datetime.now(dt.UTC),
                 from_name="吴转",
-                to_name="吴转",
+                to_name="吴专",
                 id_number=number,
                 id_digest=str(digest(number)),
                 from_province_code="99",
@@ -350,10 +350,12 @@ def test_r20_5_the_losing_site_finds_it_on_its_welcome_page(office: World) -> No
     home = office.browser().get("/")
     assert "1 名学生的学籍已转到其他考点" in text_of(home)
     assert "/roster-move/?from_site_code=990701" in home.get_data(as_text=True)
-    for number_ in (0, 1):
-        page = text_of(office.browser(Level.SITE, number_).get("/roster-move/"))
-        assert "吴转" in page
+    for number_, name, other in ((0, "吴转", "吴专"), (1, "吴专", "吴转")):
+        page = text_of(office.browser(Level.SITE, number_).get(f"/roster-move/?name={name}"))
+        assert name in page
         assert "(990702)地市七考点2" in page
+        page = text_of(office.browser(Level.SITE, number_).get(f"/roster-move/?name={other}"))
+        assert "没有符合条件的记录" in page
     with office.looking() as session:
         (row_id,) = session.scalars(select(RosterMove.id)).all()
     path = "/roster-move-acknowledge/"
