@@ -272,6 +272,12 @@ class Settings:
         parse_whole(1024, 1024**3),
         "bytes of one upload",
     )
+    import_max_memory: int = _setting(
+        "IMPORT_MAX_MEMORY",
+        str(180 * 1024 * 1024),
+        parse_whole(64 * 1024**2, 16 * 1024**3),
+        "bytes of memory for the reading of one upload; the worker takes up to 120 MB beside it",
+    )
     rate_login_account: RateLimit = _setting(
         "RATE_LOGIN_ACCOUNT",
         "10/900",

@@ -39,6 +39,8 @@ class Machine:
     #: largest upload in bytes, most rows of one sheet (declarations may ask for less)
     import_max_bytes: int = 20 * 1024 * 1024
     import_max_rows: int = 20_000
+    #: bytes of memory that the reading of an upload may take, in a process of its own
+    import_max_memory: int = 180 * 1024 * 1024
 
 
 @lru_cache(maxsize=8)
@@ -62,4 +64,5 @@ def machine_of(runtime: Runtime, clock: Clock = system_clock) -> Machine:
         ),
         import_max_bytes=settings.import_max_bytes,
         import_max_rows=settings.import_max_rows,
+        import_max_memory=settings.import_max_memory,
     )

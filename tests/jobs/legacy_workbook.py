@@ -20,6 +20,15 @@ class Failed:
     computed: bool = False
 
 
+@dataclass(frozen=True)
+class Formula:
+    """A formula with the value that was stored with it: a number, or None for blank. `options` 2:
+    to be computed on opening."""
+
+    value: float | None
+    options: int = 0
+
+
 @dataclass
 class Page:
     """One sheet: rows of cells from A1 on; `extra` are further (kind, data) records."""
@@ -51,6 +60,10 @@ def cell(row: int, column: int, value: Any) -> bytes:
     if isinstance(value, Failed) and value.computed:
         result = bytes([2, 0, value.code, 0, 0, 0, 0xFF, 0xFF])
         return record(0x0006, place + result + struct.pack("<HIH", 0, 0, 0))
+    if isinstance(value, Formula):
+        blank = bytes([3, 0, 0, 0, 0, 0, 0xFF, 0xFF])
+        result = blank if value.value is None else struct.pack("<d", value.value)
+        return record(0x0006, place + result + struct.pack("<HIH", value.options, 0, 0))
     if isinstance(value, Failed):
         return record(0x0205, place + bytes([value.code, 1]))
     if isinstance(value, bool):

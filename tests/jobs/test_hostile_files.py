@@ -292,8 +292,8 @@ def test_a_reader_that_dies_or_takes_too_long_is_a_refusal(
             pass
         return refusal.value.message()
 
-    assert "不能读取" in refused(replace(reader.IMPORTS, seconds=0))
-    assert "不能读取" in refused(replace(reader.IMPORTS, output=60))
+    assert "时间超过上限 0 秒" in refused(replace(reader.IMPORTS, seconds=0))
+    assert "读出的数据超过上限 0 MB" in refused(replace(reader.IMPORTS, output=60))
     with monkeypatch.context() as changed:
         changed.setattr(sys, "executable", "/bin/false")
         assert "不能读取" in refused()
@@ -316,7 +316,7 @@ def test_a_reader_that_dies_later_is_a_refusal_too() -> None:
         ) as sheet,
     ):
         taken.extend(sheet.rows)
-    assert "不能读取" in refusal.value.message()
+    assert "读出的数据超过上限" in refusal.value.message()
     assert 0 < len(taken) < 5_000
 
 
@@ -355,9 +355,9 @@ def test_hidden_rows_and_columns_and_bad_cells_are_found_in_every_spelling() -> 
     (marks,) = look_through(in_sheet(spelled), ["考场"], 1000)
     assert (marks.hidden_rows, marks.hidden_columns) == ({2, 4}, {1, 2})
     assert marks.bad == {
-        (2, 0): BadCell(Flaw.ERROR, "#N/A"),
-        (3, 0): BadCell(Flaw.UNCOMPUTED, "=1+2"),
-        (4, 0): BadCell(Flaw.ERROR, "#"),
+        2: {0: BadCell(Flaw.ERROR, "#N/A")},
+        3: {0: BadCell(Flaw.UNCOMPUTED, "=1+2")},
+        4: {0: BadCell(Flaw.ERROR, "#")},
     }
 
 

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from app.jobs.imports import engine as imports
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.jobs.outcome import message_of
 from app.metadata.errors import InvalidInput
 from app.models.arrangement import Room
@@ -266,7 +266,7 @@ def test_the_report_of_a_partial_import_has_the_wrong_rows_alone(ground: Ground)
 def test_rows_behind_the_last_error_that_is_collected_are_still_wrong(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.jobs.imports.rows.MOST_ERRORS", 3)
+    monkeypatch.setattr("app.jobs.imports.problems.MOST_ERRORS", 3)
     wrong = [[n, "abc", None] for n in (1, 2, 3)]
     same = [[n, "77", "丁楼"] for n in (4, 5)]
     partial = replace(ROOMS, name="test_partial", atomic=False)

@@ -14,7 +14,7 @@ from app.database.unit_of_work import reading
 from app.jobs.files import row_by_id
 from app.jobs.imports import engine as imports
 from app.jobs.imports.container import UploadRefused
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.metadata.sentences import told
 from app.metadata.vocabulary import Level, Window
 from app.models.arrangement import Room

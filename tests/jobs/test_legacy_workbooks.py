@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from app.jobs.imports.container import UploadRefused, check_upload
 from app.jobs.imports.rows import Parsed, parse_rows
 from app.jobs.imports.sheets import read_sheet
-from tests.jobs.legacy_workbook import Failed, Page, compound, legacy_workbook, record, stream_of
+from tests.jobs.legacy_workbook import (
+    Failed,
+    Formula,
+    Page,
+    compound,
+    legacy_workbook,
+    record,
+    stream_of,
+)
 from tests.jobs.support import HEADINGS, ROOMS
 
 ROWS = [HEADINGS, [1, "01", "甲楼", "普通"], [2, 2, "乙楼", None, "2026/9/19", "是"]]
@@ -56,6 +64,35 @@ def test_s4_error_cells_are_errors(computed: bool) -> None:
         (2, "类型", "#N/A"),
         (3, "考场号", "#DIV/0!"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        (Formula(None), "另存为 .xlsx"),
+        (Formula(None, options=2), "另存为 .xlsx"),
+        (Formula(0, options=2), "没有计算结果"),
+        (Formula(0), None),
+        (Formula(7, options=2), None),
+    ],
+)
+def test_s4_formulas_that_nobody_has_computed_are_errors(
+    formula: Formula, message: str | None
+) -> None:
+    """Libraries write blank, or zero to be computed on opening; neither is a value."""
+    pages = [Page("考场", [HEADINGS, [1, "01", "甲楼", None, None, None, formula]])]
+    problems = parse(legacy_workbook(pages)).problems
+    assert [one.column for one in problems] == ([HEADINGS[6]] if message else [])
+    assert all(str(message) in one.message for one in problems)
+
+
+def test_s4_a_blank_that_a_spreadsheet_program_has_computed_is_an_empty_cell() -> None:
+    pages = [Page("考场", [HEADINGS, [1, "01", "甲楼", None, None, None, Formula(None)]])]
+    computed = record(0x01C1, struct.pack("<HHI", 0x01C1, 0, 191_029))
+    parsed = parse(legacy_workbook(pages, computed))
+    assert (parsed.problems, len(parsed.rows)) == ([], 1)
+    unknown = record(0x01C1, struct.pack("<HHI", 0x01C1, 0, 0))
+    assert parse(legacy_workbook(pages, unknown)).problems
 
 
 def test_s4_hidden_rows_are_read_and_told() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any
 
 from app.jobs.imports.marks import ERROR_VALUE, FLAWS, BadCell, Flaw
@@ -16,8 +17,8 @@ from app.metadata.cleaning import cleaner
 from app.metadata.fields import Field
 from app.metadata.text import Bad, cell_text
 
-#: different cells of one column whose cleaned values are remembered
-_REMEMBERED = 5_000
+#: different cells of one column whose cleaned values are remembered, and their characters
+_REMEMBERED, _CHARACTERS = 5_000, 150_000
 #: A longer text is not remembered, and of what was uploaded no more is kept, for no more is ever
 #: shown: texts that no column takes would fill the memory.
 LONG = 500
@@ -48,6 +49,10 @@ class Column:
         self._held: dict[Any, Any] = {}
         self._refused: dict[Any, str] = {}
         self._changes = False
+        #: characters of them
+        self._characters = 0
+        #: bytes of the cells and values that the rows hold
+        self.held = 0
         #: a long text was among the cells of the page
         self._long = False
 
@@ -84,15 +89,25 @@ class Column:
         value, error = self._value(cell)
         if value is not cell:
             self._changes = True
-        if type(cell) is str and len(cell) > LONG:
+            self.held += getsizeof(value)
+        length = len(cell) if type(cell) is str else 0
+        if length > LONG:
             self._long = True
-        elif len(self._held) < _REMEMBERED and type(cell) in _COMPARED:
+            self.held += getsizeof(cell[:LONG])
+            return value, error
+        self.held += getsizeof(cell)
+        if self._has_room(length) and type(cell) in _COMPARED:
+            self._characters += length
             self._held[cell] = cell
             if error is None:
                 self._known[cell] = value
             else:
                 self._refused[cell] = error
         return value, error
+
+    def _has_room(self, length: int) -> bool:
+        """May a cell of that length be remembered?"""
+        return len(self._held) < _REMEMBERED and self._characters + length <= _CHARACTERS
 
     def _value(self, cell: Any) -> tuple[Any, str | None]:
         default = self.field.default

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,13 +22,13 @@ from app.database.unit_of_work import Busy, Conflict, run_unit
 from app.jobs import files
 from app.jobs.engine import Effect, Work, handles
 from app.jobs.imports.container import UploadRefused
-from app.jobs.imports.reader import read_apart
+from app.jobs.imports.held import ImportRow
+from app.jobs.imports.problems import Problem
+from app.jobs.imports.reader import IMPORTS, read_apart
 from app.jobs.imports.report import MEDIA_TYPE, report_name, write_report
 from app.jobs.imports.rows import (
     SHOWN_ERRORS,
-    ImportRow,
     Parsed,
-    Problem,
     as_sentence,
     masked,
     parse_rows,
@@ -163,8 +164,8 @@ class _Import:
         self.notes += parsed.notes
         context.rows = parsed.rows
         with self.work.reading() as session:
-            problems = parsed.problems + self._check(session, context, parsed)
-        problems.sort(key=lambda problem: (problem.row is None, problem.row or 0))
+            self._check(session, context, parsed)
+        problems = parsed.problems
         if problems and (self.declaration.atomic or not parsed.rows):
             self._refuse(parsed, problems, context)
         elif not self.work.parameters.get("apply", True):
@@ -217,20 +218,20 @@ class _Import:
             self._limit,
             byte_limit(self.machine, self.declaration),
             checkpoint=self.work.checkpoint,
+            bounds=replace(IMPORTS, memory=self.machine.import_max_memory),
         )
 
-    def _check(self, session: Session, context: ImportContext, parsed: Parsed) -> list[Problem]:
+    def _check(self, session: Session, context: ImportContext, parsed: Parsed) -> None:
         """The row rule for every row that is well-formed; the bad rows leave `parsed.rows`."""
-        problems: list[Problem] = []
         good = []
         total = len(parsed.rows)
         self.work.stage(_CHECKING, total)
         check = self.declaration.check
         for index, row in enumerate(parsed.rows):
             found = check(session, row, context)
-            if found:
-                problems += [self._problem(parsed, row, *one) for one in found]
-            else:
+            for name, message in found or ():
+                self._complain(parsed, row, name, message)
+            if not found:
                 good.append(row)
             if not index % 50:
                 self.work.progress(index, total)
@@ -238,13 +239,12 @@ class _Import:
         context.rows = good
         context.facts.clear()  # looked up anew in the transaction: not twice in memory
         self.work.progress(total, total)
-        return problems
 
-    def _problem(self, parsed: Parsed, row: ImportRow, name: str, message: object) -> Problem:
+    def _complain(self, parsed: Parsed, row: ImportRow, name: str, message: object) -> None:
         column = next((one for one in self.declaration.columns if one.name == name), None)
         label = column.label if column else ""
         shown = masked(column, row.cell(name)) if column else ""
-        return Problem(parsed.sheet.name, row.number, label, shown, as_sentence(message))
+        parsed.errors.add(row.number, label, shown, as_sentence(message))
 
     def _apply(self, context: ImportContext, parsed: Parsed, problems: list[Problem]) -> None:
         report_id = self._report(parsed, problems) if problems else None
@@ -261,8 +261,9 @@ class _Import:
         try:
             self._finish(effect)
         except RowsRefused as error:
-            later = [self._problem(parsed, *row) for row in error.rows]
-            self._refuse(parsed, sorted(problems + later, key=lambda one: one.row or 0), context)
+            for row, name, message in error.rows:
+                self._complain(parsed, row, name, message)
+            self._refuse(parsed, parsed.problems, context)
         except Busy:
             raise  # nothing is wrong with the file: the job has failed and may be tried again
         except KaowuError as error:
@@ -304,24 +305,27 @@ class _Import:
         self.work.stage(_REPORTING)
         moment = self.machine.clock().astimezone(LOCAL_ZONE)
         translate = translator(str(self.work.parameters.get("language", "")))
-        content = write_report(
-            parsed,
-            problems,
-            only_wrong=not self.declaration.atomic,
-            checkpoint=self.work.checkpoint,
-            translate=translate,
-        )
-        kept = files.store(
-            self.machine,
-            self.work.actor(),
-            content,
-            folder=FOLDER_REPORTS,
-            name=report_name(self.declaration.label, moment, translate),
-            suffix=".xlsx",
-            media_type=MEDIA_TYPE,
-            keep=files.KEEP_UPLOADS,
-            request_id=f"job {self._id}",
-        )
+        with tempfile.TemporaryFile() as content:
+            write_report(
+                content,
+                parsed,
+                problems,
+                only_wrong=not self.declaration.atomic,
+                checkpoint=self.work.checkpoint,
+                translate=translate,
+            )
+            content.seek(0)
+            kept = files.store(
+                self.machine,
+                self.work.actor(),
+                content,
+                folder=FOLDER_REPORTS,
+                name=report_name(self.declaration.label, moment, translate),
+                suffix=".xlsx",
+                media_type=MEDIA_TYPE,
+                keep=files.KEEP_UPLOADS,
+                request_id=f"job {self._id}",
+            )
         return kept.id
 
     def _outcome(

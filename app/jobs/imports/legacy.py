@@ -26,6 +26,12 @@ _STREAMS = ("Workbook", "Book")
 #: records of the workbook
 _BOF, _EOF, _BOUNDSHEET, _FILEPASS = 0x0809, 0x000A, 0x0085, 0x002F
 _ROW, _COLINFO, _BOOLERR, _FORMULA = 0x0208, 0x007D, 0x0205, 0x0006
+#: which program has computed the workbook last; 0 or no such record: none that says so
+_RECALC_ID = 0x01C1
+#: what the value of a formula is, where it is no number
+_IS_ERROR, _IS_BLANK = 2, 3
+#: a formula that is to be computed when the workbook is opened
+_ON_OPENING = 0x0002
 #: one cell each: BLANK, NUMBER, LABEL, BOOLERR, RK, LABELSST, RSTRING, FORMULA
 _CELLS = {0x0201, 0x0203, 0x0204, _BOOLERR, 0x027E, 0x00FD, 0x00D6, _FORMULA}
 #: several cells of a row: MULRK, MULBLANK
@@ -138,6 +144,7 @@ def _look(stream: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
     if struct.unpack_from("<H", stream, 4)[0] != 0x0600:
         raise Unsafe  # older than Excel 97
     begins: dict[int, str] = {}
+    computed = False
     for kind, at, length in _records(stream):
         if kind == _FILEPASS:
             raise refuse_encrypted()
@@ -146,10 +153,13 @@ def _look(stream: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
             if type_ in _MACRO_SHEETS:
                 raise refuse_macros()
             begins[begin] = _sheet_name(stream[at + 6 : at + length])
+        if kind == _RECALC_ID and length >= 8:
+            computed = any(stream[at + 4 : at + 8])
         if kind == _EOF:
             break
     marks = {
-        name.strip(): _look_at_sheet(stream, begin, max_rows) for begin, name in begins.items()
+        name.strip(): _look_at_sheet(stream, begin, max_rows, computed)
+        for begin, name in begins.items()
     }
     return [marks.get(sheet, Marks()) for sheet in sheets]
 
@@ -160,7 +170,7 @@ def _sheet_name(data: bytes) -> str:
     return data[2 : 2 + count * (2 if wide else 1)].decode(encoding, "replace")
 
 
-def _look_at_sheet(stream: bytes, begin: int, max_rows: int) -> Marks:
+def _look_at_sheet(stream: bytes, begin: int, max_rows: int, computed: bool) -> Marks:
     marks, depth = Marks(), 0
     for kind, at, length in _records(stream, begin):
         if kind == _BOF:
@@ -178,22 +188,42 @@ def _look_at_sheet(stream: bytes, begin: int, max_rows: int) -> Marks:
             if options & 1:
                 marks.hidden_columns.update(range(first, min(last, 511) + 1))
         elif kind in _CELLS or kind in _MANY_CELLS:
-            row, columns, bad = _cell(stream, kind, at, length)
+            row, columns, bad = _cell(stream, kind, at, length, computed)
             if columns > _COLUMNS or row > max(max_rows * 4, 10_000):
                 raise refuse(FAR)
             if bad is not None:
-                marks.bad[row, columns - 1] = bad
+                marks.note(row, columns - 1, bad)
     return marks
 
 
-def _cell(stream: bytes, kind: int, at: int, length: int) -> tuple[int, int, BadCell | None]:
-    """(row, number of columns that it reaches, the error that it shows)."""
+def _cell(
+    stream: bytes, kind: int, at: int, length: int, computed: bool
+) -> tuple[int, int, BadCell | None]:
+    """(row, number of columns that it reaches, what is wrong with it)."""
     row, last = struct.unpack_from("<HH", stream, at)
     if kind in _MANY_CELLS:
         last = struct.unpack_from("<H", stream, at + length - 2)[0]
-    code = None
+    bad = None
     if kind == _BOOLERR and stream[at + 7]:
-        code = stream[at + 6]
-    elif kind == _FORMULA and stream[at + 12 : at + 14] == b"\xff\xff" and stream[at + 6] == 2:
-        code = stream[at + 8]
-    return row, last + 1, None if code is None else BadCell(Flaw.ERROR, _ERRORS.get(code, "#"))
+        bad = _error(stream[at + 6])
+    elif kind == _FORMULA:
+        bad = _flaw_of_formula(stream, at, computed)
+    return row, last + 1, bad
+
+
+def _error(code: int) -> BadCell:
+    return BadCell(Flaw.ERROR, _ERRORS.get(code, "#"))
+
+
+def _flaw_of_formula(stream: bytes, at: int, computed: bool) -> BadCell | None:
+    """An error; or a formula that was not computed. Libraries write these as zero, to be computed
+    on opening, or as blank. Blank is a computed value, too: that it is one is only believed of a
+    workbook that a spreadsheet program says to have computed."""
+    if stream[at + 12 : at + 14] == b"\xff\xff":
+        if stream[at + 6] == _IS_ERROR:
+            return _error(stream[at + 8])
+        if stream[at + 6] == _IS_BLANK and not computed:
+            return BadCell(Flaw.BLANK, "=")
+    elif not any(stream[at + 6 : at + 14]) and stream[at + 14] & _ON_OPENING:
+        return BadCell(Flaw.UNCOMPUTED, "=")
+    return None

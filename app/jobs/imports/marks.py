@@ -60,6 +60,12 @@ _MINIMUM = re.compile(rb"""\bmin\s*=\s*["']([0-9]{1,5})["']""")
 _MAXIMUM = re.compile(rb"""\bmax\s*=\s*["']([0-9]{1,5})["']""")
 
 
+#: so many cells without a value are told one by one; a sheet with more is none that was filled in
+MOST_BAD = 200_000
+_MANY_BAD = N_(
+    "工作表中的错误值、没有计算结果的公式和合并单元格超过 {limit} 处，请改正后重新上传。"
+)
+
 #: an error as text, as it is after “paste values”; a report writes them so, with the formula
 ERROR_VALUE = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)(?: =.*)?", re.DOTALL)
 
@@ -69,12 +75,16 @@ class Flaw(StrEnum):
 
     ERROR = "error"
     UNCOMPUTED = "uncomputed"
+    BLANK = "blank"
     MERGED = "merged"
 
 
 FLAWS = {
     Flaw.ERROR: N_("单元格是错误值，请改正公式或直接填写内容"),
     Flaw.UNCOMPUTED: N_("公式没有计算结果，请用 Excel 或 WPS 打开并保存一次，或直接填写内容"),
+    Flaw.BLANK: N_(
+        "公式的结果为空，.xls 文件不能说明它是否计算过，请直接填写内容，或另存为 .xlsx 后重新上传"
+    ),
     Flaw.MERGED: N_("单元格已合并，请取消合并后逐格填写"),
 }
 
@@ -89,11 +99,27 @@ class BadCell:
 
 @dataclass(slots=True)
 class Marks:
-    """Of one sheet. Rows and columns count from 0."""
+    """Of one sheet. Rows and columns count from 0; `bad` has the cells of a row by column."""
 
-    bad: dict[tuple[int, int], BadCell] = field(default_factory=dict)
+    bad: dict[int, dict[int, BadCell]] = field(default_factory=dict)
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
+    #: how many cells are in `bad`; equal ones are held once
+    _count: int = 0
+    _errors: dict[BadCell, BadCell] = field(default_factory=dict)
+
+    def note(self, row: int, column: int, cell: BadCell) -> None:
+        """Take note of a bad cell; the first word about it stands. Raises UploadRefused when there
+        are too many: each is remembered until the sheet is parsed."""
+        cells = self.bad.setdefault(row, {})
+        if column in cells:
+            return
+        if self._count >= MOST_BAD:
+            raise refuse(_MANY_BAD, limit=MOST_BAD)
+        self._count += 1
+        if cell.flaw is not Flaw.UNCOMPUTED:  # formulas are all different
+            cell = self._errors.setdefault(cell, cell)
+        cells[column] = cell
 
 
 def look_through(content: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
@@ -221,8 +247,7 @@ class _SheetScan:
             end = _CELL_END.search(text, head.end())
             bad = _bad_cell(head[0], text[head.end() - 1 : end.start() if end else len(text)])
             if bad is not None:
-                place = int(name[2]) - 1, column_index(name[1].decode())
-                self._marks.bad.setdefault(place, bad)
+                self._marks.note(int(name[2]) - 1, column_index(name[1].decode()), bad)
 
     def _find_hidden(self, text: bytes) -> None:
         for row in _ROW.finditer(text):

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.jobs.imports.engine import ImportContext, RowsRefused
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.metadata.declarations import IMPORT, Import, Place
 from app.metadata.errors import N_, InvalidInput, KaowuError, Message
 from app.metadata.fields import Field

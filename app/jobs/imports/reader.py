@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,21 +24,32 @@ from pathlib import Path
 from typing import IO, Any
 
 import app
+from app.jobs.imports import reader_child
 from app.jobs.imports.container import UploadRefused, refuse
 from app.jobs.imports.sheets import Sheet, given
-from app.jobs.imports.spool import HEAD, head_in, page_in
+from app.jobs.imports.spool import HEAD, ROW, head_in, page_in
 from app.metadata.errors import N_, Message
 
 logger = logging.getLogger("kaowu.imports")
 #: seconds between two looks for more of the child's lines; bytes read at once
 _POLL, _BLOCK = 0.01, 1 << 18
 _UNREADABLE = N_("文件过大、已损坏或结构异常，不能读取。请使用下载的模板重新填写后上传。")
+_MEMORY = N_(
+    "文件（{size} MB）展开后过大，读取它要用的内存超过上限 {limit} MB。"
+    "请删除数据以外的行、列、文字和工作表，或分成几个文件上传。"
+)
+_OUTPUT = N_(
+    "文件（{size} MB）的内容过多，读出的数据超过上限 {limit} MB。"
+    "请删除数据以外的列和过长的文字，或分成几个文件上传。"
+)
+_ROW = N_("有一行的内容超过上限 {limit} MB，不能读取。请删除过长的文字后重新上传。")
+_TIME = N_("读取文件（{size} MB）所用的时间超过上限 {limit} 秒。请分成几个文件上传。")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the child may use: bytes of address space, bytes that it may write (None: no bound),
-    seconds of processor, seconds in all."""
+    """What the child may use: bytes of memory, bytes that it may write (None: no bound), seconds of
+    processor, seconds in all."""
 
     memory: int
     output: int | None
@@ -45,8 +58,10 @@ class Bounds:
 
 
 #: Of jobs, which take the largest files: fifty thousand rows of 25 columns come to an eighth of the
-#: output. More is a file whose cells are one long text, which packs to a few kilobytes.
-IMPORTS = Bounds(2 * 1024**3, 128 * 1024**2, 120, 300)
+#: output. More is a file whose cells are one long text, which packs to a few kilobytes. The memory
+#: is that of `IMPORT_MAX_MEMORY`, unless an installation says otherwise.
+IMPORTS = Bounds(180 * 1024**2, 128 * 1024**2, 120, 300)
+_MEGABYTE = 1024**2
 
 
 class _Reading:
@@ -58,11 +73,13 @@ class _Reading:
         spool: IO[bytes],
         checkpoint: Callable[[], None],
         bounds: Bounds,
+        size: int = 0,
     ) -> None:
         self._child = child
         self._spool = spool
         self._checkpoint = checkpoint
-        self._seconds = bounds.seconds
+        self._bounds = bounds
+        self._size = size
         self._deadline = time.monotonic() + bounds.seconds
         self._ended = False
 
@@ -94,12 +111,25 @@ class _Reading:
             raise refuse(_UNREADABLE)
 
     def _look(self) -> None:
-        """Is the job to stop, has the child taken too long? Once it has ended, rows are gone
-        through again whenever that is."""
+        """Is the job to stop, has the child taken too much or too long? Once it has ended, rows
+        are gone through again whenever that is."""
         self._checkpoint()
+        if not self._ended and self._memory() > self._bounds.memory:
+            self._child.kill()
+            logger.warning("the reader of an upload was stopped for its memory")
+            raise self._refusal(_MEMORY, self._bounds.memory // _MEGABYTE)
         if not self._ended and time.monotonic() > self._deadline:
-            logger.warning("the reader of an upload was stopped after %d s", self._seconds)
-            raise refuse(_UNREADABLE)
+            seconds = self._bounds.seconds
+            logger.warning("the reader of an upload was stopped after %d s", seconds)
+            raise self._refusal(_TIME, seconds)
+
+    def _memory(self) -> int:
+        """Bytes that the child takes now; 0 where the system does not tell."""
+        try:
+            told = Path(f"/proc/{self._child.pid}/statm").read_bytes()
+            return int(told.split()[1]) * resource.getpagesize()
+        except (OSError, IndexError):
+            return 0
 
     def _wait(self) -> None:
         """Wait a little for the child."""
@@ -109,8 +139,25 @@ class _Reading:
             return
         if code != 0:
             logger.warning("the reader of an upload ended with %d", code)
-            raise refuse(_UNREADABLE)
+            raise self._why(code)
         self._ended = True
+
+    def _why(self, code: int) -> UploadRefused:
+        """What is to be said of a child that ended so."""
+        bounds = self._bounds
+        if code in (reader_child.MEMORY, -signal.SIGABRT):
+            return self._refusal(_MEMORY, bounds.memory // _MEGABYTE)
+        if code == reader_child.OUTPUT and bounds.output is not None:
+            return self._refusal(_OUTPUT, bounds.output // _MEGABYTE)
+        if code == reader_child.ROW:
+            return self._refusal(_ROW, ROW // _MEGABYTE)
+        if code == -signal.SIGXCPU:
+            return self._refusal(_TIME, bounds.processor_seconds)
+        return refuse(_UNREADABLE)
+
+    def _refusal(self, reason: str, limit: float) -> UploadRefused:
+        size = f"{self._size / _MEGABYTE:.1f}"
+        return refuse(reason, size=size, limit=round(limit))
 
 
 class _Rows:
@@ -202,6 +249,7 @@ def _started(
     limits = json.dumps((bounds.memory, bounds.output, bounds.processor_seconds))
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as spool:
         source.write(content)
+        size = len(content)
         del content
         source.seek(0)
         child = subprocess.Popen(  # noqa: S603 - ourselves, with arguments that are no options
@@ -212,7 +260,7 @@ def _started(
             env={"PATH": os.defpath, "PYTHONPATH": str(place), "PYTHONUTF8": "1"},
         )
         try:
-            yield _Reading(child, spool, checkpoint, bounds)
+            yield _Reading(child, spool, checkpoint, bounds, size)
         finally:
             if child.poll() is None:
                 child.kill()

@@ -5,20 +5,29 @@ started for every upload.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import resource
 import sys
 from typing import IO, Any
 
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.sheets import Sheet, read_several
-from app.jobs.imports.spool import line_of, pages_of
+from app.jobs.imports.spool import RowTooLong, line_of, pages_of
+
+#: How it ends beside 0, so that `reader` can say why. A parser that gets no more memory aborts.
+MEMORY, OUTPUT, ROW = 3, 4, 5
+#: standard input again, from its beginning
+_UPLOAD = "/dev/fd/0"
 
 
 def _bound(memory: int, output: int | None, processor_seconds: int) -> None:
-    """A file that would take more than this is none of ours."""
+    """A file that would take more than this is none of ours. What counts as memory is what is
+    asked for to be written to, and a parser asks for more than it uses: `reader` looks at what is
+    used, and stops it before."""
     for kind, limit in (
-        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_DATA, memory + memory // 4),
         (resource.RLIMIT_CPU, processor_seconds),
         (resource.RLIMIT_FSIZE, output),
     ):
@@ -43,11 +52,25 @@ def _write(out: IO[bytes], sheet: Sheet) -> None:
 
 def main() -> int:
     """Read standard input, write heads and pages to standard output."""
-    bounds, suffix, max_rows, max_bytes, *sheets = sys.argv[1:]
+    try:
+        return _read(*sys.argv[1:])
+    except MemoryError:
+        return MEMORY
+    except RowTooLong:
+        return ROW
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        return OUTPUT
+
+
+def _read(bounds: str, suffix: str, max_rows: str, max_bytes: str, *sheets: str) -> int:
     out = sys.stdout.buffer
     _bound(*json.loads(bounds))
     try:
-        found = read_several(sys.stdin.buffer.read(), suffix, sheets, int(max_rows), int(max_bytes))
+        content = sys.stdin.buffer.read()
+        found = read_several(content, suffix, sheets, int(max_rows), int(max_bytes), path=_UPLOAD)
+        del content
     except UploadRefused as error:
         out.write(line_of(_refusal(error)))
         return 0
@@ -61,4 +84,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code:
+        os._exit(code)  # what is left in the buffer of the output does not fit either
+    sys.exit()

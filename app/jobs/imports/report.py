@@ -8,15 +8,15 @@ cells are text (ID numbers survive), and the column of errors is ignored.
 from __future__ import annotations
 
 import datetime as dt
-import io
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any
 
 import xlsxwriter
 
 from app.adapters.sheets import as_text
 from app.jobs.imports.marks import BadCell, Flaw
-from app.jobs.imports.rows import ERROR_COLUMN, Parsed, Problem, holds_errors, shown_cell
+from app.jobs.imports.problems import Problem
+from app.jobs.imports.rows import ERROR_COLUMN, Parsed, holds_errors, shown_cell
 from app.jobs.imports.sheets import MAXIMUM_COLUMNS
 from app.metadata.errors import LABELLED, N_, SEMICOLON, Translate, say
 
@@ -36,25 +36,25 @@ _RED, _PINK = "#C00000", "#FDE2E1"
 
 
 def write_report(
+    target: IO[bytes],
     parsed: Parsed | None,
-    problems: list[Problem],
+    problems: Sequence[Problem],
     *,
     only_wrong: bool = False,
     checkpoint: Callable[[], None] = lambda: None,
     translate: Translate = str,
-) -> bytes:
-    """An xlsx workbook. `parsed` is None where the file could not be read at all.
+) -> None:
+    """Write an xlsx workbook. `parsed` is None where the file could not be read at all; `problems`
+    stand in the order of the file.
 
     What is said goes through `translate`; headings stay those of the file, which is read again.
     `only_wrong` leaves out the rows that were imported (partial imports). All cells are text:
     nothing is computed when the report is opened, whatever was uploaded (N17).
     """
-    target = io.BytesIO()
     with xlsxwriter.Workbook(target, _OPTIONS) as book:
         if parsed is not None:
             _Rows(book, parsed, problems, only_wrong, translate).write(checkpoint)
-        _write_list(book, problems, translate)
-    return target.getvalue()
+        _write_list(book, problems, translate, checkpoint)
 
 
 class _Rows:
@@ -64,23 +64,14 @@ class _Rows:
         self,
         book: Any,
         parsed: Parsed,
-        problems: Iterable[Problem],
+        problems: Sequence[Problem],
         only_wrong: bool,
         translate: Translate,
     ) -> None:
         self._parsed = parsed
         self._only_wrong = only_wrong
         self._translate = translate
-        self._texts: dict[int, list[str]] = {}
-        self._columns: dict[int, set[str]] = {}
-        for problem in problems:
-            if problem.row is None:
-                continue
-            message = str(say(problem.message, translate))
-            if problem.column:
-                message = translate(LABELLED).format(label=problem.column, message=message)
-            self._texts.setdefault(problem.row, []).append(message)
-            self._columns.setdefault(problem.row, set()).add(problem.column)
+        self._problems = problems
         self._page = book.add_worksheet(_title(parsed.sheet.name, "数据", translate(_LIST)))
         self._head = book.add_format({"bold": True, "bg_color": "#EAF1FB", "num_format": "@"})
         self._plain = book.add_format({"num_format": "@"})
@@ -94,17 +85,23 @@ class _Rows:
         page.set_column(0, max(width - 1, 0), 16, self._plain)
         page.set_column(width, width, 60, self._error)
         heading = parsed.heading_row
-        if self._texts.keys() - {heading}:
+        if any(problem.row not in (None, heading) for problem in self._problems):
             page.freeze_panes(heading, 0)
         line = 0
+        later = iter(self._problems)
+        problem = next(later, None)
         for number, cells in enumerate(parsed.sheet.rows, start=1):
             if line > _MAXIMUM_ROWS:
                 return
-            right = number not in self._texts and number not in parsed.wrong
+            own = []
+            while problem is not None and problem.row == number:
+                own.append(problem)
+                problem = next(later, None)
+            right = not own and number not in parsed.wrong
             if self._only_wrong and number > heading and right:
                 continue
-            self._write_row(line, number, cells[:width], labels)
-            texts = self._texts.get(number, [])
+            self._write_row(line, number, cells[:width], labels, {one.column for one in own})
+            texts = [self._told(one) for one in own]
             if number == heading:
                 texts = [self._translate(ERROR_COLUMN), *texts]
             if texts:
@@ -113,6 +110,12 @@ class _Rows:
             line += 1
             if not line % 500:
                 checkpoint()
+
+    def _told(self, problem: Problem) -> str:
+        message = str(say(problem.message, self._translate))
+        if not problem.column:
+            return message
+        return self._translate(LABELLED).format(label=problem.column, message=message)
 
     def _measure(self) -> tuple[int, list[str]]:
         """Width of the rows, and the heading of each cell; an earlier column of errors goes."""
@@ -128,8 +131,9 @@ class _Rows:
             width -= 1
         return width, labels[:width]
 
-    def _write_row(self, line: int, number: int, cells: list[Any], labels: list[str]) -> None:
-        wrong = self._columns.get(number, set())
+    def _write_row(
+        self, line: int, number: int, cells: list[Any], labels: list[str], wrong: set[str]
+    ) -> None:
         is_heading = number == self._parsed.heading_row
         for column, cell in enumerate(cells):
             label = labels[column] if column < len(labels) else ""
@@ -141,7 +145,12 @@ class _Rows:
                 self._page.write_blank(line, column, None, style)
 
 
-def _write_list(book: Any, problems: Iterable[Problem], translate: Translate) -> None:
+def _write_list(
+    book: Any,
+    problems: Iterable[Problem],
+    translate: Translate,
+    checkpoint: Callable[[], None],
+) -> None:
     page = book.add_worksheet(translate(_LIST))
     page.set_column(0, 3, 18)
     page.set_column(4, 4, 60)
@@ -152,6 +161,8 @@ def _write_list(book: Any, problems: Iterable[Problem], translate: Translate) ->
     for index, problem in enumerate(problems, start=1):
         if index > _MAXIMUM_ROWS:
             return
+        if not index % 500:
+            checkpoint()
         page.write_string(index, 0, _cut(problem.sheet))
         if problem.row is not None:
             page.write_number(index, 1, problem.row)
@@ -163,7 +174,7 @@ def _write_list(book: Any, problems: Iterable[Problem], translate: Translate) ->
 def _as_uploaded(cell: Any) -> str:
     """The cell as text. A formula without a value is none until it is replaced: uploaded as it
     stands, it is an error again."""
-    if isinstance(cell, BadCell) and cell.flaw is Flaw.UNCOMPUTED:
+    if isinstance(cell, BadCell) and cell.flaw in (Flaw.UNCOMPUTED, Flaw.BLANK):
         return f"#N/A {cell.shown}"
     return shown_cell(cell)
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count, islice, repeat, zip_longest
+from itertools import chain, islice, zip_longest
 from operator import itemgetter
 from typing import Any
 
 from app.adapters.catalogues import in_every_language
+from app.jobs.imports import held
 from app.jobs.imports.columns import Column
 from app.jobs.imports.container import refuse
+from app.jobs.imports.held import ImportRow
 from app.jobs.imports.marks import BadCell
+from app.jobs.imports.problems import Problem, Problems
 from app.jobs.imports.sheets import HEADING_ROWS, TOO_MANY_ROWS, Sheet, is_empty
 from app.metadata.declarations import Import
 from app.metadata.errors import N_, SEMICOLON, KaowuError, Message
 from app.metadata.fields import Field
-from app.metadata.sentences import kept
 from app.metadata.text import Bad, cell_text, normalise
 from app.metadata.vocabulary import Personal
 
 #: errors that are kept with the job and shown on screen (R38.5); the report has all
 SHOWN_ERRORS = 1_000
-#: a file with more is not mended by reading on
-MOST_ERRORS = 200_000
 #: the last column of a report; ignored when the corrected report is uploaded
 ERROR_COLUMN = N_("错误信息")
 _IGNORED = (ERROR_COLUMN, N_("错误列"))
@@ -33,88 +33,27 @@ _VALUE_LENGTH = 60
 _PAGE, _PAGE_LENGTH = 250, 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One error. `row` counts as the file does, from 1; `value` is masked already."""
-
-    sheet: str
-    row: int | None
-    column: str
-    value: str
-    message: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As it is stored on the job's row; `said` is the message that can still be translated,
-        where it has parameters (`outcome.message_of`)."""
-        found = {
-            "sheet": self.sheet,
-            "row": self.row,
-            "column": self.column,
-            "value": self.value,
-            "message": str(self.message),
-        }
-        said = kept(self.message)
-        return found if isinstance(said, str) else found | {"said": said}
-
-
-class ImportRow:
-    """One cleaned row: `row["code"]`. `number` is that of the file.
-
-    Fifty thousand of them are held at once: values stand in the order of the columns, and cells
-    are kept beside them, by page, only of columns in which some were not clean as they came.
-    """
-
-    __slots__ = ("_columns", "_place", "_uploaded", "_values", "number")
-
-    def __init__(
-        self,
-        number: int,
-        columns: Mapping[str, int],
-        values: Sequence[Any],
-        uploaded: Mapping[int, Sequence[Any]],
-        place: int,
-    ) -> None:
-        self.number = number
-        self._columns = columns
-        self._values = values
-        self._uploaded = uploaded
-        self._place = place
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[self._columns[name]]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value, or `default` for a column that the import does not have."""
-        index = self._columns.get(name)
-        return default if index is None else self._values[index]
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """All values by column name (a new mapping)."""
-        return dict(zip(self._columns, self._values, strict=True))
-
-    def cell(self, name: str) -> Any:
-        """The cell as it was uploaded, cut after `columns.LONG`; None where there is none."""
-        index = self._columns.get(name)
-        if index is None:
-            return None
-        cells = self._uploaded.get(index)
-        return self._values[index] if cells is None else cells[self._place]
-
-
 @dataclass(slots=True)
 class Parsed:
-    """What was read: rows without errors, the errors, the numbers of the rows that have some –
-    also of those whose errors were too many to be kept –, where the headings stood, and what the
+    """What was read: rows without errors, the errors, where the headings stood, and what the
     uploader should know (hidden rows were read too)."""
 
     sheet: Sheet
     heading_row: int
+    errors: Problems
     rows: list[ImportRow] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    wrong: set[int] = field(default_factory=set)
     data_rows: int = 0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The errors in the order of the file."""
+        return self.errors.sorted()
+
+    @property
+    def wrong(self) -> set[int]:
+        """Numbers of the rows with errors, also of those whose errors were too many to be kept."""
+        return self.errors.wrong
 
 
 def label_of(text: Any) -> str:
@@ -183,10 +122,12 @@ def parse_rows(
     source = iter(sheet.rows)
     first = list(islice(source, HEADING_ROWS))
     heading, columns, problems = _headings(declaration, sheet.name, first)
-    parsed = Parsed(sheet, heading + 1, problems=problems)
+    errors = Problems(sheet.name)
+    parsed = Parsed(sheet, heading + 1, errors)
     if problems:
+        errors.found += problems
         return parsed
-    reader = _Reader(declaration, sheet, columns, choices)
+    reader = _Reader(declaration, sheet, columns, choices, errors)
     body = chain(first[heading + 1 :], source)
     for numbers, rows in _pages(body, heading + 2):
         if len(reader.rows) + len(rows) > max_rows:
@@ -195,16 +136,11 @@ def parse_rows(
         progress(len(reader.rows), None)
     reader.find_duplicates()
     parsed.data_rows = len(reader.rows)
-    parsed.problems = sorted(reader.problems, key=lambda problem: problem.row or 0)
-    wrong = parsed.wrong = reader.wrong
+    wrong = errors.wrong
     parsed.rows = [row for row in reader.rows if row.number not in wrong] if wrong else reader.rows
     parsed.notes = reader.notes()
-    if reader.cut:
-        many = Message(N_("错误超过 {limit} 处，其余没有列出。"), limit=MOST_ERRORS)
-        parsed.problems.append(Problem(sheet.name, None, "", "", many))
     if not parsed.data_rows:
-        text = N_("工作表中没有数据，请填写后重新上传。")
-        parsed.problems.append(Problem(sheet.name, None, "", "", text))
+        errors.say(N_("工作表中没有数据，请填写后重新上传。"))
     return parsed
 
 
@@ -283,6 +219,7 @@ class _Reader:
         sheet: Sheet,
         columns: Mapping[int, Field],
         choices: Mapping[str, Mapping[str, str]],
+        errors: Problems,
     ) -> None:
         self._declaration = declaration
         self._sheet = sheet
@@ -293,12 +230,9 @@ class _Reader:
         self._places = [places[column.name] for column in read]
         self._names = {column.name: index for index, column in enumerate(read)}
         self._hidden = 0
-        #: there were more errors than are collected
-        self.cut = False
+        self._errors = errors
+        self._shelf = held.Shelf()
         self.rows: list[ImportRow] = []
-        self.problems: list[Problem] = []
-        #: numbers of the rows with errors, collected or not
-        self.wrong: set[int] = set()
 
     def read(self, numbers: Sequence[int], rows: Sequence[Sequence[Any]]) -> None:
         """Clean a page; errors are collected, not raised."""
@@ -317,8 +251,9 @@ class _Reader:
                 wrong.append((numbers[place], column.field, cells[place], message))
         for number, field_, cell, message in sorted(wrong, key=itemgetter(0)):
             self._report(number, field_, cell, message)
-        by_row = zip(*values, strict=True)
-        self.rows += map(ImportRow, numbers, repeat(self._names), by_row, repeat(uploaded), count())
+        by_row = list(zip(*values, strict=True))
+        hold = sum(column.held for column in self._columns) <= held.MOST_HELD
+        self.rows += self._shelf.rows(numbers, self._names, by_row, uploaded, hold=hold)
         if self._sheet.hidden_rows:
             self._hidden += sum(number - 1 in self._sheet.hidden_rows for number in numbers)
 
@@ -346,24 +281,20 @@ class _Reader:
             given = [value for row in self.rows if (value := row[column.name]) is not None]
             if len(set(given)) == len(given):
                 continue
-            found: dict[Any, list[ImportRow]] = {}
+            found: dict[Any, list[int]] = {}
             for row in self.rows:
                 value = row[column.name]
                 if value is not None:
-                    found.setdefault(value, []).append(row)
-            for rows in found.values():
-                for row in rows if len(rows) > 1 else ():
-                    self._report_duplicate(column, row, rows)
+                    found.setdefault(value, []).append(row.number)
+            for row in self.rows:  # in their order: rows that were put away come back by page
+                numbers = found.get(row[column.name], ())
+                if len(numbers) > 1:
+                    self._report_duplicate(column, row, numbers)
 
-    def _report_duplicate(self, column: Field, row: ImportRow, rows: Iterable[ImportRow]) -> None:
-        others = [str(other.number) for other in islice(rows, 6) if other is not row][:5]
+    def _report_duplicate(self, column: Field, row: ImportRow, numbers: Iterable[int]) -> None:
+        others = [str(number) for number in islice(numbers, 6) if number != row.number][:5]
         text = Message(N_("与第 {rows} 行重复"), rows=others)
         self._report(row.number, column, row.cell(column.name), text)
 
     def _report(self, number: int, column: Field, cell: Any, message: str) -> None:
-        self.wrong.add(number)
-        if len(self.problems) >= MOST_ERRORS:
-            self.cut = True
-            return
-        shown = masked(column, cell)
-        self.problems.append(Problem(self._sheet.name, number, column.label, shown, message))
+        self._errors.add(number, column.label, masked(column, cell), message)

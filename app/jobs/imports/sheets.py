@@ -10,7 +10,7 @@ import csv
 import datetime as dt
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -67,14 +67,22 @@ def read_rows(content: bytes, suffix: str, sheet: str, max_rows: int, max_bytes:
 
 
 def read_several(
-    content: bytes, suffix: str, sheets: Sequence[str], max_rows: int, max_bytes: int
+    content: bytes,
+    suffix: str,
+    sheets: Sequence[str],
+    max_rows: int,
+    max_bytes: int,
+    *,
+    path: str | None = None,
 ) -> list[Sheet | UploadRefused]:
     """Several sheets of a file that is opened once, each as by `read_rows`; in the place of one
-    that is not there its refusal. Raises UploadRefused for what is wrong with the whole file."""
+    that is not there its refusal. `path` is where the file lies, if it lies anywhere: the parser
+    reads it there. Raises UploadRefused for what is wrong with the whole file."""
     if suffix == ".zip":
         content, suffix, _name = workbook_in_zip(content, max_bytes)
+        path = None
     if suffix != ".csv":
-        return open_workbook(content, suffix, sheets, max_rows)
+        return open_workbook(content, suffix, sheets, max_rows, path=path)
     rows = _csv_rows(content)
     while rows and is_empty(rows[-1]):
         rows.pop()
@@ -96,7 +104,12 @@ def is_empty(row: Iterable[Any]) -> bool:
 
 
 def open_workbook(
-    content: bytes, suffix: str, sheets: Sequence[str], max_rows: int
+    content: bytes,
+    suffix: str,
+    sheets: Sequence[str],
+    max_rows: int,
+    *,
+    path: str | None = None,
 ) -> list[Sheet | UploadRefused]:
     """The sheets of a workbook, or their refusals; rows are made one by one, once. Raises
     UploadRefused."""
@@ -105,7 +118,8 @@ def open_workbook(
     else:
         marks = look_through(content, sheets, max_rows)
     with _guarded():
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        # what is no file on disk is copied whole by the parser
+        book = CalamineWorkbook.from_object(path or io.BytesIO(content))
     found: list[Sheet | UploadRefused] = []
     for sheet, own in zip(sheets, marks, strict=True):
         try:
@@ -118,6 +132,7 @@ def open_workbook(
         rows = _without_end(_rows(data, own, escapes=suffix == ".xlsx"))
         hidden = frozenset(own.hidden_rows), frozenset(own.hidden_columns)
         found.append(Sheet(sheet, rows, *hidden))
+    book.close()  # its copy of the file and its table of texts are of no more use
     return found
 
 
@@ -154,11 +169,12 @@ def _parse(book: CalamineWorkbook, sheet: str, max_rows: int) -> CalamineSheet:
 def _mark_merged(data: CalamineSheet, marks: Marks) -> None:
     """Only the first cell of a merged range has a value; people see it in all of them."""
     last_row, last_column = data.end or (0, 0)
+    merged = BadCell(Flaw.MERGED, "")
     for (top, left), (bottom, right) in data.merged_cell_ranges or ():
         for row in range(top, min(bottom, last_row) + 1):
             for column in range(left, min(right, last_column) + 1):
                 if (row, column) != (top, left):
-                    marks.bad.setdefault((row, column), BadCell(Flaw.MERGED, ""))
+                    marks.note(row, column, merged)
 
 
 def _rows(data: CalamineSheet, marks: Marks, *, escapes: bool) -> Iterator[list[Any]]:
@@ -166,13 +182,13 @@ def _rows(data: CalamineSheet, marks: Marks, *, escapes: bool) -> Iterator[list[
     XML cannot hold are written as “_x000D_”."""
     if data.start is None:
         return
-    bad_rows = {row for row, _column in marks.bad}
     # the parser gives the empty rows above the first cell, but not the empty columns before it
     left = [None] * data.start[1]
     for number, cells in enumerate(data.iter_rows()):
         row = _plain_row([*left, *cells] if left else cells, escapes)
-        if number in bad_rows:
-            _put_bad(row, number, marks)
+        bad = marks.bad.get(number)
+        if bad:
+            _put_bad(row, bad)
         yield row
 
 
@@ -198,11 +214,11 @@ def _plain_row(row: list[Any], escapes: bool) -> list[Any]:
     return row
 
 
-def _put_bad(row: list[Any], number: int, marks: Marks) -> None:
-    for column in range(min(MAXIMUM_COLUMNS, len(row))):
-        bad = marks.bad.get((number, column))
-        if bad is not None and row[column] is None:
-            row[column] = bad
+def _put_bad(row: list[Any], bad: Mapping[int, BadCell]) -> None:
+    for column, cell in bad.items():
+        # an old workbook says 0 of a formula that nobody has computed
+        if column < len(row) and (row[column] is None or cell.flaw is Flaw.UNCOMPUTED):
+            row[column] = cell
 
 
 def _csv_rows(content: bytes) -> list[list[Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.jobs.imports.engine import ImportContext, RowsRefused
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.jobs.imports.student_rows import NAMES, OVERWRITE, SITE, File
 from app.jobs.imports.student_writing import Writer, log_refused
 from app.metadata.actor import Actor

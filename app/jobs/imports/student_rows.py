@@ -16,7 +16,7 @@ from app.database.bulk import among
 from app.database.keys import digest
 from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.metadata.errors import N_, KaowuError, Message
 from app.models.codes import EDUCATIONS
 from app.models.organisation import Organisation, below

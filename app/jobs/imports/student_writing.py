@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.database.bulk_managed import insert_managed, update_managed
 from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
-from app.jobs.imports.rows import ImportRow
+from app.jobs.imports.held import ImportRow
 from app.jobs.imports.student_rows import File, Stored
 from app.metadata.errors import StaleRow
 from app.metadata.fields import fields_of
