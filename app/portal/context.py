@@ -334,6 +334,13 @@ def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
         raise
 
 
+def note(work: Callable[[KaowuSession], T]) -> T:
+    """Run what a write needs to have noted, whatever becomes of it, in a unit of its own; not
+    counted among the candidate's writes. Raises what `work` raises."""
+    close_read_session()
+    return _unit(actor(), work)
+
+
 def _bucket(passport_id: int | None) -> str:
     return f"write:{passport_id}"
 

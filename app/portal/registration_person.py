@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,8 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
-from app.metadata.errors import KaowuError, StaleRow
+from app.database.session import KaowuSession
+from app.metadata.errors import InvalidInput, KaowuError, StaleRow
 from app.metadata.fields import Kind
 from app.models.codes import ID_TYPES
 from app.models.registration import Registration, Review
@@ -25,6 +27,7 @@ from app.rules.identity import tells_birth_and_sex
 from app.rules.registration import eligibility, person
 from app.rules.registration.eligibility import NoticesChanged
 from app.rules.roster import attempts, autoload
+from app.rules.roster.attempts import Counted
 
 FIELDS = person.PERSON_FIELDS
 #: What most candidates would choose themselves.
@@ -101,23 +104,25 @@ def register() -> ResponseReturnValue:
     if form["do"] == "discard":
         return _discard(site, form)
     try:
-        context.run(
-            lambda write: person.register(
+        _attempt(
+            site.exam_id,
+            _typed(form),
+            lambda write, counted: person.register(
                 write,
                 site.site_id,
                 _values(form),
                 notice_version=accepted[1],
+                counted=counted,
                 clock=context.portal().clock,
-            )
+            ),
         )
     except NoticesChanged as error:
         flash(context.message_of(error), "error")
         return redirect(url_for("registration.notice", site_id=site.site_id))
     except KaowuError as error:
-        told = _noted(site, form, error)
-        form.take(told)
-        refused = isinstance(told, eligibility.NotAdmitted)
-        return _page(site, form, refused=refused), told.status
+        form.take(error)
+        refused = isinstance(error, eligibility.NotAdmitted)
+        return _page(site, form, refused=refused), error.status
     session.pop(NOTICE_KEY, None)
     return redirect(url_for("registration.photo"))
 
@@ -129,17 +134,22 @@ def _typed(form: Form) -> autoload.Typed:
     return autoload.Typed(form["name"], form["id_type"], form["id_number"])
 
 
-def _noted(site: sites.Site, form: Form, error: KaowuError) -> KaowuError:
-    """What the candidate is told: that he was not admitted, once it is counted, or that he has
-    tried too often; any other refusal as it is."""
-    if not isinstance(error, eligibility.NotAdmitted):
-        return error
-    typed, clock = _typed(form), context.portal().clock
+def _attempt(
+    exam_id: int, typed: autoload.Typed, work: Callable[[KaowuSession, Counted], object]
+) -> None:
+    """Run a write whose answer tells whether a site admits the person: counted before, logged
+    where it is refused, and given back where nobody was looked for. Raises TooMany and as `work`.
+    """
+    clock = context.portal().clock
+    counted = context.note(lambda write: attempts.count(write, typed, clock=clock))
     try:
-        context.run(lambda write: attempts.note_refused(write, typed, site.exam_id, clock=clock))
-    except KaowuError as refusal:
-        return refusal
-    return error
+        context.run(lambda write: work(write, counted))
+    except (InvalidInput, NoticesChanged, StaleRow):
+        context.note(lambda write: attempts.give_back(write, counted))
+        raise
+    except eligibility.NotAdmitted:
+        context.note(lambda write: attempts.log_refused(write, typed, exam_id))
+        raise
 
 
 def _load(site: sites.Site, form: Form) -> ResponseReturnValue:
@@ -182,21 +192,31 @@ def person_page() -> ResponseReturnValue:
     if request.method == "GET":
         return _page(standing.site, _form_of(row), standing)
     form = Form.sent()
-    version = int(form["version"]) if form["version"].isdigit() else -1
     try:
-        context.run(
-            lambda write: person.update_person(
-                write, row.id, _values(form), version=version, clock=context.portal().clock
-            )
-        )
+        _update(form, row, standing.site.exam_id)
     except StaleRow as error:
         return _stale(form), error.status
     except KaowuError as error:
-        told = _noted(standing.site, form, error)
-        form.take(told)
-        return _page(standing.site, form, standing), told.status
+        form.take(error)
+        return _page(standing.site, form, standing), error.status
     flash(_saved(standing), "success")
     return redirect(url_for("registration.status"))
+
+
+def _update(form: Form, row: Registration, exam_id: int) -> None:
+    """Save what was typed; an attempt to become somebody else is counted."""
+    values = _values(form)
+    version = int(form["version"]) if form["version"].isdigit() else -1
+
+    def work(write: KaowuSession, counted: Counted | None = None) -> None:
+        person.update_person(
+            write, row.id, values, version=version, counted=counted, clock=context.portal().clock
+        )
+
+    if any(name in values and values[name] != getattr(row, name) for name in person.IDENTITY):
+        _attempt(exam_id, _typed(form), work)
+    else:
+        context.run(work)
 
 
 def _saved(before: Standing) -> str:

@@ -75,7 +75,7 @@ def _general(row: SiteSettings, context: Context) -> None:
         raise Suspended(reason=row.suspension_reason)
     if row.open:
         return
-    # candidates who are registering hold the row (`site.hold_open`); they are counted as well
+    # candidates who are registering hold the row (`site.hold_site`); they are counted as well
     context.session.scalar(
         select(SiteSettings.id).where(SiteSettings.id == row.id).with_for_update()
     )

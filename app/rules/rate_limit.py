@@ -10,7 +10,7 @@ import datetime as dt
 from functools import partial
 from typing import Any
 
-from sqlalchemy import CursorResult, bindparam, delete, select
+from sqlalchemy import CursorResult, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.database import direct
@@ -88,6 +88,17 @@ def require_left(session: Session, bucket: str, rate: Rate, now: dt.datetime) ->
     they are refused, and after that."""
     made = session.scalar(select(MADE), key_of(bucket, rate[1], now))
     refuse_above((made or 0) + 1, rate, now)
+
+
+def give_back(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
+    """Undo one attempt that was counted at `now` and was none after all."""
+    key = key_of(bucket, rate[1], now)
+    session.execute(
+        update(RateLimit)
+        .where(*(getattr(RateLimit, name) == value for name, value in key.items()))
+        .values(count=RateLimit.count - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def minutes_left(now: dt.datetime, seconds: int) -> int:

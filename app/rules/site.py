@@ -143,15 +143,6 @@ class Site:
             raise OutsideOnlineTime(name=self.display, interval=self.online.show())
 
 
-def hold_open(session: Session, site: Site) -> None:
-    """Keep the site from being closed until this transaction ends: whoever closes it waits, and
-    then counts this candidate too (R10.4a). Raises SiteClosed where that has just been done."""
-    gate.enter(session, site.site_id)
-    statement = select(SiteSettings.open).where(SiteSettings.site_id == site.site_id)
-    if not session.scalar(statement.with_for_update(read=True)):
-        raise SiteClosed(name=site.display)
-
-
 _province = aliased(Organisation)
 _takes_part = exists().where(
     _province.id == Organisation.province_id,
@@ -212,6 +203,17 @@ def load_site(session: Session, site_id: int) -> Site:
     if row is None:
         raise NotFound()
     return site_of(row, row.SiteSettings, windows.remember(session, site_id, row.OperationWindow))
+
+
+def hold_site(session: Session, site_id: int) -> Site:
+    """The site as it is when its gate has been passed, and stays until this transaction ends:
+    whoever changes its settings waits, and then counts this candidate too (R10.4a). Who asks for
+    the time asks after this, which may have waited. Raises NotFound."""
+    gate.enter(session, site_id)
+    session.execute(
+        select(SiteSettings.id).where(SiteSettings.site_id == site_id).with_for_update(read=True)
+    )
+    return load_site(session, site_id)
 
 
 @dataclass(frozen=True, slots=True)

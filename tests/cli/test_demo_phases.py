@@ -38,7 +38,7 @@ from app.rules.registration.subjects import choose_subjects
 from app.rules.site import OnlineOff, SiteClosed, load_site, notices_of, sites_to_choose
 from app.rules.windows import WindowState
 from tests.cli.conftest import today
-from tests.factories import person
+from tests.factories import COUNTED, person
 
 SYSTEM = system("test")
 
@@ -105,7 +105,8 @@ def test_990701_is_registering_and_a_candidate_takes_one_of_the_last_two_seats(
     site = load_site(session, site_id)
     assert offer_of(session, site).subjects["66"].left == 2
     version = notices_of(session, site).version
-    row = register(session, site_id, person(31, class_name="会计一班"), notice_version=version)
+    values = person(31, class_name="会计一班")
+    row = register(session, site_id, values, notice_version=version, counted=COUNTED)
     choose_subjects(session, row.id, {"66": None, "14": None})
     assert row.subject_codes == "14.66"
     assert offer_of(session, site).subjects["66"].left == 1
@@ -365,6 +366,7 @@ def test_a_rule_of_the_form_still_holds_for_demo_people(session: KaowuSession) -
     site_id = _site(session, "990701").id
     become(session, _candidate(session, FRESH))
     version = notices_of(session, load_site(session, site_id)).version
+    values = person(31, class_name="没有的班")
     with pytest.raises((InvalidInput, KaowuError)) as caught:
-        register(session, site_id, person(31, class_name="没有的班"), notice_version=version)
+        register(session, site_id, values, notice_version=version, counted=COUNTED)
     assert "会计一班" in str(caught.value)

@@ -20,7 +20,7 @@ from app.rules import gate, operations
 from app.rules.clock import fixed
 from app.rules.operations import Chosen
 from app.rules.registration.subjects import choose_subjects
-from app.rules.site import SiteSuspended, hold_open, load_site
+from app.rules.site import SiteSuspended, hold_site
 from app.runtime import load_declarations
 from tests.concurrency.clients import Crowd, crowd, wait_for_waiter
 
@@ -60,7 +60,7 @@ def second_to_come(fresh_database: str) -> object:
     with crowd(fresh_database, 3, sites=1) as clients, ThreadPoolExecutor(2) as pool:
         _, second = clients.drafts(2)
         with unit_of_work(clients.factory(), system("first candidate")) as first:
-            hold_open(first, load_site(first, clients.tree.site.id))
+            hold_site(first, clients.tree.site.id)
             stopping = pool.submit(suspend, clients)
             wait_for_waiter(first)
             coming = pool.submit(choose, clients, second)

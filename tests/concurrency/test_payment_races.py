@@ -195,6 +195,7 @@ def test_n12_one_person_at_two_sites_at_once(fresh_database: str) -> None:
                     site.id,
                     factories.person(id_number=number),
                     notice_version=version,
+                    counted=factories.COUNTED,
                     clock=fixed(clients.tree.now),
                 )
 

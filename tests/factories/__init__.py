@@ -8,7 +8,7 @@ relationships). All people are generated, of province 99.
 ``populate(url)`` does the same in a database of its own and commits.
 """
 
-from tests.factories.flow import choose, enter, jpeg
+from tests.factories.flow import COUNTED, choose, enter, jpeg
 from tests.factories.ground import (
     EXAM_DAYS,
     KEYRING,
@@ -36,6 +36,7 @@ from tests.factories.people import (
 )
 
 __all__ = [
+    "COUNTED",
     "EXAM_DAYS",
     "KEYRING",
     "PROVINCE",

@@ -20,9 +20,13 @@ from app.rules.clock import Clock, fixed
 from app.rules.photo import upload_photo
 from app.rules.registration.person import register
 from app.rules.registration.subjects import choose_subjects
+from app.rules.roster.attempts import Counted
 from app.rules.site import load_site, notices_of
 from tests.factories.ground import Tree
 from tests.factories.people import make_passport, person
+
+#: for tests that are not about the number of attempts
+COUNTED = Counted((), dt.datetime(2026, 7, 1, tzinfo=dt.UTC))
 
 
 @functools.cache
@@ -55,7 +59,14 @@ def enter(
     become(session, tree.candidate(passport))
     site_id = (site or tree.site).id
     version = notices_of(session, load_site(session, site_id)).version
-    row = register(session, site_id, person(**values), notice_version=version, clock=clock)
+    row = register(
+        session,
+        site_id,
+        person(**values),
+        notice_version=version,
+        counted=COUNTED,
+        clock=clock,
+    )
     if photo:
         upload_photo(session, row.id, jpeg(), FileStore("memory://photos"), clock=clock)
     return row

@@ -30,7 +30,7 @@ from app.rules.site import (
     notices_of,
 )
 from tests import factories
-from tests.factories import Tree, enter, person
+from tests.factories import COUNTED, Tree, enter, person
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def tree(session: KaowuSession) -> Tree:
 
 
 def update(session: KaowuSession, row: Registration, tree: Tree, **values: Any) -> Registration:
-    return update_person(session, row.id, values, version=row.version, clock=fixed(tree.now))
+    return update_person(
+        session, row.id, values, version=row.version, counted=COUNTED, clock=fixed(tree.now)
+    )
 
 
 def field_errors(session: KaowuSession, tree: Tree, **values: Any) -> dict[str, list[str]]:
@@ -124,10 +126,10 @@ def test_r16_r17_the_notices_in_force_must_be_accepted(session: KaowuSession, tr
         )
         factories.plant(session, notice)
         with pytest.raises(eligibility.NoticesChanged):
-            register(session, tree.site.id, person(), notice_version=version)
+            register(session, tree.site.id, person(), notice_version=version, counted=COUNTED)
     notices = notices_of(session, load_site(session, tree.site.id))
     assert (notices.province, notices.site) == (tree.province.name, tree.site.name)
-    row = register(session, tree.site.id, person(), notice_version=notices.version)
+    row = register(session, tree.site.id, person(), notice_version=notices.version, counted=COUNTED)
     assert row.notice_version == notices.version
     become(session, tree.actor())
     assert notices_of(session, load_site(session, tree.site.id)) == notices

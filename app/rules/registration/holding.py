@@ -101,7 +101,7 @@ def _at_site(with_days: bool, count: int) -> Any:
     subjects: rows of one kind, then of the other, at least one of each.
 
     A statement of its own, so that it sees what was committed while the lock on the registration
-    was waited for. The settings are held as `site.hold_open` does.
+    was waited for. The settings are held as `site.hold_site` does.
     """
     kind = _KINDS.subquery("kinds").c.kind
     offered = offer_statement(with_days, count).subquery("offered")

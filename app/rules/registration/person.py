@@ -42,9 +42,12 @@ from app.rules.identity import (
 from app.rules.policy import permit
 from app.rules.registration import eligibility, permits
 from app.rules.registration.states import Held, change_saved, hold
-from app.rules.roster import attempts
 from app.rules.roster.admission import Named
-from app.rules.site import Site, class_options_of, hold_open, load_site
+from app.rules.roster.attempts import Counted
+from app.rules.site import Site, class_options_of, hold_site, load_site
+
+#: by these a person is found: who changes them asks who may register where
+IDENTITY = frozenset({"name", "id_number"})
 
 
 class PersonTaken(KaowuError):
@@ -207,26 +210,25 @@ def register(
     values: Mapping[str, Any],
     *,
     notice_version: str,
+    counted: Counted,
     clock: Clock = system_clock,
 ) -> Registration:
     """The candidate chooses a site, accepts its notices and gives his personal data.
 
-    Raises AlreadyRegistered, CandidatesOnly, NoticesChanged, NotAdmitted, TooMany (of these,
-    R19.3a; who calls this counts them), PersonTaken, InvalidInput, and the causes of
-    `Site.require_online`.
+    The answer tells whether the site admits that person, so the attempt was `counted` (R19.3a).
+    Raises AlreadyRegistered, CandidatesOnly, NoticesChanged, NotAdmitted, PersonTaken,
+    InvalidInput, and the causes of `Site.require_online`.
     """
-    now = clock()
     with permit(session, permits.SAVE_PERSON, Verb.RUN, clock=clock):
         actor = eligibility.require_candidate(session)
-        attempts.require_left(session, clock)
-        site = load_site(session, site_id)
+        site = hold_site(session, site_id)
+        now = clock()  # not before: the gate may have been waited for
         site.require_online(now)
         eligibility.require_accepted(session, site, notice_version)
         eligibility.require_none_yet(session)
         cleaned = clean_person(session, site, values, now)
         id_digest = str(digest(cleaned["id_number"]))
         eligibility.admits(session, site, Named(id_digest, cleaned["name"]))
-        hold_open(session, site)
         row = Registration(
             exam_id=site.exam_id,
             province_id=site.province_id,
@@ -267,17 +269,19 @@ def update_person(
     values: Mapping[str, Any],
     *,
     version: int,
+    counted: Counted | None = None,
     clock: Clock = system_clock,
 ) -> Registration:
     """The candidate changes his data while they are not locked.
 
-    `version` is what the form was made from (N3). Raises InformationLocked, OnlyThroughSite,
-    StaleRow, IdentityFixed, PersonTaken, InvalidInput, NotAdmitted, TooMany (as `register`), causes
-    of `require_online`.
+    `version` is what the form was made from (N3). Who changes name or number has it `counted`, as
+    for `register`; it is StaleRow where that was not done, because they were the same before.
+    Raises InformationLocked, OnlyThroughSite, StaleRow, IdentityFixed, PersonTaken, InvalidInput,
+    NotAdmitted, causes of `require_online`.
     """
-    now = clock()
     with permit(session, permits.SAVE_PERSON, Verb.RUN, clock=clock):
         held = hold(session, registration_id)
+        now = clock()  # not before: the lock may have been waited for
         row = held.registration
         held.require_individual()
         held.require_unlocked()
@@ -286,9 +290,8 @@ def update_person(
         merged = {name: getattr(row, name) for name in PERSON_FIELDS} | dict(values)
         cleaned = clean_person(session, site, merged, now)
         changed = {name: value for name, value in cleaned.items() if getattr(row, name) != value}
-        if {"name", "id_number"} & changed.keys():
-            attempts.require_left(session, clock)
-        if row.version != version:
+        uncounted = counted is None and IDENTITY & changed.keys()
+        if row.version != version or uncounted:
             raise StaleRow(difference=_difference(row, changed))
         if changed:
             _change_identity(session, held, site, changed)
@@ -309,7 +312,7 @@ def _change_identity(session: Session, held: Held, site: Site, changed: Mapping[
     is by name and number decides where he may register (R19.3a)."""
     if {"id_type", "id_number"} & changed.keys() and held.paid:
         raise IdentityFixed()
-    if not {"name", "id_number"} & changed.keys():
+    if not IDENTITY & changed.keys():
         return
     row = held.registration
     id_digest = str(digest(changed.get("id_number", row.id_number)))

@@ -88,9 +88,9 @@ def submit_for_review(
     Raises ReviewNotUsed, AlreadySubmitted, Incomplete, NoSubjects, PhotoRenewalRequired,
     OnlyThroughSite, causes of `Site.require_online`.
     """
-    now = clock()
     with permit(session, permits.SUBMIT_FOR_REVIEW, Verb.RUN, clock=clock):
         held = hold(session, registration_id)
+        now = clock()  # not before: the lock may have been waited for
         held.require_individual()
         site = load_site(session, held.registration.site_id or 0)
         site.require_online(now)

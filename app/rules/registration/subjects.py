@@ -86,8 +86,8 @@ def choose_subjects(
     SubjectUnavailable, PreferenceUnavailable, CapacityExceeded, PoolMissing, OrderInFlight,
     BatchLocked, OnlyThroughSite, AgeOutOfRange, causes of `Site.require_online`.
     """
-    now = clock()
     held, site, offer = hold_at_site(session, registration_id, choices)
+    now = clock()  # not before: the gate or the lock may have been waited for
     with permit(session, permits.CHOOSE_SUBJECTS, Verb.RUN, clock=clock):
         held.require_individual()
         held.require_no_payment()

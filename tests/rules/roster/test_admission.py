@@ -26,7 +26,7 @@ from app.rules.roster.admission import (
 )
 from app.rules.site import load_site
 from tests import factories
-from tests.factories import Tree, enter, id_number
+from tests.factories import COUNTED, Tree, enter, id_number
 from tests.rules.roster.roster_world import add_record, set_policy
 
 S, T, U, ELSEWHERE = 1, 2, 3, 4
@@ -288,7 +288,12 @@ def test_r19_3a_a_site_that_takes_everybody_takes_a_foreign_number_like_any(
     row = enter(session, tree, photo=False, id_number=student.id_number)
     with pytest.raises(AllowedElsewhere):  # nor does he come in by the name of somebody else
         person.update_person(
-            session, row.id, {"name": "陈丽"}, version=row.version, clock=fixed(tree.now)
+            session,
+            row.id,
+            {"name": "陈丽"},
+            version=row.version,
+            counted=COUNTED,
+            clock=fixed(tree.now),
         )
 
 
