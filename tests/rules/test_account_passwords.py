@@ -10,13 +10,18 @@ import pyotp
 import pytest
 from sqlalchemy import func, select
 
-from app.metadata.errors import KaowuError, NotFound, StaleRow
+from app.metadata.errors import KaowuError, NotFound
 from app.metadata.vocabulary import Level
 from app.models.account import PasswordHistory
 from app.rules.account import login, passwords
 from app.rules.account.access import Access
 from app.rules.account.codes import Purpose, send_code
-from app.rules.account.errors import FieldErrors, SecondFactorKnown, SecondFactorRefused
+from app.rules.account.errors import (
+    FieldErrors,
+    PasswordChanged,
+    SecondFactorKnown,
+    SecondFactorRefused,
+)
 from app.rules.account.login import Totp, authenticate
 from app.rules.account.passwords import (
     Proof,
@@ -114,7 +119,7 @@ def test_a_password_changed_after_it_was_proved_is_not_replaced(
         return proved
 
     monkeypatch.setattr(passwords, "proved_hash", overtaken)
-    with pytest.raises(StaleRow):
+    with pytest.raises(PasswordChanged):
         change_password(world.access(), owner.id, PASSWORD, "Maple;Harbour8Q")
     assert authenticate(world.access(), owner.email or "", OTHER_PASSWORD)
 

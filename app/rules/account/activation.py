@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
-from app.metadata.errors import NotFound, StaleRow
+from app.metadata.errors import NotFound
 from app.metadata.vocabulary import ExamState, Verb
 from app.models.account import AdminBinding, Passport
 from app.models.exam import Exam
@@ -26,7 +26,7 @@ from app.rules import messages, policy, rate_limit
 from app.rules.account.access import Access
 from app.rules.account.codes import Purpose, add_activation_code, check_code
 from app.rules.account.declarations import PASSPORT
-from app.rules.account.errors import CodeRefused, FieldErrors, LinkRefused
+from app.rules.account.errors import CodeRefused, FieldErrors, LinkRefused, PasswordChanged
 from app.rules.account.login import Facts, Identity, facts_of
 from app.rules.account.passports import NO_PASSWORD
 from app.rules.account.passwords import (
@@ -92,7 +92,7 @@ def set_password_by_link(access: Access, token: str, new: str) -> Identity:
         raise FieldErrors({"link": [LinkRefused()]}) from None
     try:
         return replace_password(access, passport_id, new, code_id)
-    except (CodeRefused, NotFound, StaleRow):
+    except (CodeRefused, NotFound, PasswordChanged):
         # somebody else used it, or the account changed, since it was looked at
         raise FieldErrors({"link": [LinkRefused()]}) from None
 

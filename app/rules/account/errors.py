@@ -35,6 +35,14 @@ class LoginRefused(AccountError):
     status = 401
 
 
+class PasswordChanged(AccountError):
+    """The password was changed between the proof and the change that rests on it."""
+
+    code = "account.password_changed"
+    template = N_("密码刚刚已被修改，本次修改没有保存。请用新密码重新登录后再试。")
+    status = 409
+
+
 class WrongPassword(AccountError):
     """The old password, asked before a new one is set."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.database.session import KaowuSession
-from app.metadata.errors import NotFound, StaleRow
+from app.metadata.errors import NotFound
 from app.metadata.masking import mask_email, mask_mobile
 from app.metadata.text import normalise_code
 from app.metadata.vocabulary import ExamState, Verb
@@ -33,6 +33,7 @@ from app.rules.account.declarations import PASSPORT
 from app.rules.account.errors import (
     CodeRefused,
     FieldErrors,
+    PasswordChanged,
     ProofRefused,
     WrongPassword,
 )
@@ -96,11 +97,11 @@ def replace_password(
 
     For rules that have proved the owner: by a code, which can be spent once, or against the
     stored hash ``proved``, which must be the stored one still. Raises FieldErrors for "password",
-    NotFound, StaleRow when the password was changed since the proof.
+    NotFound, PasswordChanged.
     """
     owner = access.read(lambda session: _owner(session, passport_id))
     if proved is not None and owner.old_hash != proved:
-        raise StaleRow()
+        raise PasswordChanged()
     problems = password_problems(
         new,
         administrator=owner.administrator,
@@ -150,7 +151,7 @@ def _owner(session: Session, passport_id: int) -> _Owner:
 def _set(session: Session, owner: _Owner, new_hash: str, now: dt.datetime) -> None:
     passport = session.get(Passport, owner.passport_id)
     if passport is None or passport.password_hash != owner.old_hash:
-        raise StaleRow()  # changed elsewhere while this one was hashed
+        raise PasswordChanged()  # changed elsewhere while this one was hashed
     with policy.permit(session, PASSPORT, Verb.EDIT):
         passport.password_hash = new_hash
         passport.password_changed_at = now
