@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,13 @@ def launch() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=executable, args=list(_ARGUMENTS))
         yield launched
         launched.close()
+
+
+def picture(page: Page, path: Path, *, full_page: bool = False) -> None:
+    """Keep what the page shows, for people, in a run with ``PICTURES=1``."""
+    if os.environ.get("PICTURES"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, full_page=full_page)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from app.metadata.vocabulary import Level
 from tests.contract.models import Hall
 from tests.contract.world import World
 
-pytestmark = pytest.mark.allow_console_errors("422", "409")
+pytestmark = [pytest.mark.allow_console_errors("422", "409"), pytest.mark.one_database]
 
 
 @pytest.fixture(scope="module")

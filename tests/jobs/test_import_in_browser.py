@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +20,14 @@ from app.metadata.actor import system
 from app.metadata.vocabulary import Level
 from app.models.arrangement import Room
 from app.models.job import JobRun
+from tests.browser import picture
 from tests.conftest import create_schema
 from tests.contract.world import World, make_world
 from tests.databases import Databases
 from tests.jobs.support import ROOMS, SLOW, registered, workbook
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
+OUTPUT = Path(__file__).resolve().parents[1] / "output" / "jobs"
 _numbers = itertools.count()
 
 
@@ -66,12 +67,10 @@ def page(request: Any, world: World) -> Page:
 
 
 def shown(page: Page, name: str) -> None:
-    """The page does not scroll sideways; a picture where `PICTURES` names a folder."""
+    """The page does not scroll sideways; a picture is kept."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    folder = os.environ.get("PICTURES")
-    if folder and page.viewport_size:
-        path = Path(folder) / f"{name}-{page.viewport_size['width']}.png"
-        page.screenshot(path=str(path), full_page=True)
+    if page.viewport_size:
+        picture(page, OUTPUT / f"{name}-{page.viewport_size['width']}.png", full_page=True)
 
 
 def choose(page: Page, path: Path, rows: list[list[Any]], button: str) -> None:

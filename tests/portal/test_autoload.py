@@ -17,6 +17,7 @@ from app.models.registration import Life
 from app.models.roster import StudentRecord
 from app.models.settings import ClassOption
 from app.rules.roster import autoload
+from tests.browser import picture
 from tests.databases import Databases
 from tests.factories import id_number, make_registration, plant, seeding
 from tests.portal.pages_world import OUTPUT, enter, open_pages
@@ -261,7 +262,7 @@ def test_r19_3a_a_phone_loads_edits_and_goes_on(
     expect(page.locator("#education")).to_have_value("20")
     expect(page.locator("#birth")).to_have_value("2001-02-03")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.screenshot(path=OUTPUT / "autoload-390.png", full_page=True)
+    picture(page, OUTPUT / "autoload-390.png", full_page=True)
     page.reload()  # asks again and loads again
     expect(page.locator("#department")).to_have_value("信息学院")
     page.fill("#department", "经管学院")

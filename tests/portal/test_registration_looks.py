@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import picture
 from tests.databases import Databases
 from tests.portal.pages_world import (
     OUTPUT,
@@ -43,7 +44,7 @@ def portal(
 def _look(page: Page, portal: Portal, name: str, path: str) -> list[str]:
     page.goto(portal.address + path)
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+    picture(page, OUTPUT / f"{name}.png", full_page=True)
     return [f"{name}: {found}" for found in complaints(page)]
 
 
@@ -73,7 +74,7 @@ def test_pages_are_accessible_and_fit_the_window(
     look("photo", "/registration/photo")
     choose_photo(page, "me.jpg", portrait("JPEG"))
     wrong += complaints(page)
-    page.screenshot(path=OUTPUT / f"photo-open-{width}.png", full_page=True)
+    picture(page, OUTPUT / f"photo-open-{width}.png", full_page=True)
     candidate.upload(grainy_portrait())
     change_capacity(portal, "S:14", 36)
     look("subjects", "/registration/subjects")
@@ -114,7 +115,7 @@ def test_refusals_are_accessible_and_fit_a_phone(portal: Portal, phone_page: Pag
     change_row(portal, row, address="考点改的地址")
     page.click("text=保存")
     expect(page.locator(".stale")).to_contain_text("考点改的地址")
-    page.screenshot(path=OUTPUT / "stale-phone.png", full_page=True)
+    picture(page, OUTPUT / "stale-phone.png", full_page=True)
     wrong += complaints(page)
     page.click(".action-bar >> text=保存")
     expect(page.locator(".note.ok")).to_contain_text("报名信息已保存")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser import picture
 from tests.theme import sample
 from tests.theme.conftest import OUTPUT
 
@@ -56,13 +57,38 @@ def _violations(page: Page) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="module")
+def windows(browser: Browser, address: str) -> Iterator[dict[str, BrowserContext]]:
+    """A window of each size that has loaded styles and scripts once."""
+    made = {
+        size: browser.new_context(
+            viewport={"width": width, "height": height},
+            locale="en-US",
+            reduced_motion="reduce",
+            base_url=address,
+        )
+        for size, (width, height) in SIZES.items()
+    }
+    yield made
+    for context in made.values():
+        context.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", sample.PAGES)
-def test_page_has_no_violation_and_fits_the_width(show: Open, name: str, size: str) -> None:
-    page = show(name, size)
-    page.screenshot(path=OUTPUT / f"{name}-{size}.png")
+def test_page_has_no_violation_and_fits_the_width(
+    windows: dict[str, BrowserContext], name: str, size: str
+) -> None:
+    page = windows[size].new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(f"/{name}")
+    picture(page, OUTPUT / f"{name}-{size}.png")
     assert _violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.close()
+    assert errors == []
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -74,7 +100,7 @@ def test_dialog_opens_shows_errors_asks_before_closing_and_gives_the_focus_back(
     dialog = page.locator("#kw-dialog")
     expect(dialog).to_be_visible()
     expect(page.locator("#kw-dialog-title")).to_have_text("修改报名信息")
-    page.screenshot(path=OUTPUT / f"dialog-{size}.png")
+    picture(page, OUTPUT / f"dialog-{size}.png")
     assert _violations(page) == []
     dialog.get_by_label("姓名").fill("王测试")
     dialog.get_by_role("button", name="保存").click()
@@ -82,7 +108,7 @@ def test_dialog_opens_shows_errors_asks_before_closing_and_gives_the_focus_back(
     expect(dialog.get_by_label("姓名")).to_be_focused()
     expect(dialog.locator(".ts-wrapper").first).to_be_visible()
     expect(dialog.locator("select.tomselected").first).to_have_css("position", "absolute")
-    page.screenshot(path=OUTPUT / f"dialog-errors-{size}.png")
+    picture(page, OUTPUT / f"dialog-errors-{size}.png")
     dialog.get_by_label("姓名").fill("王测试")
     page.keyboard.press("Escape")
     confirm = page.locator("#kw-confirm")
@@ -102,7 +128,7 @@ def test_the_calendar_lies_over_the_dialog(show: Open) -> None:
     assert box is not None
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= SIZES["desktop"][1]
-    page.screenshot(path=OUTPUT / "calendar-desktop.png")
+    picture(page, OUTPUT / "calendar-desktop.png")
 
 
 def test_batch_buttons_wait_for_a_ticked_row_and_take_the_whole_query(show: Open) -> None:
@@ -115,7 +141,7 @@ def test_batch_buttons_wait_for_a_ticked_row_and_take_the_whole_query(show: Open
     page.get_by_label("全选本页").check()
     page.get_by_role("button", name="选择全部 328 条查询结果").click()
     expect(page.locator("[data-kw-select-all]")).to_contain_text("已选择全部 328 条查询结果")
-    page.screenshot(path=OUTPUT / "select-all-desktop.png")
+    picture(page, OUTPUT / "select-all-desktop.png")
     with page.expect_request("**/operation?**") as request:
         lock.click()
     assert "query=signed-query" in request.value.url
@@ -148,7 +174,7 @@ def test_a_post_asks_first_with_the_focus_on_cancel(show: Open) -> None:
     expect(confirm).to_contain_text("确定通过李测试的报名信息审核？")
     expect(confirm.get_by_role("button", name="取消")).to_be_focused()
     assert _violations(page) == []
-    page.screenshot(path=OUTPUT / "confirm-dialog-desktop.png")
+    picture(page, OUTPUT / "confirm-dialog-desktop.png")
     confirm.get_by_role("button", name="取消").click()
     assert page.url.endswith("/show")
     page.get_by_role("button", name="通过审核").click()
@@ -190,12 +216,12 @@ def test_r6_3_the_menu_folds_on_a_desk_and_slides_in_on_a_phone(show: Open) -> N
     desk.get_by_role("button", name="收放导航菜单").click()
     assert desk.locator("#kw-side").bounding_box()["width"] == 56  # type: ignore[index]
     desk.mouse.move(800, 500)
-    desk.screenshot(path=OUTPUT / "collapsed-desktop.png")
+    picture(desk, OUTPUT / "collapsed-desktop.png")
     phone = show("list", "phone")
     expect(phone.locator("#kw-side")).to_be_hidden()
     phone.get_by_role("button", name="收放导航菜单").click()
     expect(phone.get_by_role("link", name="考生管理").first).to_be_visible()
-    phone.screenshot(path=OUTPUT / "menu-phone.png")
+    picture(phone, OUTPUT / "menu-phone.png")
     assert _violations(phone) == []
 
 
@@ -205,14 +231,14 @@ def test_the_search_card_unfolds(show: Open) -> None:
     page.get_by_role("button", name="展开").click()
     expect(page.get_by_label("手机")).to_be_visible()
     expect(page.get_by_role("button", name="收起")).to_have_attribute("aria-expanded", "true")
-    page.screenshot(path=OUTPUT / "search-desktop.png")
+    picture(page, OUTPUT / "search-desktop.png")
 
 
 def test_the_session_menu_closes_with_escape(show: Open) -> None:
     page = show("home")
     page.locator(".kw-session summary").click()
     expect(page.get_by_role("link", name="2026年3月")).to_be_visible()
-    page.screenshot(path=OUTPUT / "session-desktop.png")
+    picture(page, OUTPUT / "session-desktop.png")
     assert _violations(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="2026年3月")).to_be_hidden()

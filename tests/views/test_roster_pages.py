@@ -24,6 +24,7 @@ from app.models.job import JobRun
 from app.models.roster import RosterPolicy, StudentRecord
 from app.models.roster_moves import RosterMove
 from tests import factories
+from tests.browser import picture
 from tests.contract.world import PASSWORD, World, text_of
 from tests.factories import id_number
 from tests.jobs.student_world import BIRTH, book, line
@@ -93,18 +94,18 @@ def test_r19_1_the_province_sets_a_site_and_reads_what_it_touches(
     office: World, office_address: str, desktop_page: Page
 ) -> None:
     page = look(desktop_page, office, office_address, PROVINCE, "/roster-policy/")
-    page.screenshot(path=OUTPUT / "policies-1440.png")
+    picture(page, OUTPUT / "policies-1440.png")
     row = page.locator(".kw-table tbody tr", has_text="990701")
     row.locator(".kw-op", has_text="修改").click()
     dialog = page.locator("#kw-dialog")
     expect(dialog).to_contain_text("990701")
     dialog.get_by_label("仅接受本考点学籍库考生报考").check()
     dialog.get_by_label("(990702)地市七考点2").check()
-    page.screenshot(path=OUTPUT / "policy-dialog-1440.png")
+    picture(page, OUTPUT / "policy-dialog-1440.png")
     dialog.get_by_role("button", name="保存").click()
     expect(dialog).to_contain_text("涉及学籍库中的 3 条学籍信息")
     expect(dialog).to_contain_text("其中 1 名按新设置不能报考该考点")
-    page.screenshot(path=OUTPUT / "policy-effects-1440.png")
+    picture(page, OUTPUT / "policy-effects-1440.png")
     dialog.get_by_role("button", name="确认并保存").click()
     expect(page.locator(".kw-table")).to_contain_text("(990701)地市七考点1、(990702)地市七考点2")
     stored = policy_of(office)
@@ -126,7 +127,7 @@ def test_r19_1_the_province_sets_many_sites(
     page.locator("button", has_text="批量设置学籍报考").click()
     dialog = page.locator("#kw-dialog")
     expect(dialog).to_contain_text("为 2 个考点设置学籍报考")
-    page.screenshot(path=OUTPUT / "policies-batch-1440.png")
+    picture(page, OUTPUT / "policies-batch-1440.png")
     dialog.locator("#f-allowed").evaluate("select => { select.tomselect?.setValue('any') ?? 0 }")
     dialog.locator("#f-allowed").evaluate("select => { select.value = 'any' }")
     dialog.locator("button[type=submit]").click()
@@ -145,7 +146,7 @@ def test_the_pages_fit_a_phone(
     office: World, office_address: str, phone_page: Page, path: str
 ) -> None:
     walk_phone(phone_page, office, office_address, SITE, path)
-    phone_page.screenshot(path=OUTPUT / f"{path.strip('/')}-390.png", full_page=True)
+    picture(phone_page, OUTPUT / f"{path.strip('/')}-390.png", full_page=True)
 
 
 # ---------------------------------------------------------------- pages that are not used
@@ -183,7 +184,7 @@ def test_r20_6_a_file_with_errors_is_mended_by_its_report(
     page = look(desktop_page, office, office_address, SITE, "/student-record-import/")
     expect(page.locator("main")).to_contain_text("学籍数据导入")
     expect(page.locator("#f-site")).to_have_value("990701")
-    page.screenshot(path=OUTPUT / "import-1440.png")
+    picture(page, OUTPUT / "import-1440.png")
     good, wrong = line(name="孙甲"), line(name="孙乙", education="博学")
     source = tmp_path / "学籍.xlsx"
     source.write_bytes(book([good, wrong]))
@@ -193,7 +194,7 @@ def test_r20_6_a_file_with_errors_is_mended_by_its_report(
     expect(page.locator("main")).to_contain_text("校验未通过，未导入任何数据", timeout=15_000)
     expect(page.locator(".kw-table").last).to_contain_text("文化程度")
     expect(page.locator(".kw-table").last).to_contain_text("博学")
-    page.screenshot(path=OUTPUT / "import-errors-1440.png", full_page=True)
+    picture(page, OUTPUT / "import-errors-1440.png", full_page=True)
     with page.expect_download() as download:
         page.get_by_role("link", name="下载报告").click()
     report = tmp_path / "report.xlsx"
@@ -244,7 +245,7 @@ def test_r21_2_a_record_is_added_and_errors_stand_beside_their_fields(
     page = look(desktop_page, office, office_address, SITE, "/student-record/")
     expect(page.locator(".kw-table tbody")).to_contain_text("陈一")
     expect(page.locator(".kw-table tbody")).to_contain_text("********")
-    page.screenshot(path=OUTPUT / "library-1440.png")
+    picture(page, OUTPUT / "library-1440.png")
     page.get_by_role("link", name="新增").click()
     dialog = page.locator("#kw-dialog")
     number = id_number(birth=BIRTH)
@@ -258,7 +259,7 @@ def test_r21_2_a_record_is_added_and_errors_stand_beside_their_fields(
             value,
         )
     page.locator("#f-birth").evaluate("(input, value) => { input.value = value }", "2001-01-01")
-    page.screenshot(path=OUTPUT / "library-add-1440.png")
+    picture(page, OUTPUT / "library-add-1440.png")
     dialog.locator("button[type=submit]").click()
     expect(dialog.locator(".kw-error")).to_contain_text("校验位不正确")
     page.fill("#f-id_number", number)
@@ -278,7 +279,7 @@ def test_r21_2_all_results_are_deleted_after_their_number_was_typed(
     expect(dialog).to_contain_text("将删除查询结果的全部 2 条学籍")
     page.fill("#f-typed", "3")
     page.locator("input[type=password]").fill(PASSWORD)
-    page.screenshot(path=OUTPUT / "delete-all-1440.png")
+    picture(page, OUTPUT / "delete-all-1440.png")
     dialog.locator("button[type=submit]").click()
     expect(dialog.locator(".kw-error").first).to_contain_text("请输入要删除的条数 2")
     page.fill("#f-typed", "2")
