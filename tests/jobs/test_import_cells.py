@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from app.jobs.imports.container import UploadRefused
+from app.jobs.imports.container import UploadRefused, check_upload
 from app.jobs.imports.rows import Parsed, parse_rows
 from app.jobs.imports.sheets import read_sheet
 from tests.jobs.support import HEADINGS, ROOMS, workbook
@@ -188,7 +188,7 @@ def test_s4_hidden_rows_and_columns_are_read_and_told() -> None:
     def write(_book: Any, page: Any) -> None:
         for row in range(1, 5):
             page.write_row(row, 0, [row, f"0{row}", "甲楼", None, None, "是"])
-        page.set_row(2, None, None, {"hidden": True})
+        page.set_row(1, None, None, {"hidden": True})
         page.set_row(3, None, None, {"hidden": True})
         page.set_row(9, None, None, {"hidden": True})
         page.set_column(5, 5, None, None, {"hidden": True})
@@ -210,6 +210,13 @@ def test_s4_the_headings_stand_in_one_of_the_first_rows(above: int) -> None:
     parsed = parse(workbook(rows[1:], headings=rows[0]))
     assert (parsed.heading_row, len(parsed.rows)) == (above + 1, 1)
     assert parsed.rows[0].number == above + 2
+
+
+def test_s4_a_file_as_large_as_the_limit_is_taken() -> None:
+    content = workbook([[1, "01", "甲楼"]])
+    assert check_upload(content, "a.xlsx", (".xlsx",), len(content)) == ".xlsx"
+    with pytest.raises(UploadRefused, match="文件超过"):
+        check_upload(content, "a.xlsx", (".xlsx",), len(content) - 1)
 
 
 def test_s4_a_sheet_that_begins_further_down_and_right_keeps_its_numbers() -> None:

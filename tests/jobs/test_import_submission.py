@@ -64,6 +64,8 @@ def test_after_a_failed_submission_the_check_can_be_submitted_again(ground: Grou
         lambda session: imports.submit_checked(session, ground.machine, ROOMS, check.id).id,
         ground.site,
     )
+    with pytest.raises(imports.NotSubmittable):  # it waits for its turn
+        submitted(ground, check)
     ground.write(lambda session: engine.cancel(session, ground.machine, made), ground.site)
     assert submitted(ground, check).state == "done"
 

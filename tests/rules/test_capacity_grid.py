@@ -158,6 +158,7 @@ def test_r0_6b_capacities_are_copied_without_the_days(session: KaowuSession, tre
     from app.rules import grid_filling
 
     factories.make_tree(session, number=57, state="history", total=900, day_quota=5)
+    factories.make_tree(session, number=56, state="history", total=800)
     act(session, tree)
     found = grid_filling.copied(session, CAPACITY)
     assert found == {"990701": {"TOTAL": "900", "S:14": "500", "S:24": "500", "S:26": "500"}}

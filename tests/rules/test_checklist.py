@@ -169,6 +169,21 @@ def test_r11_2_r11_3_subjects_against_what_the_province_offers_now(
     ]
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_r11_3_a_subject_of_one_exam_day_is_not_idle(
+    session: KaowuSession, tree: Tree, number: int
+) -> None:
+    day = EXAM_DAYS[number]
+    with seeding(session):
+        theirs = select(ProvinceSubject).where(ProvinceSubject.subject_code == "24")
+        own = select(SiteSubject).where(SiteSubject.subject_code == "24")
+        for row in (*session.scalars(theirs), *session.scalars(own)):
+            row.first_day = row.last_day = day
+    assert "site_subject" not in found(session, tree)
+    lines = {item.page: item.findings for item in checklist.of_province(session, ())}
+    assert lines["province_subject"] == ()
+
+
 def test_r12_2_unset_fees_are_the_provinces(session: KaowuSession, tree: Tree) -> None:
     site = add_site(session, tree, "990771", person_fee=None, subject_fee=None)
     assert found(session, tree, site)["fee"] == [

@@ -132,6 +132,13 @@ def test_r0_6_provinces_with_days_of_their_own_are_not_concerned(
     assert quotas(session, EXAM_DAYS[0]) == [40, 40]
 
 
+def test_r10_4_r14_6_a_day_without_a_quota_is_not_offered(session: KaowuSession) -> None:
+    tree = factories.make_tree(session)
+    factories.set_settings(session, tree.site, preference_allowed=True)
+    become(session, tree.candidate(factories.make_passport(session)))
+    assert offer_of(session, load_site(session, tree.site.id)).days == ()
+
+
 def test_r14_6_only_exam_days_are_offered_whatever_quotas_there_are(
     session: KaowuSession, tree: Tree
 ) -> None:

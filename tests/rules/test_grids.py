@@ -188,6 +188,7 @@ def test_r0_6b_the_last_session_is_copied_by_organisation_code(
     session: KaowuSession, tree: Tree
 ) -> None:
     factories.make_tree(session, number=57, state="history", sites=2, subject_fee=6000)
+    factories.make_tree(session, number=56, state="history", sites=2, subject_fee=5000)
     act(session, tree, Level.PROVINCE)
     found = grid_filling.copied(session, FEES)
     assert found["990702"] == {"PERSON": "10.00", "14": "60.00", "24": "60.00", "26": "60.00"}

@@ -113,6 +113,11 @@ def test_r17_during_registration_those_who_see_it_are_counted(session: KaowuSess
     with pytest.raises(effects.Unconfirmed) as refused:
         save(session, tree, "<p>通告</p>", confirmed="")
     assert "已报名的 1 名考生" in str(refused.value.effects[0])
+    session.expunge_all()
+    factories.set_settings(session, tree.site, online_enabled=False)
+    become(session, tree.actor())
+    save(session, tree, "<p>通告</p>", confirmed="")
+    assert current(session, tree) == "<p>通告</p>"
 
 
 # ---------------------------------------------------------------- the province

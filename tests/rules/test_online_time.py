@@ -13,6 +13,7 @@ from app.database.session import KaowuSession
 from app.metadata.errors import InvalidInput
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
+from app.models.registration import EntryState
 from app.models.settings import SiteSettings
 from app.rules import crud, effects, operations
 from app.rules.online_time import ONLINE_TIME, SET_TIMES, effective_time
@@ -71,12 +72,16 @@ def test_r15_3_a_time_cut_by_a_shortened_w4_is_flagged(session: KaowuSession, tr
 
 
 def test_r15_4_switching_off_tells_who_has_not_paid(session: KaowuSession, tree: Tree) -> None:
+    """Not of collective candidates: they pay as long as W3 lasts (R15.6)."""
     factories.make_registration(session, tree)
+    factories.make_registration(session, tree, payment="partly")
+    factories.make_registration(session, tree, state=EntryState.PAID)
+    factories.make_registration(session, tree, collective=True)
     become(session, tree.actor())
     row = row_of(session, tree)
     with pytest.raises(effects.Unconfirmed) as refused:
         crud.update(session, ONLINE_TIME, row.id, {"online_enabled": "0"}, confirmed="")
-    assert "1 名个人报名考生尚未缴清" in str(refused.value.effects[0])
+    assert "2 名个人报名考生尚未缴清" in str(refused.value.effects[0])
     session.expire_all()
     later = {"online_end": text(tree.now + 25 * DAY)}
     assert crud.update(session, ONLINE_TIME, row.id, later, confirmed="").online_enabled

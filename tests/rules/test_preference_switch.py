@@ -55,6 +55,12 @@ def test_r13_8_quotas_that_are_switched_off_do_not_hold_the_total(
         save(session, CAPACITY, tree, {1: {"TOTAL": "110"}})
 
 
+def test_r13_8_each_site_is_bound_by_its_own_switch(session: KaowuSession, tree: Tree) -> None:
+    act(session, tree, Level.PROVINCE)
+    save(session, PREFERENCE, tree, {1: {SWITCH: "是"}})
+    assert save(session, CAPACITY, tree, {0: {"TOTAL": "110"}, 1: {"TOTAL": "190"}}) == 2
+
+
 def test_r13_8_the_grid_switches_on_with_quotas_that_fit(session: KaowuSession, tree: Tree) -> None:
     lower_total(session, tree)
     found = errors(session, PREFERENCE, tree, {0: {SWITCH: "是"}})

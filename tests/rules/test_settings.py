@@ -136,13 +136,16 @@ def test_scenario_11_r11_6_a_subject_with_entries_is_never_deleted(
 def test_r11_6_entries_of_other_subjects_other_sites_and_gone_ones_do_not_hold_it(
     session: KaowuSession, tree: Tree
 ) -> None:
-    factories.make_registration(session, tree, subjects=["14"])
-    factories.make_registration(session, tree, tree.sites[1], subjects=["24"])
+    own = tree.sites[1]
+    factories.make_registration(session, tree, own, subjects=["14"])
+    factories.make_registration(session, tree, subjects=["24"])
     gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
-    factories.make_registration(session, tree, subjects=["24"], **gone)
-    factories.set_capacity(session, tree.site, "S:24", 0)
-    become(session, tree.actor(Level.PROVINCE))  # who sees the entries of both sites
-    row = site_subject(session, tree, "24")
+    factories.make_registration(session, tree, own, subjects=["24"], **gone)
+    factories.set_capacity(session, own, "S:24", 0)
+    become(session, tree.actor(Level.PROVINCE))  # who sees both sites
+    row = session.scalars(
+        select(SiteSubject).where(SiteSubject.site_id == own.id, SiteSubject.subject_code == "24")
+    ).one()
     crud.remove(session, SUBJECT, row.id)
     assert session.get(SiteSubject, row.id) is None
 

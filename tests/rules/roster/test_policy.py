@@ -20,7 +20,7 @@ from app.models.roster import RosterAllowedSite, RosterPolicy
 from app.rules import availability, crud, exam_copying, listing, operations, organisation  # noqa: F401
 from app.rules.effects import Unconfirmed
 from app.rules.operations import Chosen
-from app.rules.policy import HistoricExam, NoVerb, permit
+from app.rules.policy import HistoricExam, NoVerb, OnlyInCurrentExam, permit
 from app.rules.roster import policy, policy_effects
 from app.rules.roster.policy import SET_POLICIES
 from tests import factories
@@ -134,15 +134,18 @@ def test_r19_1_empty_is_unlimited_and_the_list_counts_as_a_change(
 
 
 def test_r19_1_a_site_of_another_province_is_refused(session: KaowuSession, tree: Tree) -> None:
-    other = factories.make_tree(session, number=59, state="preparing", province="98")
+    other = factories.add_province(session, tree, "98")
+    factories.add_site(session, other, "980701")
     become(session, tree.actor(Level.PROVINCE))
     row = row_of(session, tree.site)
     with (
         permit(session, RESOURCE, Verb.EDIT),
         pytest.raises(InvalidInput) as refused,
     ):
-        policy.set_allowed(session, row, ["990702", other.site.code])
-    assert refused.value.errors["allowed_sites"] == ["可报考考点：考点不在本省：980701"]
+        policy.set_allowed(session, row, ["990702", "980701", "9907"])
+    assert refused.value.errors["allowed_sites"] == [
+        "可报考考点：考点不在本省：980701、9907"  # nor is a city a site
+    ]
     with pytest.raises(InvalidInput):
         save(session, tree, allowed_sites=["980701"])
     assert allowed(session, tree.site) == ["990701"]
@@ -370,6 +373,19 @@ def test_r0_5b_chapters_20_and_21_are_not_used_without_the_roster(
     province = tree.actor(Level.PROVINCE)
     become(session, province)
     assert availability.reason_for(session, name, province) is None
+
+
+def test_r0_4_r0_5b_records_are_imported_in_the_current_session_only(
+    session: KaowuSession,
+) -> None:
+    """Said on the page, before a file is uploaded."""
+    import app.jobs.imports.student  # noqa: F401 - declares the import
+
+    coming = factories.make_tree(session, number=59, state="preparing")
+    actor = coming.actor(Level.PROVINCE)
+    become(session, actor)
+    reason = availability.reason_for(session, "student_record_import", actor)
+    assert reason == OnlyInCurrentExam.template
 
 
 def test_r19_4c_the_own_site_is_stored_as_a_row(session: KaowuSession, tree: Tree) -> None:
