@@ -25,7 +25,7 @@ from tests.jobs.student_world import (
     problems,
     run,
 )
-from tests.rules.roster.roster_world import add_record
+from tests.rules.roster.roster_world import add_record, set_policy
 
 
 @pytest.fixture
@@ -78,6 +78,8 @@ def test_r20_6_a_province_must_say_for_which_site(used: Ground) -> None:
 
 def test_r20_6_r0_5b_not_for_a_site_that_does_not_use_the_roster(ground: Ground) -> None:
     enable(ground, ground.tree.site)
+    second = ground.tree.sites[1]
+    ground.write(lambda session: set_policy(session, ground.tree, second, enabled=False))
     with pytest.raises(InvalidInput, match="机构"):
         run(ground, line(), actor=ground.province, site="990702")
     made = run(ground, line(), actor=ground.province.behalf("990702"))

@@ -27,6 +27,7 @@ from app.rules.operations import REASON, Chosen
 from app.runtime import load_declarations
 from tests import factories
 from tests.factories import EXAM_DAYS, Tree, add_site, seeding, set_capacity, set_settings
+from tests.rules.roster.roster_world import set_policy
 
 load_declarations()
 GENERAL: Resource = find("site_settings", Resource)  # type: ignore[assignment]
@@ -71,6 +72,14 @@ def test_r0_2_unset_windows_are_named_and_mended_by_the_superior(
     become(session, tree.actor())
     _, items = checklist.of_site(session, tree.site.code)
     assert items[0].findings[0].mended_by is Level.PROVINCE
+
+
+def test_r0_2_w2_is_needed_where_the_roster_is_used(session: KaowuSession, tree: Tree) -> None:
+    factories.set_window(session, tree.site, Window.ELIGIBILITY, None)
+    assert "operation_window" not in found(session, tree)
+    set_policy(session, tree, tree.site)
+    lines = found(session, tree)
+    assert lines["operation_window"] == [("“报名资格管理时间”未设置，由上级设置", "must")]
 
 
 def test_r31_3_an_empty_address_is_told_early(session: KaowuSession, tree: Tree) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from app.database.session import KaowuSession
 from app.metadata.errors import InvalidInput, StaleRow
 from app.metadata.vocabulary import Level, Window
 from app.models.audit import AuditEntry
-from app.models.registration import Registration
+from app.models.registration import EntryState, Registration
 from app.models.settings import ClassOption, SiteSettings
 from app.rules import crud, effects
 from app.rules.class_options import CLASS_OPTIONS, LENGTH, former_options, options_in
@@ -113,6 +114,25 @@ def test_r18_4_removing_an_option_in_use_is_warned_of_with_the_count(
     assert names_of(session, tree) == ["会计二班"]
     kept = session.scalars(select(Registration)).one()
     assert kept.class_name == "会计一班"
+
+
+def test_r18_4_who_is_elsewhere_or_gone_or_keeps_his_option_is_not_counted(
+    session: KaowuSession, tree: Tree
+) -> None:
+    factories.set_settings(session, tree.site, online_enabled=False)
+    become(session, tree.actor(Level.PROVINCE))
+    save(session, tree, THREE)
+    first: dict[str, Any] = {"class_name": "会计一班"}
+    factories.make_registration(session, tree, **first)
+    factories.make_registration(session, tree, tree.sites[1], **first)
+    gone = first | {"life": "expired", "state": EntryState.EXPIRED}
+    factories.make_registration(session, tree, **gone)
+    factories.make_registration(session, tree, class_name="会计二班")
+    become(session, tree.actor(Level.PROVINCE))
+    with pytest.raises(effects.Unconfirmed) as refused:
+        save(session, tree, "会计二班", confirmed="")
+    (sentence,) = refused.value.effects
+    assert "“会计一班”已有 1 名考生使用" in str(sentence)
 
 
 def test_r18_4_during_registration_every_change_is_warned_of(

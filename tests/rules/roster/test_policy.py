@@ -78,6 +78,8 @@ def test_5_the_others_look(session: KaowuSession, tree: Tree, level: Level) -> N
     assert len(rows) == (1 if level is Level.SITE else 3)
     with pytest.raises((NoVerb, InvalidInput)):
         crud.update(session, RESOURCE, rows[0].id, {"roster_enabled": True})
+    with pytest.raises(NoVerb):  # whatever the bounds of its fields
+        crud.update(session, RESOURCE, rows[0].id, {"allowed_sites": []})
     with pytest.raises(NoVerb):
         run(session, tree.actor(level), [rows[0].id], roster_enabled="1")
 
@@ -321,7 +323,7 @@ def test_r19_effects_of_the_own_site_alone_know_which_site_that_is(
     session: KaowuSession, tree: Tree
 ) -> None:
     """A student of the first site who is registered at the second is turned away by it."""
-    set_policy(session, tree, tree.site, allowed=())
+    set_policy(session, tree, tree.site, allowed=(tree.sites[1],))
     student = add_record(session, tree)
     make_registration(session, tree, tree.sites[1], id_number=student.id_number)
     gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
