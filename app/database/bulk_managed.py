@@ -87,27 +87,24 @@ def insert_unguarded(
     _write(session.connection(), model.__table__, rows, common or {})
 
 
-def update_managed(session: Session, model: Any, rows: Sequence[Row], olds: Sequence[Row]) -> int:
-    """Set the given columns (the same in all rows) by `id`; versions count on.
+def update_managed(session: Session, model: Any, rows: Iterable[Row], olds: Iterable[Row]) -> int:
+    """Set the given columns (the same in all rows) by `id`; versions count on. Rows are made and
+    written part by part.
 
     `olds` are the stored values of the same rows, with their scope columns and version: a row
     that has changed meanwhile is left alone. Returns how many were written. Raises as
     `insert_managed`; taking rows from outside the scope needs `elevated`.
     """
     _require_permit(session, model, Verb.EDIT)
-    _check_places(session, model, rows)
-    if not _is_elevated(session, model):
-        _check_places(session, model, olds)
+    is_elevated = _is_elevated(session, model)
     written = 0
     connection = session.connection()
-    for start in range(0, len(rows), CHUNK):
-        part = [
-            {**row, "version": old["version"]}
-            for row, old in zip(
-                rows[start : start + CHUNK], olds[start : start + CHUNK], strict=True
-            )
-        ]
-        written += _update(connection, model.__table__, part)
+    for part, before in zip(_parts(rows), _parts(olds), strict=True):
+        _check_places(session, model, part)
+        if not is_elevated:
+            _check_places(session, model, before)
+        full = [{**row, "version": old["version"]} for row, old in zip(part, before, strict=True)]
+        written += _update(connection, model.__table__, full)
     return written
 
 

@@ -231,7 +231,7 @@ def test_n16_a_workbook_is_parsed_by_one_process_of_its_own(
     assert examined(session, FEES, content).is_good
     assert [arguments[-2:] for arguments in started] == [["考点费用设置", BASE]]
     monkeypatch.setattr(grids_of_jobs, "BOUNDS", replace(grids_of_jobs.BOUNDS, output=100))
-    with pytest.raises(UploadRefused, match="不能读取"):
+    with pytest.raises(UploadRefused, match="读出的数据超过上限"):
         read(session, content)
 
 

@@ -20,6 +20,7 @@ MAXIMUM_ENTRIES = 2_000
 MAXIMUM_RATIO = 200
 _SMALL = 8 * 1024 * 1024
 _CHUNK = 1 << 18
+_MEGABYTE = 1024 * 1024
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 _RAR = b"Rar!\x1a\x07"
@@ -34,7 +35,11 @@ _MISMATCH = N_("文件内容与扩展名不符或已损坏，请用 Excel 或 WP
 _BROKEN_BOOK = N_("工作簿已损坏或结构异常，不能读取。请用 Excel 或 WPS 另存为 .xlsx 后重新上传。")
 _BROKEN_ZIP = N_("压缩包已损坏、过大或结构异常，不能读取。请重新压缩后上传。")
 _MANY = N_("文件内部条目超过 {limit} 个，不能读取。请使用下载的模板重新填写。")
-_GROWS = N_("文件解压后过大，不能读取。请使用下载的模板重新填写。")
+_LARGE = N_("文件解压后过大（{size} MB，上限 {limit} MB），不能读取。请使用下载的模板重新填写。")
+_GROWS = N_(
+    "文件解压后过大（是压缩时的 {ratio} 倍，上限 {limit} 倍），不能读取。"
+    "请使用下载的模板重新填写，不要填写过长的重复文字。"
+)
 _SLIPS = N_("压缩包中有不安全的路径或链接，不能读取。请重新压缩后上传。")
 
 
@@ -132,9 +137,14 @@ def open_archive(content: bytes, maximum: int = MAXIMUM_ENTRIES) -> zipfile.ZipF
     _check_names(entries)
     if any(entry.flag_bits & 0x1 for entry in entries):
         raise refuse(_ENCRYPTED)
-    if sum(entry.file_size for entry in entries) > MAXIMUM_UNPACKED:
-        raise refuse(_GROWS)
+    _require_small(entries, MAXIMUM_UNPACKED)
     return archive
+
+
+def _require_small(entries: list[zipfile.ZipInfo], maximum: int) -> None:
+    size = sum(entry.file_size for entry in entries)
+    if size > maximum:
+        raise refuse(_LARGE, size=-(-size // _MEGABYTE), limit=maximum // _MEGABYTE)
 
 
 def require_unpacked(content: bytes, suffix: str, maximum: int) -> None:
@@ -147,8 +157,7 @@ def require_unpacked(content: bytes, suffix: str, maximum: int) -> None:
         return
     try:
         with open_archive(content) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > maximum:
-                raise refuse(_GROWS)
+            _require_small(archive.infolist(), maximum)
     except DAMAGES as error:
         if isinstance(error, KaowuError):
             raise
@@ -172,7 +181,8 @@ def unpack(content: bytes, entry: zipfile.ZipInfo, room: int) -> Iterator[bytes]
     The directory's word is not taken: whoever reads the archive next must find the same bytes.
     """
     if entry.file_size > max(_SMALL, MAXIMUM_RATIO * entry.compress_size):
-        raise refuse(_GROWS)
+        ratio = entry.file_size // max(entry.compress_size, 1)
+        raise refuse(_GROWS, ratio=ratio, limit=MAXIMUM_RATIO)
     start = entry.header_offset
     header = content[start : start + _LOCAL_HEADER.size]
     if len(header) < _LOCAL_HEADER.size:

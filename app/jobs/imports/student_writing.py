@@ -63,8 +63,8 @@ class Writer:
             written = update_managed(
                 self.session,
                 StudentRecord,
-                [self._values(row) | {"id": stored.row_id} for row, stored in self.changed],
-                [{"version": stored.version} for _row, stored in self.changed],
+                (self._values(row) | {"id": stored.row_id} for row, stored in self.changed),
+                ({"version": stored.version} for _row, stored in self.changed),
             )
         if written != len(self.changed):  # the rows are held, so nobody should have changed them
             raise StaleRow()
