@@ -17,8 +17,10 @@ from app.metadata.vocabulary import ExamState, Level
 from app.models.account import AdminBinding, Passport
 from app.models.exam import Exam
 from app.models.organisation import Organisation
-from app.rules import living_matrix
+from app.models.roster import RosterPolicy
+from app.rules import living_matrix, policy
 from app.rules.entrusting import are_cities_entrusted
+from app.rules.roster.policy import remember_enabled
 
 
 class NotBound(KaowuError):
@@ -90,6 +92,14 @@ def _require_enabled(session: Session, organisation: Organisation, exam: Exam) -
         raise OrganisationDisabled(name=organisation.name)
 
 
+#: of a site, which the menu depends on (R0.5b)
+_ROSTER_ENABLED = (
+    select(RosterPolicy.roster_enabled)
+    .where(RosterPolicy.site_id == Organisation.id, RosterPolicy.exam_id == Organisation.exam_id)
+    .scalar_subquery()
+)
+
+
 def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
     """The actor of an administrator in a session.
 
@@ -97,9 +107,10 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
     let in at all it must be enabled in the current one (R3.5, R7.2). Raises NotBound,
     OrganisationDisabled, NoOrganisation.
     """
-    with elevated(session, "load actor", AdminBinding, Passport, Organisation):
+    policy.remember_exam(session, exam)
+    with elevated(session, "load actor", AdminBinding, Passport, Organisation, RosterPolicy):
         row = session.execute(
-            select(AdminBinding, Organisation)
+            select(AdminBinding, Organisation, _ROSTER_ENABLED)
             .outerjoin(
                 Organisation,
                 (Organisation.code == AdminBinding.organisation_code)
@@ -109,9 +120,10 @@ def load_administrator(session: Session, passport_id: int, exam: Exam) -> Actor:
         ).first()
     if row is None:
         raise NotBound()
-    binding, organisation = row
+    binding, organisation, enabled = row
     if organisation is None:
         raise NoOrganisation()
+    remember_enabled(session, exam.id, organisation.site_id, bool(enabled))
     _require_enabled(session, organisation, exam)
     roles = roles_of(binding) | _entrusted(session, organisation)
     matrix = living_matrix.read(session)

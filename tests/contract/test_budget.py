@@ -78,3 +78,10 @@ def test_permissions_of_eighty_pages_cost_at_most_one_statement(
     assert "第79页" in page
     assert len(found) <= len(before) + 1
     assert sum("role_grant" in statement or "setting" in statement for statement in found) <= 1
+
+
+def test_r0_5b_what_the_menu_hides_is_read_with_the_reader(world: World) -> None:
+    """Whether the site uses the roster, and whether the session is history."""
+    found = _statements(world, Level.SITE, "/test-hall/?name=没有")
+    alone = ("SELECT roster_policy.", "SELECT exam.state ")
+    assert [statement for statement in found if statement.startswith(alone)] == []

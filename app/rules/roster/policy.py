@@ -46,8 +46,7 @@ def foreign_site(codes: Iterable[str]) -> InvalidInput:
 
 def roster_enabled(session: Session, actor: Actor) -> bool:
     """Has the actor's site 启用学籍库 in his session? Remembered for the unit of work."""
-    known: dict[tuple[int | None, int | None], bool]
-    known = session.info.setdefault("kaowu_roster_enabled", {})
+    known = _known(session)
     key = (actor.exam_id, actor.site_id)
     if key not in known:
         found = session.scalar(
@@ -57,6 +56,19 @@ def roster_enabled(session: Session, actor: Actor) -> bool:
         )
         known[key] = bool(found)
     return known[key]
+
+
+def remember_enabled(
+    session: Session, exam_id: int | None, site_id: int | None, enabled: bool
+) -> None:
+    """A statement has read it along: do not ask for it again."""
+    _known(session)[exam_id, site_id] = enabled
+
+
+def _known(session: Session) -> dict[tuple[int | None, int | None], bool]:
+    found: dict[tuple[int | None, int | None], bool]
+    found = session.info.setdefault("kaowu_roster_enabled", {})
+    return found
 
 
 @unused_when("student_record")
