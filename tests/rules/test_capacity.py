@@ -32,6 +32,7 @@ from app.rules.capacity import (
     SubjectNotOffered,
     TotalTooSmall,
 )
+from app.rules.capacity_grid import CAPACITY
 from tests import factories
 
 SETTING = Declaration(
@@ -223,6 +224,15 @@ def test_r13_3_the_ends_of_the_range_are_legal(
         select(CapacityPool).where(CapacityPool.capacity.in_(values.values()))
     ).first()
     assert row is not None
+
+
+def test_r11_r13_a_subject_that_another_site_offers_has_no_seats_here(
+    session: KaowuSession, tree: factories.Tree
+) -> None:
+    factories.add_site(session, tree, "990703", subjects=("42",))
+    become(session, tree.actor(Level.PROVINCE))  # who sees the subjects of both
+    with pytest.raises(SubjectNotOffered), policy.permit(session, CAPACITY, Verb.EDIT):
+        capacity.set_limits(session, tree.site, {"S:42": 10})
 
 
 def test_r13_5_scenario_14_a_limit_is_not_below_what_is_used(

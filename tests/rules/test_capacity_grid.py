@@ -12,7 +12,9 @@ from app.models.capacity import CapacityPool
 from app.rules import capacity_grid, grids
 from app.rules.capacity_grid import CAPACITY
 from app.rules.grid_history import last_set
+from app.rules.offer import offer_of
 from app.rules.policy import WindowClosed
+from app.rules.site import load_site
 from tests import factories
 from tests.factories import Tree
 from tests.rules.grid_world import act, effects, errors, examine, logged, rows, save
@@ -66,6 +68,8 @@ def test_r13_3_0_of_a_subject_is_not_offered(session: KaowuSession, tree: Tree) 
     assert told == "1 个科目的容量改为 0：考生不能再报考这些科目。"  # not: lowered
     assert save(session, CAPACITY, tree, {0: {"S:14": "0"}}) == 1
     assert limits(session, tree)["S:14"] == 0
+    subjects = offer_of(session, load_site(session, tree.site.id)).subjects
+    assert [code for code, one in subjects.items() if one.available] == ["24", "26"]
 
 
 def test_r13_3a_99999_is_asked_for_and_shown_as_without_limit(

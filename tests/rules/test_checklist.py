@@ -133,6 +133,7 @@ def test_r10_4a_a_site_once_open_that_was_stopped_or_closed_is_decided(
     session: KaowuSession, tree: Tree
 ) -> None:
     row = general_settings.site_settings_of(session, tree.site)
+    set_settings(session, tree.site, opening_decided=False)  # open by the defaults alone
     become(session, tree.actor(Level.PROVINCE))
     operations.run(session, SUSPEND, Chosen(ids=(row.id,)), {REASON: "停电"})
     assert set(found(session, tree)) == {"site_settings"}

@@ -16,7 +16,7 @@ from app.metadata.vocabulary import Level, Window
 from app.models.registration import EntryState
 from app.models.settings import SiteSettings
 from app.rules import crud, effects, operations
-from app.rules.online_time import ONLINE_TIME, SET_TIMES, effective_time
+from app.rules.online_time import ONLINE_TIME, SET_TIMES, check_times, effective_time
 from app.rules.operations import Chosen
 from app.rules.policy import WindowClosed
 from tests import factories
@@ -150,3 +150,5 @@ def test_r15_3_the_province_sets_many_sites_and_w4_decides_for_each(
     assert rows[1].online_end == former
     with pytest.raises(InvalidInput, match="必填"):
         operations.run(session, SET_TIMES, chosen, {"online_enabled": "1"})
+    with pytest.raises(InvalidInput, match="晚于开始"):
+        check_times(True, tree.now, tree.now)
