@@ -33,6 +33,10 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 #: what a database keeps: columns of 32 bits, keys of 64
 _LARGEST, _LARGEST_KEY = 2**31 - 1, 2**63 - 1
 
+_TOO_LONG = ("text.too_long", N_("最多 {length} 个字"))
+#: of a value that is no free text, and of what may fall away from one that is
+_SPARE = 10_000
+
 
 def _whole(value: Any, largest: int) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
@@ -150,7 +154,7 @@ def _bounds(field: Field, value: Any) -> None:
     if isinstance(value, str):
         length = rich_text.shown_length if field.kind is Kind.HTML else len
         if field.max_length and length(value) > field.max_length:
-            raise Bad("text.too_long", N_("最多 {length} 个字"), length=field.max_length)
+            raise Bad(*_TOO_LONG, length=field.max_length)
     elif isinstance(value, int) and not isinstance(value, bool):
         if field.minimum is not None and value < field.minimum:
             raise Bad("number.too_small", N_("不能小于 {minimum}"), minimum=field.minimum)
@@ -158,15 +162,27 @@ def _bounds(field: Field, value: Any) -> None:
             raise Bad("number.too_large", N_("不能大于 {maximum}"), maximum=field.maximum)
 
 
+def _longest(field: Field) -> int | None:
+    """Longer text is refused unread: four parts may become one, and blanks may fall away, but one
+    sign may also become eighteen. None where something else decides."""
+    if field.kind in (Kind.HTML, Kind.PASSWORD, Kind.FILE):
+        return None
+    if field.kind in (Kind.TEXT, Kind.MULTILINE):
+        return 4 * field.max_length + _SPARE if field.max_length else None
+    return _SPARE
+
+
 def cleaner(field: Field, choices: Mapping[str, str] | None = None) -> Callable[[Any], Any]:
     """`clean` for one field, made once for a column of many values."""
     parse = _parser(field, choices if choices is not None else field.choices)
     is_boolean, is_password = field.kind is Kind.BOOLEAN, field.kind is Kind.PASSWORD
-    required, checks = field.required, field.checks
+    required, checks, longest = field.required, field.checks, _longest(field)
 
     def apply(value: Any) -> Any:
         if isinstance(value, str) and not is_password:
             value = value.strip()
+            if longest is not None and len(value) > longest:
+                raise Bad(*_TOO_LONG, length=field.max_length or longest)
         if not value and (value is None or value in ("", [])):
             if is_boolean:
                 return False

@@ -100,10 +100,11 @@ def normalise(
     if text.isprintable() and (text.isascii() or unicodedata.is_normalized(form, text)):
         kept = text  # nearly every cell of a large import
     else:
-        text = unicodedata.normalize(form, text.replace("\r\n", "\n"))
-        kept = "".join(_plain(character, lines=lines) for character in text)
-        # A removed joiner may leave a letter and its accent side by side: compose them now.
-        kept = unicodedata.normalize(form, kept)
+        kept = unicodedata.normalize(form, text.replace("\r\n", "\n"))
+        if not kept.isprintable():
+            kept = kept.translate(_PLAIN[lines])
+            # A removed joiner may leave a letter and its accent side by side: compose them now.
+            kept = unicodedata.normalize(form, kept)
     if collapse:
         kept = re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", kept))
     return kept.strip()
@@ -120,6 +121,24 @@ def _plain(character: str, *, lines: bool) -> str:
     if category in {"Cc", "Cf", "Cs"} or ord(character) & 0xFFFE == 0xFFFE:
         return ""
     return character
+
+
+class _Plain(dict[int, str]):
+    """`_plain` as a table of `str.translate`, filled by what comes: one compatibility character
+    may stand for eighteen, so that a cell becomes long."""
+
+    def __init__(self, *, lines: bool) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def __missing__(self, code: int) -> str:
+        kept = _plain(chr(code), lines=self.lines)
+        if code < 0x10000:  # the rest is rare, and many
+            self[code] = kept
+        return kept
+
+
+_PLAIN = {lines: _Plain(lines=lines) for lines in (False, True)}
 
 
 def cell_text(value: object) -> str:

@@ -94,3 +94,19 @@ def test_moments_beyond_the_calendar_are_refused(text: Any) -> None:
 def test_a_password_is_a_text(value: Any) -> None:
     with pytest.raises(Bad, match="应为文字"):
         clean(field(Kind.PASSWORD), value)
+
+
+@pytest.mark.parametrize("kind", [Kind.TEXT, Kind.MULTILINE, Kind.DATE, Kind.CHOICE, Kind.MONEY])
+def test_what_is_far_too_long_is_refused_unread(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sign may stand for eighteen: to read a cell of them costs what it grows to."""
+    read: list[object] = []
+    monkeypatch.setattr("app.metadata.cleaning.normalise", lambda *text, **_: read.append(text))
+    with pytest.raises(Bad) as refusal:
+        clean(field(kind, max_length=30, choices=CHOICES), "\ufdfa" * 20_000)
+    assert (refusal.value.code, read) == ("text.too_long", [])
+
+
+def test_blanks_that_fall_away_are_no_length() -> None:
+    assert clean(field(Kind.TEXT, max_length=2), "\u200b" * 5_000 + "甲 乙"[::2]) == "甲乙"
