@@ -210,6 +210,25 @@ def test_scenario_26_the_same_site_overwrites_only_where_the_box_is_ticked(used:
     assert entry.site_id == used.tree.site.id
 
 
+def test_r20_5_records_are_overwritten_and_logged_part_by_part(
+    used: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they were is read just before: that of all would fill the memory."""
+    monkeypatch.setattr("app.jobs.imports.student_writing.CHUNK", 2)
+    numbers = [id_number(birth=BIRTH) for _ in range(5)]
+    old = [line(id_number=number, class_name=f"旧{n}") for n, number in enumerate(numbers)]
+    new = [line(id_number=number, class_name=f"新{n}") for n, number in enumerate(numbers)]
+    assert run(used, *old).state == "done"
+    assert counts(run(used, *new, overwrite=True))["覆盖"] == 5
+    written = {row.id: row.class_name for row in used.all(StudentRecord)}
+    logged = {
+        entry.object_id: (entry.changes["class_name"]["old"], entry.changes["class_name"]["new"])
+        for entry in entries(used, "roster.studentrecord.edit")
+    }
+    assert sorted(written.values()) == [f"新{n}" for n in range(5)]
+    assert logged == {key: (text.replace("新", "旧"), text) for key, text in written.items()}
+
+
 def test_scenario_27_another_site_takes_a_record_unless_its_level_is_higher(used: Ground) -> None:
     number = id_number(birth=BIRTH)
     assert run(used, line(id_number=number, education="本科")).state == "done"

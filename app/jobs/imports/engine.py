@@ -190,10 +190,16 @@ class _Import:
             options=options,
             machine=self.machine,
             job_id=self._id,
-            checkpoint=self.work.checkpoint,
+            checkpoint=self._checkpoint,
             progress=self.work.progress,
         )
         return context, choices_for(session, declaration.columns, actor)
+
+    def _checkpoint(self) -> None:
+        """Between two parts of what an import does: is it to stop? And what the last part has left
+        in circles goes – statements with the values of thousands of rows."""
+        self.work.checkpoint()
+        gc.collect(0)
 
     @property
     def _id(self) -> int:

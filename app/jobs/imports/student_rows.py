@@ -81,14 +81,16 @@ def target(session: Session, context: ImportContext) -> Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A record that exists already: its place, and all values of the template's columns."""
+    """A record that exists already: its place, and what decides about it. (All values of fifty
+    thousand would fill the memory: `values_of`.)"""
 
     row_id: int
     version: int
     province_code: str
     city_code: str | None
     site_code: str
-    values: Mapping[str, Any]
+    name: str
+    education: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class File:
             # who holds the records is known from the look without locks; it is looked again now
             locked |= context.kept.get("holders", set())
             records.lock_sites(session, locked)
-        self.stored = _stored(session, wanted, full=lock)
+        self.stored = _stored(session, wanted, lock=lock)
         holders = {found.site_code for found in self.stored.values()}
         context.kept["holders"] = holders
         if lock and holders - locked:
@@ -152,7 +154,7 @@ class File:
         if stored.site_code == self.site.code:
             if not self.overwrite:
                 yield "id_number", EXISTS
-        elif _rank(stored.values["education"]) > _rank(row["education"]):
+        elif _rank(stored.education) > _rank(row["education"]):
             self.refused[self.number_of(row)] = stored
             yield "education", Message(LOWER, new=EDUCATIONS.name(row["education"]))
 
@@ -195,25 +197,34 @@ def _same_numbers(digests: Mapping[int, str]) -> dict[int, list[int]]:
     }
 
 
-def _stored(session: Session, digests: Sequence[str], *, full: bool) -> dict[str, Stored]:
-    """{digest: record}, wherever it is held (R20.5). `full` reads all columns and holds them."""
-    names = NAMES if full else ("education",)
-    columns = [getattr(StudentRecord, name) for name in names]
+def _stored(session: Session, digests: Sequence[str], *, lock: bool) -> dict[str, Stored]:
+    """{digest: record}, wherever it is held (R20.5). `lock` holds them."""
     found: dict[str, Stored] = {}
     with elevated(session, "R20.5 who holds the record", StudentRecord):
         for start in range(0, len(digests), CHUNK):
-            statement = select(
+            statement: Any = select(
                 StudentRecord.id_digest,
                 StudentRecord.id,
                 StudentRecord.version,
                 StudentRecord.province_code,
                 StudentRecord.city_code,
                 StudentRecord.site_code,
-                *columns,
+                StudentRecord.name,
+                StudentRecord.education,
             ).where(among(session, StudentRecord.id_digest, digests[start : start + CHUNK]))
-            if full:
+            if lock:
                 statement = statement.order_by(StudentRecord.id).with_for_update()
-            for key, row_id, version, province, city, site, *rest in session.execute(statement):
-                values = dict(zip(names, rest, strict=True))
-                found[key] = Stored(row_id, version, province, city, site, values)
+            for row in session.execute(statement):
+                found[row.id_digest] = Stored(*row[1:])
     return found
+
+
+def values_of(session: Session, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """{digest: all values of the template's columns} of at most CHUNK records. The session looks
+    past its scope (`elevated`), for they may be held elsewhere."""
+    columns = [getattr(StudentRecord, name) for name in NAMES]
+    statement = select(StudentRecord.id_digest, *columns).where(
+        among(session, StudentRecord.id_digest, digests)
+    )
+    rows = session.execute(statement)
+    return {key: dict(zip(NAMES, values, strict=True)) for key, *values in rows}

@@ -12,7 +12,7 @@ from app.database.bulk_managed import insert_managed, update_managed
 from app.database.policy import actor_of, elevated
 from app.jobs.imports.engine import ImportContext
 from app.jobs.imports.held import ImportRow
-from app.jobs.imports.student_rows import File, Stored
+from app.jobs.imports.student_rows import CHUNK, File, Stored, values_of
 from app.metadata.errors import StaleRow
 from app.metadata.fields import fields_of
 from app.metadata.vocabulary import Verb
@@ -28,6 +28,8 @@ _PLACE = ("province_code", "city_code", "site_code")
 #: values follow from the record.
 _LOGGED_FIRST = ("name", "id_type", "education")
 Entry = tuple[int, Mapping[str, Any], Mapping[str, Any]]
+#: a row, the record that it changes, and the values of that before
+Change = tuple[ImportRow, Stored, Mapping[str, Any]]
 
 
 class Writer:
@@ -59,18 +61,25 @@ class Writer:
         self.context.checkpoint()
         ids = insert_managed(self.session, StudentRecord, map(self._values, self.new))
         self.context.checkpoint()
+        self._log_added(ids)
+        insert_managed(self.session, RosterMove, self.moves)
+        for start in range(0, len(self.changed), CHUNK):
+            self.context.checkpoint()
+            self._change(self.changed[start : start + CHUNK])
+
+    def _change(self, part: Sequence[tuple[ImportRow, Stored]]) -> None:
+        """Overwrite or take over some records: what they were is read just before."""
         with elevated(self.session, "R20.5 take a record over", StudentRecord):
+            before = values_of(self.session, [self.file.digest_of(row) for row, _stored in part])
             written = update_managed(
                 self.session,
                 StudentRecord,
-                (self._values(row) | {"id": stored.row_id} for row, stored in self.changed),
-                ({"version": stored.version} for _row, stored in self.changed),
+                (self._values(row) | {"id": stored.row_id} for row, stored in part),
+                ({"version": stored.version} for _row, stored in part),
             )
-        if written != len(self.changed):  # the rows are held, so nobody should have changed them
+        if written != len(part):  # the rows are held, so nobody should have changed them
             raise StaleRow()
-        insert_managed(self.session, RosterMove, self.moves)
-        self.context.checkpoint()
-        self._log(ids)
+        self._log_changed([(row, stored, before[self.file.digest_of(row)]) for row, stored in part])
 
     def _take(self, row: ImportRow) -> None:
         stored = self.file.stored.get(self.file.digest_of(row))
@@ -101,7 +110,7 @@ class Writer:
         losing = self.losing.get(stored.site_code)
         return {
             "at": self.context.clock(),
-            "from_name": stored.values["name"],
+            "from_name": stored.name,
             "to_name": values["name"],
             "id_number": values["id_number"],
             "id_digest": values["id_digest"],
@@ -113,38 +122,41 @@ class Writer:
             "to_city_code": city,
             "to_site_code": site,
             "to_site_name": self.file.site.name,
-            "from_education": stored.values["education"],
+            "from_education": stored.education,
             "to_education": values["education"],
             "job_id": self.context.job_id or None,
         }
 
     # ------------------------------------------------------------ the log
 
-    def _log(self, new_ids: Sequence[int]) -> None:
+    def _log_added(self, new_ids: Sequence[int]) -> None:
         here = _place_of(self.file.site)
         added: Iterable[Entry] = (
             (row_id, {}, self._first_values(row))
             for row_id, row in zip(new_ids, self.new, strict=True)
         )
         audit.record_rows(self.session, StudentRecord, Verb.ADD, added, place=here)
+
+    def _log_changed(self, part: Sequence[Change]) -> None:
         own = self.file.site.code
         changed = (
-            (stored.row_id, _old(stored), _public(self._values(row)))
+            (stored.row_id, _old(stored, was), _public(self._values(row)))
             if stored.site_code == own
-            else (stored.row_id, _seen(_old(stored)), self._first_values(row))
-            for row, stored in self.changed
+            else (stored.row_id, _seen(_old(stored, was)), self._first_values(row))
+            for row, stored, was in part
         )
+        here = _place_of(self.file.site)
         audit.record_rows(self.session, StudentRecord, Verb.EDIT, changed, place=here)
-        self._log_moves()
+        self._log_moves(part)
 
-    def _log_moves(self) -> None:
+    def _log_moves(self, part: Sequence[Change]) -> None:
         """The losing sites, and their provinces, find in their logs what has left them: the record
         as it was theirs, and where it went. What the new site writes in it is not theirs to read.
         """
         by_site: dict[str, list[Entry]] = {}
-        for row, stored in self.changed:
+        for row, stored, values in part:
             if stored.site_code != self.file.site.code:
-                was = {**stored.values, "site_code": stored.site_code}
+                was = {**values, "site_code": stored.site_code}
                 entry = (stored.row_id, was, _seen(self._first_values(row)))
                 by_site.setdefault(stored.site_code, []).append(entry)
         for code, entries in by_site.items():
@@ -204,9 +216,9 @@ def _place_of(site: Organisation) -> tuple[int | None, int | None, int | None]:
     return (site.province_id, site.city_id, site.site_id)
 
 
-def _old(stored: Stored) -> dict[str, Any]:
+def _old(stored: Stored, values: Mapping[str, Any]) -> dict[str, Any]:
     place = (stored.province_code, stored.city_code, stored.site_code)
-    return {**stored.values, **dict(zip(_PLACE, place, strict=True))}
+    return {**values, **dict(zip(_PLACE, place, strict=True))}
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
