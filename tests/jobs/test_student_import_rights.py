@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.jobs import engine
+from app.jobs.imports.engine import submit_checked
 from app.jobs.imports.student import STUDENT_IMPORT
 from app.metadata import registry
 from app.metadata.errors import InvalidInput
@@ -67,6 +69,18 @@ def test_r20_6_a_province_imports_for_one_of_its_sites_on_its_behalf(used: Groun
     assert made.on_behalf_of == "990702"
     made = run(used, line(), actor=used.province.behalf("990701"))
     assert made.state == "done", "as the command line says it"
+
+
+def test_r20_6_a_checked_file_is_submitted_for_the_same_site(used: Ground) -> None:
+    check = run(used, line(), actor=used.province, site="990702", apply=False)
+    made = used.write(
+        lambda session: submit_checked(session, used.machine, STUDENT_IMPORT, check.id).id,
+        used.province,
+    )
+    engine.execute(used.machine, made)
+    assert used.run(made).on_behalf_of == "990702"
+    (entry,) = entries(used, "roster.studentrecord.add")
+    assert (entry.site_id, entry.on_behalf_of) == (used.tree.sites[1].id, "990702")
 
 
 def test_r20_6_a_province_must_say_for_which_site(used: Ground) -> None:

@@ -136,6 +136,7 @@ def test_r10_4a_a_site_once_open_that_was_stopped_or_closed_is_decided(
     set_settings(session, tree.site, opening_decided=False)  # open by the defaults alone
     become(session, tree.actor(Level.PROVINCE))
     operations.run(session, SUSPEND, Chosen(ids=(row.id,)), {REASON: "停电"})
+    assert found(session, tree)["site_settings"][0][0].startswith("考点已停考")
     assert set(found(session, tree)) == {"site_settings"}
     operations.run(session, RESUME, Chosen(ids=(row.id,)), {REASON: "来电"})
     crud.create(session, DEFAULTS, {"open": "0"})
