@@ -114,12 +114,12 @@ def _cities_of(session: Session, row: DefaultSettings) -> int:
 
 
 def _differences(row: SiteSettings, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What applying the defaults changes at a site; 停考 is not undone by them. A site that stays
-    closed is decided by them, where nobody has said so yet."""
+    """What applying the defaults changes at a site; 停考 is not undone by them. A site that was
+    closed stays undecided: who applies them for their other values has not thought of it."""
     return {
         name: value
         for name, value in wanted.items()
-        if (getattr(row, name) != value or (name == "open" and row.is_undecided))
+        if getattr(row, name) != value
         and not (name == "open" and row.suspension_reason is not None)
     }
 

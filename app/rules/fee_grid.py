@@ -43,7 +43,9 @@ SUBJECT_FEES = N_("科目费（元）")
 #: fen; a slip of the finger rather than a fee
 HIGHEST = 1_000_000
 #: states of entries that an order holds or has held to its payment
-_ORDERED = tuple(state.value for state in (EntryState.PAYING, *PAID_STATES))
+_ORDERED = tuple(
+    state.value for state in (EntryState.PAYING, EntryState.BATCH_LOCKED, *PAID_STATES)
+)
 
 
 def _not_absurd(amount: int) -> int:

@@ -264,7 +264,9 @@ def _effects_of_suspension(rows: Sequence[SiteSettings], context: Context) -> It
         unpaid = affected.entries(
             session,
             row.site_id,
-            Entry.state.in_([EntryState.UNPAID.value, EntryState.PAYING.value]),
+            Entry.state.in_(
+                [EntryState.UNPAID.value, EntryState.PAYING.value, EntryState.BATCH_LOCKED.value]
+            ),
         )
         yield Message(
             N_("{site}：涉及 {people} 名考生、{entries} 科次，其中 {unpaid} 科次未支付。"),

@@ -151,18 +151,6 @@ def test_r0_6b_the_defaults_of_a_province_are_its_own(session: KaowuSession, tre
         crud.update(session, DEFAULTS, row.id, {"max_subjects": "3"})
 
 
-def test_r0_6b_applying_the_defaults_decides_a_site_that_stays_closed(
-    session: KaowuSession, tree: Tree
-) -> None:
-    """Else its check-list would go on asking whether it opens."""
-    factories.set_settings(session, tree.site, open=False, opening_decided=False)
-    set_defaults(session, tree, Level.PROVINCE, open="0")
-    row = row_of(session, tree)
-    assert run(session, default_settings.APPLY_DEFAULTS, row).done == 1
-    assert not row.is_undecided
-    assert run(session, default_settings.APPLY_DEFAULTS, row).done == 0
-
-
 def test_r10_4a_the_defaults_do_not_resume_a_site_that_was_stopped(
     session: KaowuSession, tree: Tree
 ) -> None:

@@ -100,11 +100,12 @@ def test_r12_5_the_fee_of_the_person_alone_tells_who_will_pay_it(
     assert "人次费" not in effects(session, FEES, tree, {0: {"14": "11"}})
 
 
+@pytest.mark.parametrize("state", [EntryState.PAYING, EntryState.BATCH_LOCKED])
 def test_r12_5_what_an_order_holds_does_not_pay_a_new_fee(
-    session: KaowuSession, tree: Tree
+    session: KaowuSession, tree: Tree, state: EntryState
 ) -> None:
     """Nor is the fee of the person due again for a subject that was added after his order."""
-    row = factories.make_registration(session, tree, subjects=("14", "24"), state=EntryState.PAYING)
+    row = factories.make_registration(session, tree, subjects=("14", "24"), state=state)
     with factories.seeding(session):
         added = select(Entry).where(Entry.registration_id == row.id, Entry.subject_code == "24")
         session.scalars(added).one().state = EntryState.UNPAID.value

@@ -229,7 +229,7 @@ def test_r10_4a_stopping_tells_how_many_it_touches(session: KaowuSession, tree: 
 def test_r10_4a_stopping_tells_of_what_is_not_paid_and_still_held(
     session: KaowuSession, tree: Tree
 ) -> None:
-    held = (EntryState.UNPAID, EntryState.PAYING, EntryState.PAID)
+    held = (EntryState.UNPAID, EntryState.PAYING, EntryState.BATCH_LOCKED, EntryState.PAID)
     for state in held:
         factories.make_registration(session, tree, state=state)
     gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
@@ -240,7 +240,7 @@ def test_r10_4a_stopping_tells_of_what_is_not_paid_and_still_held(
     with pytest.raises(effects.Unconfirmed) as refused:
         operations.run(session, general_settings.SUSPEND, chosen, {REASON: "停电"}, confirmed="")
     (sentence,) = refused.value.effects
-    assert "涉及 3 名考生、3 科次，其中 2 科次未支付" in str(sentence)
+    assert "涉及 4 名考生、4 科次，其中 3 科次未支付" in str(sentence)
 
 
 @pytest.mark.parametrize("level", [Level.SITE, Level.CITY, Level.CENTER])
