@@ -147,11 +147,11 @@ class _Import:
     def run(self) -> None:
         with self.work.reading() as session:
             context, choices = self._prepare(session)
-            content = self._content(session)
+            key = self._key(session)
         # the session is given back: nothing is asked of the database while the file is read
         try:
-            with self._read(content) as sheet:
-                del content
+            # without a name here: twenty megabytes would stay until the child has parsed them
+            with self._read(self.machine.files.get(key)) as sheet:
                 parsed = parse_rows(
                     self.declaration, sheet, choices, self._limit, self.work.progress
                 )
@@ -205,11 +205,11 @@ class _Import:
     def _id(self) -> int:
         return self.work.order.id
 
-    def _content(self, session: Session) -> bytes:
+    def _key(self, session: Session) -> str:
         stored = files.row_by_id(session, StoredFile, self.work.order.source_file_id)
         if stored is None:
             raise NotFound()
-        return self.machine.files.get(stored.key)
+        return stored.key
 
     @property
     def _limit(self) -> int:
