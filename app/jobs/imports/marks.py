@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 
 from app.jobs.imports.container import (
     DAMAGES,
@@ -46,6 +47,17 @@ _CELL_NAME = re.compile(rb"""\sr\s*=\s*["']\s*([A-Z]{1,3})([0-9]{1,7})\s*["']"""
 #: Expressions for tags go no further than the next “<”, and two of them never look for the same
 #: thing: a file that opens tags and closes none would be gone through once for each.
 _HEAD = re.compile(rb"<(?:\w+:)?c\s[^<>]{0,2000}>")
+#: where a cell may begin
+_CELL_TAGS = [
+    mark + b"c" + blank for mark in (b"<", b":") for blank in (b" ", b"\n", b"\t", b"\r", b">")
+]
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
+#: the element of all cells: begun, ended, or both at once
+_SHEET_DATA = re.compile(rb"<(/?)(?:\w+:)?sheetData(?:\s[^<>]{0,2000})?(/?)>")
+_UNUSUAL = N_(
+    "工作表中有错误值或没有计算结果的公式，但文件的写法不常见，不能确定在哪个单元格。"
+    "请用 Excel 或 WPS 打开，改正后另存为 .xlsx 再上传。"
+)
 #: the end of a cell, or the next one
 _CELL_END = re.compile(rb"</(?:\w+:)?c>|<(?:\w+:)?c[\s>]")
 _VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^<>]*)?>([^<]*)<")
@@ -200,6 +212,7 @@ class _SheetScan:
     def __init__(self, marks: Marks, max_rows: int) -> None:
         self._marks = marks
         self._tail = b""
+        self._inside = False
         digits = len(str(max_rows + 100)) + 1
         far = rb"(?:%s|[A-Z]*[0-9]{%d,})" % (_FAR_COLUMN, digits)
         self._far = re.compile(rb"""\br\s*=\s*["']\s*%s\s*["']""" % far)
@@ -216,37 +229,61 @@ class _SheetScan:
             or (b"'" in text and b"'e'" in text)
         )
         cut = max(text.rfind(b"<c "), text.rfind(b":c "), text.rfind(b"<row"), text.rfind(b":row"))
-        if cut < 0 or len(text) - cut > _LONGEST:
+        if cut < 0:
+            cut = max(0, text.rfind(b"<"))
+        if len(text) - cut > _LONGEST:
             cut = max(0, len(text) - 64)
         whole, self._tail = text[:cut], text[cut:]
         if b"</sheetData>" in self._tail or b":sheetData>" in self._tail:
             whole, self._tail = text, b""
-        if telling:
-            self._find_bad(whole)
+        cells = self._cells_of(whole)
+        if telling and cells:
+            if b"<!" in cells:
+                raise refuse(_UNUSUAL)  # a comment may look like a cell
+            self._find_bad(cells)
         if b"hidden" in whole:
             self._find_hidden(whole)
+
+    def _cells_of(self, text: bytes) -> bytes:
+        """The part of the text that holds cells: rules and lists behind them have formulas, too."""
+        begin, end = 0 if self._inside else len(text), len(text)
+        for found in _SHEET_DATA.finditer(text):
+            self._inside = not found[1] and not found[2]
+            if found[1]:
+                end = found.start()
+            else:
+                begin = found.end()
+        return text[begin:end]
 
     def _find_far(self, text: bytes) -> None:
         if self._maybe_far.search(text) and self._far.search(text):
             raise refuse(FAR)
 
     def _find_bad(self, text: bytes) -> None:
-        looked, last = 0, -1
+        """Note the cells of `text`, of which none is cut in two. Raises UploadRefused for one that
+        cannot be placed: it would be read as an empty cell."""
+        looked = end = 0
         for found in _TELLING.finditer(text):
             at = found.start()
-            start = max(text.rfind(b"<c ", looked, at), text.rfind(b":c ", looked, at))
+            if at < end:
+                continue  # in the cell of the one before
+            start = max(text.rfind(tag, looked, at) for tag in _CELL_TAGS)
             looked = at
             start = text.rfind(b"<", max(start - 64, 0), start + 1) if start >= 0 else -1
-            if start <= last:
-                continue  # the cell of the one before
-            last = start
+            if start < 0 or start < end:
+                continue  # in no cell
             head = _HEAD.match(text, start)
-            name = _CELL_NAME.search(head[0]) if head else None
-            if head is None or name is None:
-                continue
-            end = _CELL_END.search(text, head.end())
-            bad = _bad_cell(head[0], text[head.end() - 1 : end.start() if end else len(text)])
+            if head is None or any(head[0].count(quote) % 2 for quote in (b'"', b"'")):
+                raise refuse(_UNUSUAL)  # an attribute that has a bracket ends the head too early
+            closed = None if head[0].endswith(b"/>") else _CELL_END.search(text, head.end())
+            end = head.end() if head[0].endswith(b"/>") else len(text)
+            if closed is not None:
+                end = closed.start()
+            bad = _bad_cell(head[0], text[head.end() - 1 : end]) if at < end else None
             if bad is not None:
+                name = _CELL_NAME.search(head[0])
+                if name is None:
+                    raise refuse(_UNUSUAL)
                 self._marks.note(int(name[2]) - 1, column_index(name[1].decode()), bad)
 
     def _find_hidden(self, text: bytes) -> None:
@@ -267,12 +304,12 @@ def _bad_cell(head: bytes, body: bytes) -> BadCell | None:
     value = _VALUE.search(body)
     shown = value[1].decode("utf-8", "replace").strip() if value else ""
     if _IS_ERROR.search(head):
-        return BadCell(Flaw.ERROR, shown[:20] or "#")
+        return BadCell(Flaw.ERROR, unescape(shown)[:20] or "#")
     formula = _FORMULA.search(body)
     if shown or _IS_STRING.search(head):
         return None
     text = formula[1].decode("utf-8", "replace") if formula else ""
-    return BadCell(Flaw.UNCOMPUTED, f"={text[:60]}")
+    return BadCell(Flaw.UNCOMPUTED, f"={unescape(text, _QUOTES)[:60]}")
 
 
 def column_index(letters: str) -> int:

@@ -206,12 +206,18 @@ def _plain_row(row: list[Any], escapes: bool) -> list[Any]:
     for index, value in enumerate(row):
         if value == "":
             row[index] = None
-        elif escapes and isinstance(value, str):
-            if "_x" in value:
-                row[index] = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
+        elif isinstance(value, str):
+            if "_x" in value or "\0" in value:
+                row[index] = _unescaped(value) if escapes else value.replace("\0", "")
         elif isinstance(value, dt.timedelta):
             row[index] = str(value)
     return row
+
+
+def _unescaped(text: str) -> str:
+    """“_x000D_” is a sign that xml cannot hold. NUL is none for anybody, and PostgreSQL keeps no
+    text that has it, so that a report of it would not be kept."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text).replace("\0", "")
 
 
 def _put_bad(row: list[Any], bad: Mapping[int, BadCell]) -> None:
@@ -232,6 +238,7 @@ def _csv_rows(content: bytes) -> list[list[Any]]:
         break
     else:
         raise refuse(N_("文件编码无法识别，请另存为 UTF-8 编码的 .csv 文件后重新上传。"))
+    text = text.replace("\0", "")  # as in a cell of a workbook
     csv.field_size_limit(_CELL_LENGTH)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
