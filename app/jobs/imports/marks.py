@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import unescape
 from xml.etree import ElementTree
-from xml.sax.saxutils import unescape
 
 from app.jobs.imports.container import (
     DAMAGES,
@@ -51,7 +51,6 @@ _HEAD = re.compile(rb"<(?:\w+:)?c\s[^<>]{0,2000}>")
 _CELL_TAGS = [
     mark + b"c" + blank for mark in (b"<", b":") for blank in (b" ", b"\n", b"\t", b"\r", b">")
 ]
-_QUOTES = {"&quot;": '"', "&apos;": "'"}
 #: the element of all cells: begun, ended, or both at once
 _SHEET_DATA = re.compile(rb"<(/?)(?:\w+:)?sheetData(?:\s[^<>]{0,2000})?(/?)>")
 _UNUSUAL = N_(
@@ -309,7 +308,7 @@ def _bad_cell(head: bytes, body: bytes) -> BadCell | None:
     if shown or _IS_STRING.search(head):
         return None
     text = formula[1].decode("utf-8", "replace") if formula else ""
-    return BadCell(Flaw.UNCOMPUTED, f"={unescape(text, _QUOTES)[:60]}")
+    return BadCell(Flaw.UNCOMPUTED, f"={unescape(text)[:60]}")
 
 
 def column_index(letters: str) -> int:
