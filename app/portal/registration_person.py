@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
 from app.database.session import KaowuSession
-from app.metadata.errors import InvalidInput, KaowuError, StaleRow
+from app.metadata.cleaning import clean
+from app.metadata.errors import KaowuError, StaleRow
 from app.metadata.fields import Kind
+from app.metadata.text import Bad
 from app.models.codes import ID_TYPES
 from app.models.registration import Registration, Review
 from app.portal import context
@@ -130,8 +133,16 @@ def register() -> ResponseReturnValue:
 # ---------------------------------------------------------------- 学籍信息 (R19.3a)
 
 
-def _typed(form: Form) -> autoload.Typed:
-    return autoload.Typed(form["name"], form["id_type"], form["id_number"])
+def _typed(form: Form, row: Registration | None = None) -> autoload.Typed:
+    """Who is meant, as the rules will read it: the type by code or name, what is missing from the
+    row."""
+    given = {
+        name: form[name] if row is None or name in form.values else getattr(row, name)
+        for name in ("name", "id_type", "id_number")
+    }
+    with suppress(Bad):
+        given["id_type"] = clean(FIELDS["id_type"], given["id_type"]) or ""
+    return autoload.Typed(**given)
 
 
 def _attempt(
@@ -140,15 +151,22 @@ def _attempt(
     """Run a write whose answer tells whether a site admits the person: counted before, logged
     where it is refused, and given back where nobody was looked for. Raises TooMany and as `work`.
     """
+
+    def admitting(write: KaowuSession) -> None:
+        work(write, counted)
+        attempts.admitted(write, counted)
+
     clock = context.portal().clock
     counted = context.note(lambda write: attempts.count(write, typed, clock=clock))
     try:
-        context.run(lambda write: work(write, counted))
-    except (InvalidInput, NoticesChanged, StaleRow):
-        context.note(lambda write: attempts.give_back(write, counted))
-        raise
+        context.run(admitting)
     except eligibility.NotAdmitted:
         context.note(lambda write: attempts.log_refused(write, typed, exam_id))
+        attempts.refuse_above(counted)
+        raise
+    except Exception:
+        if not counted.looked:
+            context.note(lambda write: attempts.give_back(write, counted))
         raise
 
 
@@ -213,8 +231,8 @@ def _update(form: Form, row: Registration, exam_id: int) -> None:
             write, row.id, values, version=version, counted=counted, clock=context.portal().clock
         )
 
-    if any(name in values and values[name] != getattr(row, name) for name in person.IDENTITY):
-        _attempt(exam_id, _typed(form), work)
+    if any(name in values and values[name] != getattr(row, name) for name in person.IDENTIFYING):
+        _attempt(exam_id, _typed(form, row), work)
     else:
         context.run(work)
 

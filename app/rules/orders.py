@@ -74,9 +74,10 @@ def create_order(
     is the gateway's name. Raises NothingToPay, NotApproved, Incomplete, BatchLocked, FeeUnset,
     SiteClosed, OutsidePaymentTime.
     """
-    now, timeouts = clock(), timeouts or Timeouts()
+    timeouts = timeouts or Timeouts()
     with permit(session, permits.PAY, Verb.RUN, clock=clock):
         held = hold(session, registration_id)
+        now = clock()  # not before: the lock may have been waited for
         running = open_order(session, registration_id)
         if running is not None:
             return running

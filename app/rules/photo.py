@@ -183,9 +183,9 @@ def upload_photo(
     Raises PhotoError, InformationLocked, OnlyThroughSite, causes of `Site.require_online`.
     """
     prepared = prepare_photo(data)
-    now = clock()
     with permit(session, permits.UPLOAD_PHOTO, Verb.RUN, clock=clock):
         held = hold(session, registration_id)
+        now = clock()  # not before: the lock may have been waited for
         held.require_individual()
         held.require_unlocked()
         load_site(session, held.registration.site_id or 0).require_online(now)

@@ -26,7 +26,7 @@ from tests.factories.ground import Tree
 from tests.factories.people import make_passport, person
 
 #: for tests that are not about the number of attempts
-COUNTED = Counted((), dt.datetime(2026, 7, 1, tzinfo=dt.UTC))
+COUNTED = Counted(at=dt.datetime(2026, 7, 1, tzinfo=dt.UTC))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.models.account import RateLimit
 from app.models.audit import AuditEntry
 from app.rules.registration import eligibility
 from app.rules.roster import attempts, autoload
 from app.rules.roster.attempts import Counted
-from tests.factories import person
+from tests.factories import id_number, person, set_settings
 from tests.portal.passport_world import ADDRESS, Portal, open_portal
 from tests.portal.registration_world import Candidate
-from tests.rules.roster.roster_world import set_policy
+from tests.rules.roster.roster_world import add_record, set_policy
 
 PATH = "/registration/register"
 CLIENTS = 16
@@ -92,12 +94,94 @@ def test_without_the_count_beforehand_all_are_looked_up(
     portal: Portal, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def uncounted(_session: Any, _typed: Any, *, clock: Any) -> Counted:
-        return Counted((), clock())
+        return Counted(at=clock())
 
     monkeypatch.setattr(attempts, "count", uncounted)
     people = looked_up(monkeypatch)
     assert at_once(portal, candidate) == [422] * CLIENTS
     assert len(people) == CLIENTS
+
+
+def counts(portal: Portal) -> list[int]:
+    """What is counted of attempts, of candidates and of people."""
+    with portal.looking() as session:
+        rows = session.scalars(select(RateLimit).where(RateLimit.bucket.startswith("not-admitted")))
+        return sorted(row.count for row in rows)
+
+
+def test_r19_3a_strangers_do_not_keep_the_owner_of_a_number_out(portal: Portal) -> None:
+    """They are told that they try too often; he comes in, here and elsewhere."""
+    owner = person(650)
+    with portal.writing() as session:
+        add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
+    answers = []
+    for _ in range(3):
+        stranger = Candidate(portal)
+        stranger.accept(portal.tree.site)
+        for _ in range(autoload.RATE[0] - 1):
+            answer = stranger.fill_in(**(owner | {"name": "某某"}))
+            answers.append(answer.status_code)
+    most = autoload.RATE_PERSON[0]
+    assert answers == [422] * most + [429] * (len(answers) - most)
+    himself = Candidate(portal)
+    himself.accept(portal.tree.site)
+    assert himself.fill_in(**owner).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"online_enabled": False}, {"online_enabled": True}),
+        ({"open": False}, {"open": True}),
+        ({"suspension_reason": "停电", "open": False}, {"suspension_reason": None, "open": True}),
+    ],
+)
+def test_r19_3a_who_waits_for_a_site_to_open_has_tried_nobody(
+    portal: Portal, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    site = portal.tree.sites[1]
+    early = Candidate(portal)
+    early.accept(site)
+    with portal.writing() as session:
+        set_settings(session, site, **before)
+    for _ in range(autoload.RATE[0] + 1):
+        assert early.fill_in().status_code not in (302, 429)
+    assert set(counts(portal)) == {0}
+    with portal.writing() as session:
+        set_settings(session, site, **after)
+    assert early.fill_in().status_code == 302
+    assert sum(counts(portal)) == 1
+
+
+def test_r19_3a_a_number_counts_alike_however_its_type_is_written(portal: Portal) -> None:
+    number = id_number(7, birth=dt.date(1960, 1, 2))
+    with portal.writing() as session:
+        record = add_record(session, portal.tree, portal.tree.sites[1], id_number=number)
+        set_policy(session, portal.tree, portal.tree.sites[1])
+    typed = {"id_number": number[:6] + number[8:17], "birth": "1960-01-02", "name": "猜猜"}
+    for written in ("1", "居民身份证", "１"):
+        stranger = Candidate(portal)
+        stranger.accept(portal.tree.site)
+        values = person(7) | typed | {"id_type": written}
+        assert stranger.fill_in(**values).status_code == 422
+    with portal.looking() as session:
+        entries = select(AuditEntry).where(AuditEntry.action == "roster.studentrecord.admission")
+        assert {entry.object_id for entry in session.scalars(entries)} == {record.id}
+    assert counts(portal) == [1, 1, 1, 3]
+
+
+def test_n7_a_type_that_is_corrected_makes_the_number_whole(portal: Portal) -> None:
+    """Fifteen digits of another document become eighteen: that is another person to ask for."""
+    himself, site = Candidate(portal), portal.tree.sites[1]
+    himself.accept(site)
+    number = id_number(7, birth=dt.date(1960, 1, 2))
+    short = number[:6] + number[8:17]
+    values = person(7) | {"id_number": short, "birth": "1960-01-02", "id_type": "3"}
+    assert himself.fill_in(**values).status_code == 302
+    values |= {"id_type": "1", "version": str(himself.row().version)}
+    answer = himself.post("/registration/person", form="/registration/person", **values)
+    assert answer.status_code == 302
+    assert himself.row().id_number == number
 
 
 def test_r19_3a_what_is_only_mistyped_is_given_back(portal: Portal, candidate: Candidate) -> None:

@@ -48,6 +48,8 @@ from app.rules.site import Site, class_options_of, hold_site, load_site
 
 #: by these a person is found: who changes them asks who may register where
 IDENTITY = frozenset({"name", "id_number"})
+#: what of a form changes them: a number is read by the type of its document
+IDENTIFYING = IDENTITY | {"id_type"}
 
 
 class PersonTaken(KaowuError):
@@ -228,6 +230,7 @@ def register(
         eligibility.require_none_yet(session)
         cleaned = clean_person(session, site, values, now)
         id_digest = str(digest(cleaned["id_number"]))
+        counted.looked = True
         eligibility.admits(session, site, Named(id_digest, cleaned["name"]))
         row = Registration(
             exam_id=site.exam_id,
@@ -294,7 +297,7 @@ def update_person(
         if row.version != version or uncounted:
             raise StaleRow(difference=_difference(row, changed))
         if changed:
-            _change_identity(session, held, site, changed)
+            _change_identity(session, held, site, changed, counted)
             for name, value in changed.items():
                 setattr(row, name, value)
             change_saved(row, now)
@@ -307,7 +310,9 @@ def _difference(row: Registration, changed: Mapping[str, Any]) -> dict[str, tupl
     }
 
 
-def _change_identity(session: Session, held: Held, site: Site, changed: Mapping[str, Any]) -> None:
+def _change_identity(
+    session: Session, held: Held, site: Site, changed: Mapping[str, Any], counted: Counted | None
+) -> None:
     """A changed document moves the claim; the photo belonged to the former number (R23.6). Who he
     is by name and number decides where he may register (R19.3a)."""
     if {"id_type", "id_number"} & changed.keys() and held.paid:
@@ -316,6 +321,8 @@ def _change_identity(session: Session, held: Held, site: Site, changed: Mapping[
         return
     row = held.registration
     id_digest = str(digest(changed.get("id_number", row.id_number)))
+    if counted is not None:
+        counted.looked = True
     eligibility.admits(session, site, Named(id_digest, changed.get("name", row.name)))
     if id_digest == row.id_digest:
         return
