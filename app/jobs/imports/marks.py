@@ -245,6 +245,8 @@ class _SheetScan:
 
     def _cells_of(self, text: bytes) -> bytes:
         """The part of the text that holds cells: rules and lists behind them have formulas, too."""
+        if b"sheetData" not in text:  # a plain search passes over millions of tags
+            return text if self._inside else b""
         begin, end = 0 if self._inside else len(text), len(text)
         for found in _SHEET_DATA.finditer(text):
             self._inside = not found[1] and not found[2]
