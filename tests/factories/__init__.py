@@ -26,6 +26,7 @@ from tests.factories.ground import (
     set_capacity,
     set_settings,
     set_window,
+    settings_row,
 )
 from tests.factories.people import (
     bind_administrator,
@@ -61,4 +62,5 @@ __all__ = [
     "set_capacity",
     "set_settings",
     "set_window",
+    "settings_row",
 ]

@@ -322,6 +322,12 @@ def set_settings(session: Session, site: Organisation, **values: Any) -> None:
             setattr(row, name, value)
 
 
+def settings_row(session: Session, tree: Tree, number: int = 0) -> SiteSettings:
+    """The settings of a site of the tree, as the session's actor reads them."""
+    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
+    return session.scalars(statement).one()
+
+
 def set_capacity(session: Session, site: Organisation, pool: str, capacity: int) -> None:
     """Set a pool's capacity ("TOTAL", "S:14", "D:2026-09-19") past the rules."""
     with seeding(session):

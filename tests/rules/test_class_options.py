@@ -22,7 +22,7 @@ from app.rules.class_options import CLASS_OPTIONS, LENGTH, former_options, optio
 from app.rules.policy import WindowClosed
 from app.rules.site import class_options_of, load_site
 from tests import factories
-from tests.factories import Tree, seeding
+from tests.factories import Tree, seeding, settings_row
 
 DAY = dt.timedelta(days=1)
 THREE = "会计一班；会计二班;管理一班"
@@ -33,11 +33,6 @@ def tree(session: KaowuSession) -> Tree:
     return factories.make_tree(session)
 
 
-def row_of(session: KaowuSession, tree: Tree, number: int = 0) -> SiteSettings:
-    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
-    return session.scalars(statement).one()
-
-
 def names_of(session: KaowuSession, tree: Tree) -> list[str]:
     statement = select(ClassOption.name).where(ClassOption.site_id == tree.site.id)
     return list(session.scalars(statement.order_by(ClassOption.position)))
@@ -46,7 +41,7 @@ def names_of(session: KaowuSession, tree: Tree) -> list[str]:
 def save(
     session: KaowuSession, tree: Tree, text: str, confirmed: str = effects.ALL
 ) -> SiteSettings:
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     saved: SiteSettings = crud.update(
         session, CLASS_OPTIONS, row.id, {"class_text": text}, confirmed=confirmed
     )
@@ -156,7 +151,7 @@ def test_r18_2_a_candidate_chooses_from_the_options_of_his_own_site(
 ) -> None:
     for number, name in enumerate(("甲班", "乙班")):
         become(session, tree.actor(number=number))
-        site = row_of(session, tree, number)
+        site = settings_row(session, tree, number)
         crud.update(session, CLASS_OPTIONS, site.id, {"class_text": name})
     become(session, tree.candidate(factories.make_passport(session)))
     assert [class_options_of(session, load_site(session, site.id)) for site in tree.sites] == [
@@ -167,9 +162,9 @@ def test_r18_2_a_candidate_chooses_from_the_options_of_his_own_site(
 
 def test_r18_1_a_stale_form_is_refused(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    before = row_of(session, tree).class_version
+    before = settings_row(session, tree).class_version
     save(session, tree, THREE)
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     with pytest.raises(StaleRow):
         crud.update(session, CLASS_OPTIONS, row.id, {"class_text": "甲"}, version=before)
 
@@ -182,14 +177,18 @@ def test_r0_6b_the_options_of_the_last_session_are_offered(session: KaowuSession
             path = former.path(former.site)
             session.add(ClassOption(**path, name=name, position=position))
     become(session, tree.actor())
-    assert former_options(session, row_of(session, tree)) == {"class_text": "甲班；乙班"}
+    assert former_options(session, settings_row(session, tree)) == {"class_text": "甲班；乙班"}
     become(session, tree.actor(number=1))
-    assert former_options(session, row_of(session, tree, 1)) == {}
+    assert former_options(session, settings_row(session, tree, 1)) == {}
 
 
 def test_p4_the_province_sets_them_on_behalf_of_the_site(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor(Level.PROVINCE))
     save(session, tree, THREE)
-    assert class_options_of(session, row_of(session, tree)) == ["会计一班", "会计二班", "管理一班"]
+    assert class_options_of(session, settings_row(session, tree)) == [
+        "会计一班",
+        "会计二班",
+        "管理一班",
+    ]
     rows = session.scalars(select(AuditEntry).where(AuditEntry.object_type == "ClassOption")).all()
     assert {row.on_behalf_of for row in rows} == {"990701"}

@@ -21,22 +21,16 @@ from app.rules import crud, default_settings, effects, general_settings, operati
 from app.rules.operations import REASON, Chosen
 from app.runtime import load_declarations
 from tests import factories
-from tests.factories import Tree
+from tests.factories import Tree, settings_row
 
 load_declarations()
 DEFAULTS: Resource = find("default_settings", Resource)  # type: ignore[assignment]
-
 ORGANISATION: Resource = find("organisation", Resource)  # type: ignore[assignment]
 
 
 @pytest.fixture
 def tree(session: KaowuSession) -> Tree:
     return factories.make_tree(session)
-
-
-def row_of(session: KaowuSession, tree: Tree, number: int = 0) -> SiteSettings:
-    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
-    return session.scalars(statement).one()
 
 
 def run(session: KaowuSession, operation: Any, *rows: SiteSettings, **values: str) -> Any:
@@ -93,7 +87,7 @@ def test_r0_6b_defaults_are_applied_to_chosen_sites_with_their_effects(
     set_defaults(session, tree, Level.PROVINCE, max_subjects="2", open="1", class_required="1")
     factories.make_registration(session, tree)
     become(session, tree.actor(Level.PROVINCE))
-    rows = [row_of(session, tree, number) for number in (0, 1)]
+    rows = [settings_row(session, tree, number) for number in (0, 1)]
     chosen = Chosen(ids=tuple(row.id for row in rows))
     with pytest.raises(effects.Unconfirmed, match="影响") as refused:
         operations.run(session, default_settings.APPLY_DEFAULTS, chosen, {}, confirmed="")
@@ -116,7 +110,7 @@ def test_r10_2_r10_4_defaults_tell_of_each_item_what_the_page_tells(
     values = {"max_subjects": "1", "review_required": "1", "self_printing": "0", "open": "1"}
     set_defaults(session, tree, Level.PROVINCE, preference_allowed="0", **values)
     become(session, tree.actor(Level.PROVINCE))
-    chosen = Chosen(ids=tuple(row_of(session, tree, number).id for number in (0, 1)))
+    chosen = Chosen(ids=tuple(settings_row(session, tree, number).id for number in (0, 1)))
     with pytest.raises(effects.Unconfirmed) as refused:
         operations.run(session, default_settings.APPLY_DEFAULTS, chosen, {}, confirmed="")
     assert [str(sentence) for sentence in refused.value.effects] == [
@@ -135,11 +129,11 @@ def test_r0_6b_defaults_do_not_close_a_site_with_candidates(
     set_defaults(session, tree, Level.PROVINCE, max_subjects="2", open="0")
     factories.make_registration(session, tree)
     become(session, tree.actor(Level.PROVINCE))
-    rows = [row_of(session, tree, number) for number in (0, 1)]
+    rows = [settings_row(session, tree, number) for number in (0, 1)]
     report = run(session, default_settings.APPLY_DEFAULTS, *rows)
     assert (report.done, report.skipped) == (1, 1)
-    assert row_of(session, tree).open
-    assert not row_of(session, tree, 1).is_undecided
+    assert settings_row(session, tree).open
+    assert not settings_row(session, tree, 1).is_undecided
     (refused,) = [outcome for outcome in report.outcomes if not outcome.done]
     assert "已有 1 名考生报名" in str(refused.reason)
 
@@ -155,7 +149,7 @@ def test_r10_4a_the_defaults_do_not_resume_a_site_that_was_stopped(
     session: KaowuSession, tree: Tree
 ) -> None:
     set_defaults(session, tree, Level.PROVINCE, max_subjects="2", open="1")
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     run(session, general_settings.SUSPEND, row, **{REASON: "停电"})
     assert run(session, default_settings.APPLY_DEFAULTS, row).done == 1
     assert (row.max_subjects, row.open, row.suspension_reason) == (2, False, "停电")

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
@@ -14,13 +13,12 @@ from app.metadata.errors import InvalidInput
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
 from app.models.registration import EntryState
-from app.models.settings import SiteSettings
 from app.rules import crud, effects, operations
 from app.rules.online_time import ONLINE_TIME, SET_TIMES, check_times, effective_time
 from app.rules.operations import Chosen
 from app.rules.policy import WindowClosed
 from tests import factories
-from tests.factories import Tree
+from tests.factories import Tree, settings_row
 
 DAY = dt.timedelta(days=1)
 
@@ -30,11 +28,6 @@ def tree(session: KaowuSession) -> Tree:
     return factories.make_tree(session)
 
 
-def row_of(session: KaowuSession, tree: Tree, number: int = 0) -> SiteSettings:
-    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
-    return session.scalars(statement).one()
-
-
 def text(moment: dt.datetime) -> str:
     return moment.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M")
 
@@ -42,7 +35,7 @@ def text(moment: dt.datetime) -> str:
 def test_r15_1_a_site_changes_its_time_inside_w1(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
     end = text(tree.now + 5 * DAY)
-    row = crud.update(session, ONLINE_TIME, row_of(session, tree).id, {"online_end": end})
+    row = crud.update(session, ONLINE_TIME, settings_row(session, tree).id, {"online_end": end})
     assert row.online_end is not None
     assert text(row.online_end) == end
 
@@ -51,23 +44,23 @@ def test_r15_5_outside_w1_only_an_extension_helps(session: KaowuSession, tree: T
     factories.set_window(session, tree.site, Window.SETUP, tree.now - 2 * DAY, tree.now - DAY)
     become(session, tree.actor())
     with pytest.raises(WindowClosed, match="如需延长"):
-        crud.update(session, ONLINE_TIME, row_of(session, tree).id, {"online_enabled": "0"})
+        crud.update(session, ONLINE_TIME, settings_row(session, tree).id, {"online_enabled": "0"})
 
 
 def test_r15_3_a_time_cut_by_a_shortened_w4_is_flagged(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    whole = effective_time(row_of(session, tree))
+    whole = effective_time(settings_row(session, tree))
     assert "至" in str(whole)
     end = tree.now + 3 * DAY
     factories.set_window(session, tree.site, Window.ONLINE, tree.now - 5 * DAY, end)
     session.expire_all()
-    cut: Any = effective_time(row_of(session, tree))
+    cut: Any = effective_time(settings_row(session, tree))
     assert (cut["tone"], text(end) in cut["text"]) == ("warn", True)
     factories.set_window(
         session, tree.site, Window.ONLINE, tree.now + 25 * DAY, tree.now + 26 * DAY
     )
     session.expire_all()
-    none: Any = effective_time(row_of(session, tree))
+    none: Any = effective_time(settings_row(session, tree))
     assert (none["tone"], "无效" in none["text"]) == ("bad", True)
 
 
@@ -78,7 +71,7 @@ def test_r15_4_switching_off_tells_who_has_not_paid(session: KaowuSession, tree:
     factories.make_registration(session, tree, state=EntryState.PAID)
     factories.make_registration(session, tree, collective=True)
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     with pytest.raises(effects.Unconfirmed) as refused:
         crud.update(session, ONLINE_TIME, row.id, {"online_enabled": "0"}, confirmed="")
     assert "2 名个人报名考生尚未缴清" in str(refused.value.effects[0])
@@ -90,7 +83,7 @@ def test_r15_4_switching_off_tells_who_has_not_paid(session: KaowuSession, tree:
 def test_r15_5_a_later_start_tells_who_has_to_wait(session: KaowuSession, tree: Tree) -> None:
     factories.make_registration(session, tree)
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     start = text(tree.now + 2 * DAY)
     with pytest.raises(effects.Unconfirmed) as refused:
         crud.update(session, ONLINE_TIME, row.id, {"online_start": start}, confirmed="")
@@ -104,7 +97,7 @@ def test_r15_5_a_later_start_tells_who_has_to_wait(session: KaowuSession, tree: 
 def told_of_many(session: KaowuSession, tree: Tree, **values: str) -> list[str]:
     """The effects of setting the time of both sites."""
     become(session, tree.actor(Level.PROVINCE))
-    chosen = Chosen(ids=tuple(row_of(session, tree, number).id for number in (0, 1)))
+    chosen = Chosen(ids=tuple(settings_row(session, tree, number).id for number in (0, 1)))
     with pytest.raises(effects.Unconfirmed) as refused:
         operations.run(session, SET_TIMES, chosen, values, confirmed="")
     session.expire_all()
@@ -134,7 +127,7 @@ def test_r15_3_the_province_sets_many_sites_and_w4_decides_for_each(
         session, tree.sites[1], Window.ONLINE, tree.now - 2 * DAY, tree.now + 2 * DAY
     )
     become(session, tree.actor(Level.PROVINCE))
-    rows = [row_of(session, tree, number) for number in (0, 1)]
+    rows = [settings_row(session, tree, number) for number in (0, 1)]
     former = rows[1].online_end
     values = {
         "online_enabled": "1",

@@ -24,7 +24,7 @@ from app.rules.policy import NoVerb, WindowClosed
 from app.rules.site import SiteSuspended, load_site, sites_to_choose
 from app.runtime import load_declarations
 from tests import factories
-from tests.factories import Tree
+from tests.factories import Tree, settings_row
 
 load_declarations()
 GENERAL: Resource = find("site_settings", Resource)  # type: ignore[assignment]
@@ -36,11 +36,6 @@ DAY = dt.timedelta(days=1)
 @pytest.fixture
 def tree(session: KaowuSession) -> Tree:
     return factories.make_tree(session)
-
-
-def row_of(session: KaowuSession, tree: Tree, number: int = 0) -> SiteSettings:
-    statement = select(SiteSettings).where(SiteSettings.site_id == tree.sites[number].id)
-    return session.scalars(statement).one()
 
 
 def told_by(session: KaowuSession, row: SiteSettings, **values: str) -> list[str]:
@@ -68,7 +63,7 @@ def test_r10_2_a_change_during_registration_is_warned_of_and_saved_when_confirme
 ) -> None:
     factories.make_registration(session, tree, subjects=["14", "24"])
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     with pytest.raises(effects.Unconfirmed) as refused:
         crud.update(session, GENERAL, row.id, {"class_required": "1"}, confirmed="")
     assert refused.value.status == 409
@@ -83,9 +78,9 @@ def test_r10_2_a_change_during_registration_is_warned_of_and_saved_when_confirme
 def test_r10_2_confirmed_effects_are_saved(session: KaowuSession, tree: Tree) -> None:
     factories.make_registration(session, tree)
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     sentences = told_by(session, row, max_subjects="2")
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     token = effects.token_of(sentences)
     changed = crud.update(session, GENERAL, row.id, {"max_subjects": "2"}, confirmed=token)
     assert changed.max_subjects == 2
@@ -95,7 +90,7 @@ def test_r10_2_without_effect_nobody_is_asked(session: KaowuSession, tree: Tree)
     quiet(session, tree)
     become(session, tree.actor())
     row = crud.update(
-        session, GENERAL, row_of(session, tree).id, {"max_subjects": "2"}, confirmed=""
+        session, GENERAL, settings_row(session, tree).id, {"max_subjects": "2"}, confirmed=""
     )
     assert row.max_subjects == 2
 
@@ -116,7 +111,7 @@ def test_r10_4_each_switch_tells_whom_it_touches(
     factories.make_registration(session, tree, subjects=["14", "24"])
     factories.make_registration(session, tree, subjects=["14"])
     become(session, tree.actor())
-    (told,) = told_by(session, row_of(session, tree), **values)
+    (told,) = told_by(session, settings_row(session, tree), **values)
     assert sentence in told
 
 
@@ -147,11 +142,11 @@ def test_r10_4_each_switch_counts_exactly_those_whom_it_touches(
         ("collective_payment", "0", 1),
         ("self_printing", "0", 7),
     ):
-        (sentence,) = told_by(session, row_of(session, tree), **{item: value})
+        (sentence,) = told_by(session, settings_row(session, tree), **{item: value})
         assert sentence.startswith(f"{count} 名"), item
     factories.set_settings(session, tree.site, review_required=False)
     become(session, tree.actor())
-    (sentence,) = told_by(session, row_of(session, tree), review_required="1")
+    (sentence,) = told_by(session, settings_row(session, tree), review_required="1")
     assert sentence.startswith("2 名未缴清的考生")
 
 
@@ -166,7 +161,7 @@ def test_r10_2_nobody_registers_at_a_site_that_is_not_open_or_outside_w4(
         ended = tree.now - DAY
         factories.set_window(session, tree.site, Window.ONLINE, ended - DAY, ended)
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     crud.update(session, GENERAL, row.id, {"max_subjects": "2"}, confirmed="")
     assert row.max_subjects == 2
 
@@ -174,10 +169,10 @@ def test_r10_2_nobody_registers_at_a_site_that_is_not_open_or_outside_w4(
 def test_r15_2_r18_3_not_open_makes_other_settings_void(session: KaowuSession, tree: Tree) -> None:
     quiet(session, tree)
     become(session, tree.actor())
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     assert remarks.remarks_on(session, "online_time", tree.site.id) == []
     assert "设置无效" in told_by(session, row, open="0")[0]
-    crud.update(session, GENERAL, row_of(session, tree).id, {"open": "0"})
+    crud.update(session, GENERAL, settings_row(session, tree).id, {"open": "0"})
     for page in ("online_time", "class_option", "site_notice"):
         (remark,) = remarks.remarks_on(session, page, tree.site.id)
         assert "未开考，本页的设置无效" in remark
@@ -192,7 +187,7 @@ def test_r10_4a_the_province_stops_a_site_at_any_time_with_a_reason(
     factories.make_registration(session, tree)
     factories.set_window(session, tree.province, Window.SETUP, tree.now + DAY, tree.now + 2 * DAY)
     become(session, tree.actor(Level.PROVINCE))
-    settings = row_of(session, tree)
+    settings = settings_row(session, tree)
     with pytest.raises(Exception, match="操作原因"):
         run(session, general_settings.SUSPEND, settings)
     report = run(session, general_settings.SUSPEND, settings, **{REASON: "疫情防控"})
@@ -213,7 +208,7 @@ def test_r10_4a_the_province_stops_a_site_at_any_time_with_a_reason(
 def test_r10_4a_stopping_tells_how_many_it_touches(session: KaowuSession, tree: Tree) -> None:
     factories.make_registration(session, tree, subjects=["14", "24"])
     become(session, tree.actor(Level.PROVINCE))
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     with pytest.raises(effects.Unconfirmed) as refused:
         operations.run(
             session,
@@ -235,7 +230,7 @@ def test_r10_4a_stopping_tells_of_what_is_not_paid_and_still_held(
     gone: dict[str, Any] = {"life": "expired", "state": EntryState.EXPIRED}
     factories.make_registration(session, tree, **gone)
     become(session, tree.actor(Level.PROVINCE))
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     chosen = Chosen(ids=(row.id,))
     with pytest.raises(effects.Unconfirmed) as refused:
         operations.run(session, general_settings.SUSPEND, chosen, {REASON: "停电"}, confirmed="")
@@ -248,7 +243,7 @@ def test_r10_4_r10_4a_the_province_alone_stops_resumes_and_switches_intentions(
     session: KaowuSession, tree: Tree, level: Level
 ) -> None:
     become(session, tree.actor(level))
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     for operation, values in (
         (general_settings.SUSPEND, {REASON: "停电"}),
         (general_settings.RESUME, {REASON: "来电"}),
@@ -260,15 +255,15 @@ def test_r10_4_r10_4a_the_province_alone_stops_resumes_and_switches_intentions(
 
 def test_r10_4a_the_site_cannot_switch_itself_on_again(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    run(session, general_settings.SUSPEND, row_of(session, tree), **{REASON: "停电"})
+    run(session, general_settings.SUSPEND, settings_row(session, tree), **{REASON: "停电"})
     become(session, tree.actor())
     with pytest.raises(general_settings.Suspended, match="停电"):
-        crud.update(session, GENERAL, row_of(session, tree).id, {"open": "1"})
+        crud.update(session, GENERAL, settings_row(session, tree).id, {"open": "1"})
     session.expire_all()
     with pytest.raises(NoVerb):
-        run(session, general_settings.RESUME, row_of(session, tree), **{REASON: "来电"})
+        run(session, general_settings.RESUME, settings_row(session, tree), **{REASON: "来电"})
     become(session, tree.actor(Level.PROVINCE))
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     assert run(session, general_settings.RESUME, row, **{REASON: "来电"}).done == 1
     assert (row.open, row.suspension_reason) == (True, None)
     assert run(session, general_settings.RESUME, row, **{REASON: "来电"}).skipped == 1
@@ -289,11 +284,11 @@ def test_p4_a_province_changes_for_a_site_and_the_log_says_so(
     session: KaowuSession, tree: Tree
 ) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    crud.update(session, GENERAL, row_of(session, tree).id, {"max_subjects": "1"})
+    crud.update(session, GENERAL, settings_row(session, tree).id, {"max_subjects": "1"})
     entry = log_of(session, tree)
     assert (entry.organisation_code, entry.on_behalf_of) == ("99", "990701")
     become(session, tree.actor())
-    change = last_change.last_change(session, GENERAL, row_of(session, tree))
+    change = last_change.last_change(session, GENERAL, settings_row(session, tree))
     assert change is not None
     assert change.on_behalf
     # the site is told the level, not the person (R8.3)
@@ -304,9 +299,9 @@ def test_p4_a_province_changes_for_a_site_and_the_log_says_so(
 
 def test_p4_the_sites_own_change_is_on_nobodys_behalf(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor())
-    crud.update(session, GENERAL, row_of(session, tree).id, {"max_subjects": "1"})
+    crud.update(session, GENERAL, settings_row(session, tree).id, {"max_subjects": "1"})
     assert log_of(session, tree).on_behalf_of is None
-    change = last_change.last_change(session, GENERAL, row_of(session, tree))
+    change = last_change.last_change(session, GENERAL, settings_row(session, tree))
     assert change is not None
     assert (change.on_behalf, "990701" in change.who) == (False, True)
 
@@ -315,7 +310,7 @@ def test_p4_what_only_the_province_sets_is_its_own_business(
     session: KaowuSession, tree: Tree
 ) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    run(session, general_settings.SUSPEND, row_of(session, tree), **{REASON: "停电"})
+    run(session, general_settings.SUSPEND, settings_row(session, tree), **{REASON: "停电"})
     assert log_of(session, tree).on_behalf_of is None
 
 
@@ -323,7 +318,7 @@ def test_p4_a_change_of_what_is_the_sites_too_is_on_its_behalf(
     session: KaowuSession, tree: Tree
 ) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    row = row_of(session, tree)
+    row = settings_row(session, tree)
     crud.update(session, GENERAL, row.id, {"preference_allowed": "1"})
     assert log_of(session, tree).on_behalf_of is None
     crud.update(session, GENERAL, row.id, {"preference_allowed": "0", "max_subjects": "1"})
@@ -334,16 +329,16 @@ def test_p4_the_province_is_bound_by_its_own_w1(session: KaowuSession, tree: Tre
     factories.set_window(session, tree.province, Window.SETUP, tree.now + DAY, tree.now + 2 * DAY)
     become(session, tree.actor(Level.PROVINCE))
     with pytest.raises(WindowClosed):
-        crud.update(session, GENERAL, row_of(session, tree).id, {"max_subjects": "1"})
+        crud.update(session, GENERAL, settings_row(session, tree).id, {"max_subjects": "1"})
     become(session, tree.actor())
-    row = crud.update(session, GENERAL, row_of(session, tree).id, {"max_subjects": "1"})
+    row = crud.update(session, GENERAL, settings_row(session, tree).id, {"max_subjects": "1"})
     assert row.max_subjects == 1
 
 
 def test_r10_4_a_city_only_looks(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor(Level.CITY))
     with pytest.raises(NoVerb):
-        crud.update(session, GENERAL, row_of(session, tree).id, {"max_subjects": "1"})
+        crud.update(session, GENERAL, settings_row(session, tree).id, {"max_subjects": "1"})
 
 
 # ---------------------------------------------------------------- the intention switch
@@ -351,7 +346,7 @@ def test_r10_4_a_city_only_looks(session: KaowuSession, tree: Tree) -> None:
 
 def test_r10_4_the_province_switches_intentions_for_many(session: KaowuSession, tree: Tree) -> None:
     become(session, tree.actor(Level.PROVINCE))
-    rows = [row_of(session, tree, number) for number in (0, 1)]
+    rows = [settings_row(session, tree, number) for number in (0, 1)]
     report = run(session, general_settings.PREFERENCE, *rows, allowed="1")
     assert report.done == 2
     assert all(row.preference_allowed for row in rows)
@@ -361,5 +356,5 @@ def test_r10_4_the_province_switches_intentions_for_many(session: KaowuSession, 
 def test_r10_4_no_window_binds_the_provinces_switch(session: KaowuSession, tree: Tree) -> None:
     factories.set_window(session, tree.province, Window.SETUP, None)
     become(session, tree.actor(Level.PROVINCE))
-    report = run(session, general_settings.PREFERENCE, row_of(session, tree), allowed="1")
+    report = run(session, general_settings.PREFERENCE, settings_row(session, tree), allowed="1")
     assert report.done == 1
