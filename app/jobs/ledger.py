@@ -47,7 +47,7 @@ class Order:
 
 def change(session: Session, condition: ColumnElement[bool], **values: Any) -> int:
     """Update the job rows that meet the condition; how many did."""
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         update(JobRun)
         .where(condition)
         .values(**values)

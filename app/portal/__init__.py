@@ -49,7 +49,7 @@ def create_portal_app(
     app.extensions["kaowu_portal"] = context.Portal(settings, factory, clock, readiness)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as Flask says
             app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
     csrf = CSRFProtect(app)

@@ -101,7 +101,7 @@ class Standing:
 def _refusal(*checks: object) -> KaowuError | None:
     for check in checks:
         try:
-            check()  # type: ignore[operator]
+            check()  # type: ignore[operator] # bound methods, of a union
         except KaowuError as error:
             return error
     return None

@@ -112,7 +112,7 @@ def _claim(
         if row is None or row.state != "queued":
             return None
         seen = row.attempts
-        result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
             update(OutboxMessage)
             .where(
                 OutboxMessage.id == message_id,
@@ -167,7 +167,7 @@ def latest(session: Session, limit: int = 20) -> list[OutboxMessage]:
 
 def sweep(session: Session, now: dt.datetime, keep: dt.timedelta = dt.timedelta(days=30)) -> int:
     """Delete old messages: they hold addresses and codes. For the upkeep. Returns how many."""
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         delete(OutboxMessage)
         .where(OutboxMessage.created_at < now - keep)
         .execution_options(synchronize_session=False)

@@ -109,7 +109,7 @@ def minutes_left(now: dt.datetime, seconds: int) -> int:
 
 def sweep(session: Session, now: dt.datetime, keep: dt.timedelta = dt.timedelta(days=2)) -> int:
     """Delete windows that nobody asks for any more; for the upkeep. Returns how many."""
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         delete(RateLimit)
         .where(RateLimit.window_start < now - keep)
         .execution_options(synchronize_session=False)

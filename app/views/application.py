@@ -79,7 +79,7 @@ def create_admin_app(runtime: Runtime) -> AdminFlask:
         hops = runtime.settings.trusted_proxies
         inner = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops)
     numbers = _SessionNumbers(runtime)
-    app.wsgi_app = ExamPrefix(inner, numbers.knows, numbers.current)  # type: ignore[assignment]
+    app.wsgi_app = ExamPrefix(inner, numbers.knows, numbers.current)  # type: ignore[assignment] # Flask says so
     return app
 
 

@@ -86,7 +86,7 @@ class SpilledRow(ImportRow):
         return self._shelf.fetch(self._at)[0][self._place]
 
     @property
-    def _uploaded(self) -> Cells:  # type: ignore[override]
+    def _uploaded(self) -> Cells:  # type: ignore[override] # as above
         return self._shelf.fetch(self._at)[1]
 
 

@@ -221,7 +221,7 @@ def _try_code(
 
 
 def _update(session: Session, code_id: int, *conditions: Any, **values: Any) -> bool:
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         update(VerificationCode)
         .where(VerificationCode.id == code_id, *conditions)
         .values(**values)
@@ -267,7 +267,7 @@ def add_activation_code(
 
 def sweep(session: Session, now: dt.datetime) -> int:
     """Delete codes that nobody can use any more; for the upkeep. Returns how many."""
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         delete(VerificationCode)
         .where(VerificationCode.expires_at < now - dt.timedelta(days=1))
         .execution_options(synchronize_session=False)

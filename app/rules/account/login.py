@@ -204,7 +204,7 @@ def count_failure(session: Session, facts: Facts, now: dt.datetime) -> None:
     """Count one wrong password; the fifth in a row locks. Attempts while locked do not count."""
     lapsed = Passport.locked_until.is_not(None)  # and over: locked rows are left out below
     count = case((lapsed, 1), else_=Passport.failures + 1)
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         update(Passport)
         .where(
             Passport.id == facts.passport_id,
@@ -224,7 +224,7 @@ def _succeed(
     values: dict[str, Any] = {"failures": 0, "locked_until": None}
     if fresh_hash is not None:
         values["password_hash"] = fresh_hash
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         update(Passport)
         .where(
             Passport.id == facts.passport_id,

@@ -108,7 +108,7 @@ def matching_step(secret: str, code: str, now: dt.datetime) -> int | None:
 
 
 def _take_step(session: Session, passport_id: int, step: int) -> bool:
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment] # typed as rows
         update(Passport)
         .where(
             Passport.id == passport_id,

@@ -176,6 +176,7 @@ def _apply_batch(
     session: Session, rows: list[Room], values: dict[str, object], _context: object
 ) -> list[RowOutcome]:
     outcomes = []
+    # a field of several choices gives a list, which the type of all values does not tell
     days = [dt.date.fromisoformat(str(day)) for day in values["days"] or []]  # type: ignore[attr-defined]
     for room in rows:
         try:

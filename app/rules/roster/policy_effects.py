@@ -60,7 +60,7 @@ def site_codes(session: Session, site_ids: Sequence[int | None]) -> dict[int, st
     rows = session.execute(
         select(Organisation.id, Organisation.code).where(Organisation.id.in_(site_ids))
     )
-    return {site_id: code for site_id, code in rows}  # noqa: C416
+    return {site_id: code for site_id, code in rows}  # noqa: C416 - dict() of rows has no types
 
 
 def _count(session: Session, model: type, condition: Any) -> int:
