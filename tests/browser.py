@@ -59,6 +59,20 @@ def picture(page: Page, path: Path, *, full_page: bool = False) -> None:
         page.screenshot(path=path, full_page=full_page)
 
 
+def _make_slow(page: Page) -> None:
+    """With ``SLOW_BROWSER=1``: a weak phone on a bad line.
+
+    A test that reads a page before it is there passes on a fast machine and fails one day on a
+    busy one; here it fails at once.
+    """
+    if os.environ.get("SLOW_BROWSER"):
+        tools = page.context.new_cdp_session(page)
+        tools.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+        line = {"offline": False, "latency": 150, "downloadThroughput": 150_000}
+        tools.send("Network.enable")
+        tools.send("Network.emulateNetworkConditions", {**line, "uploadThroughput": 150_000})
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium per test process."""
@@ -74,7 +88,9 @@ def _page(browser: Browser, request: pytest.FixtureRequest, **options: Any) -> I
         lambda message: complaints.append(message.text) if message.type == "error" else None,
     )
     context.on("weberror", lambda failure: complaints.append(f"script: {failure.error}"))
-    yield context.new_page()
+    page = context.new_page()
+    _make_slow(page)
+    yield page
     context.close()
     allowed = [
         part for mark in request.node.iter_markers("allow_console_errors") for part in mark.args

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from app.metadata.vocabulary import Level
 from tests.contract.models import Hall
 from tests.contract.world import World
+from tests.serving import serve
 
 pytestmark = [pytest.mark.allow_console_errors("422", "409"), pytest.mark.one_database]
 
@@ -20,13 +19,8 @@ pytestmark = [pytest.mark.allow_console_errors("422", "409"), pytest.mark.one_da
 @pytest.fixture(scope="module")
 def address(world: World) -> Iterator[str]:
     """The application on a port of this machine."""
-    server = make_server("127.0.0.1", 0, world.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/admin/58"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(world.server) as address:
+        yield f"{address}/admin/58"
 
 
 def _log_in(page: Page, world: World, level: Level = Level.SITE) -> None:

@@ -7,17 +7,15 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from werkzeug.serving import make_server
-
 from app.runtime import Runtime, start
 from app.wsgi import create_application
 from config import Settings
+from tests.serving import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,17 +51,13 @@ def running(url: str, valkey_url: str, instance: Path) -> Iterator[Stack]:
         "DIGEST_KEY": base64.b64encode(b"d" * 32).decode(),
     }
     runtime = start(Settings.from_environment(environment))
-    server = make_server("127.0.0.1", port, create_application(runtime), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     worker = subprocess.Popen(
         [sys.executable, "-m", "app.jobs.worker"], cwd=ROOT, env=os.environ | environment
     )
     try:
-        yield Stack(f"http://127.0.0.1:{port}", runtime)
+        with serve(create_application(runtime), port) as address:
+            yield Stack(address, runtime)
     finally:
         worker.terminate()
         worker.wait(20)
-        server.shutdown()
-        thread.join(10)
         runtime.engine.dispose()

@@ -143,6 +143,7 @@ def register(phone: Page, address: str) -> None:
     phone.wait_for_selector("input[name=agree]:enabled", timeout=15_000)
     phone.check("input[name=agree]")
     phone.locator(".action-bar button").last.click()
+    phone.wait_for_url("**/registration/register")  # whole: what is not there yet is left out
     person = factories.person(name=NAME)
     for name in sorted(person, key=lambda item: item not in ("id_type", "id_number")):
         field, value = phone.locator(f"[name={name}]"), person[name]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from app.database.unit_of_work import unit_of_work
 from app.jobs import engine, ledger
@@ -25,6 +23,7 @@ from tests.conftest import create_schema
 from tests.contract.world import World, make_world
 from tests.databases import Databases
 from tests.jobs.support import ROOMS, SLOW, registered, workbook
+from tests.serving import serve
 
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], scope="session")
 OUTPUT = Path(__file__).resolve().parents[1] / "output" / "jobs"
@@ -47,13 +46,8 @@ def world(
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
     """The application on a port of this machine."""
-    server = make_server("127.0.0.1", 0, world.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/admin/58/test-rooms/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(world.server) as address:
+        yield f"{address}/admin/58/test-rooms/"
 
 
 @pytest.fixture(params=["desktop_page", "phone_page"])

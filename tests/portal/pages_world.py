@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from tests.conftest import create_schema
 from tests.databases import Databases
 from tests.factories import add_site
 from tests.portal.passport_world import Portal, open_portal
-from tests.portal.registration_world import (
-    Candidate,
-)
+from tests.portal.registration_world import Candidate
+from tests.serving import serve
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output" / "portal"
 
@@ -29,11 +26,7 @@ def open_pages(databases: Databases, folder: Path, name: str) -> Iterator[Portal
     five subjects, days to choose, and takes two subjects of each."""
     url = databases.clone("sqlite", f"pages_{name}", create_schema)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    with open_portal(url, folder) as made:
-        server = make_server("127.0.0.1", 0, made.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        made.address = f"http://127.0.0.1:{server.server_port}"
+    with open_portal(url, folder) as made, serve(made.app) as made.address:
         with made.writing() as session:
             add_site(
                 session,
@@ -44,9 +37,6 @@ def open_pages(databases: Databases, folder: Path, name: str) -> Iterator[Portal
                 max_subjects=2,
             )
         yield made
-        server.shutdown()
-        thread.join()
-        server.server_close()
     databases.drop(url)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from tests.portal.passport_world import Portal, open_portal
 from tests.rules.account_world import OTHER_PASSWORD, PASSWORD
+from tests.serving import serve
 
 AXE = Path(__file__).parents[1] / "theme" / "vendor" / "axe.min.js"
 PAGES = (
@@ -41,15 +40,8 @@ def portal(databases: object, tmp_path: Path, request: pytest.FixtureRequest) ->
 
     assert isinstance(databases, Databases)
     url = databases.clone("sqlite", f"portal_{request.node.name[:20]}_{id(request)}", create_schema)
-    with open_portal(url, tmp_path) as made:
-        server = make_server("127.0.0.1", 0, made.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        made.address = f"http://127.0.0.1:{server.server_port}"
+    with open_portal(url, tmp_path) as made, serve(made.app) as made.address:
         yield made
-        server.shutdown()
-        thread.join()
-        server.server_close()
     databases.drop(url)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
+from tests.serving import serve
 from tests.theme.gallery import create_app
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output" / "theme"
@@ -30,11 +28,5 @@ def client() -> FlaskClient:
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Base address of the running gallery."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(create_app()) as address:
+        yield address

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
@@ -25,6 +22,7 @@ from tests.conftest import create_schema
 from tests.contract.world import World, make_world
 from tests.databases import Databases
 from tests.factories import bind_administrator, seeding
+from tests.serving import serve
 
 _numbers = itertools.count()
 AXE = Path(__file__).parents[1] / "theme" / "vendor" / "axe.min.js"
@@ -99,11 +97,5 @@ def office(
 @pytest.fixture(scope="module")
 def office_address(office: World) -> Iterator[str]:
     """The running administration, for a browser."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, office.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(office.server) as address:
+        yield address
