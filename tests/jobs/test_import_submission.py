@@ -12,7 +12,7 @@ from app.jobs import engine, ledger
 from app.jobs.file_expiry import delete_expired_files
 from app.jobs.files import KEEP_UPLOADS
 from app.jobs.imports import engine as imports
-from app.jobs.imports import reader
+from app.jobs.imports import reader, uploads
 from app.jobs.machine import Machine
 from app.metadata.actor import Actor
 from app.metadata.errors import NotFound
@@ -23,7 +23,7 @@ from app.models.job import JobRun, StoredFile
 from app.rules.policy import WindowClosed
 from tests.factories import set_window
 from tests.jobs.conftest import Ground, Processes
-from tests.jobs.import_tools import GOOD, submit
+from tests.jobs.import_tools import GOOD, report, submit
 from tests.jobs.support import ROOMS, registered, workbook
 
 
@@ -79,6 +79,19 @@ def test_only_a_check_without_errors_is_submitted(ground: Ground, rows: list[Any
     with pytest.raises(imports.NotSubmittable):
         submitted(ground, done)
     assert ground.count(JobRun) == 2
+
+
+def test_a_partial_import_takes_the_right_rows_and_reports_the_others(ground: Ground) -> None:
+    partial = replace(ROOMS, name="test_partial_rooms", atomic=False)
+    rows = [[1, "xx", "甲"], [2, "02", "乙楼202"]]
+    with registered(partial):
+        check = submit(ground, workbook(rows), apply=False, declaration=partial)
+        assert (check.state, check.result["error_count"], ground.count(Room)) == ("done", 1, 0)
+        # one look at the errors, then 校验提交: 提交 alone would hide what is left out
+        assert not ground.write(lambda session: uploads.is_submittable(session, check))
+        done = submit(ground, workbook(rows), declaration=partial)
+        assert (done.state, [room.number for room in ground.all(Room)]) == ("done", ["02"])
+        assert [cell.value for cell in report(ground, done).active["B"]] == ["考场号*", "xx"]
 
 
 def test_p1_a_check_of_another_site_is_not_found(ground: Ground) -> None:
@@ -139,6 +152,20 @@ def test_checks_and_failures_do_not_count_as_imported(ground: Ground) -> None:
     submit(ground, content, apply=False)
     submit(ground, workbook([[1, "xx", "甲"]]))
     assert submit(ground, content, again=False).state == "done"
+
+
+def test_many_checks_since_do_not_hide_an_import(ground: Ground) -> None:
+    content = workbook(GOOD)
+    submit(ground, content)
+    check = ground.run(submit(ground, content, apply=False).id)
+    ground.write(lambda session: session.add_all(_copy(check) for _ in range(11)))
+    with pytest.raises(imports.AlreadyImported):
+        submit(ground, content, again=False)
+
+
+def _copy(run: JobRun) -> JobRun:
+    columns = [key for key in JobRun.__mapper__.columns.keys() if key != "id"]  # noqa: SIM118
+    return JobRun(**{key: getattr(run, key) for key in columns})
 
 
 # ---------------------------------------------------------------- progress and cancelling

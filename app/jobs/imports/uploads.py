@@ -201,18 +201,18 @@ def imported_before(
     """The latest successful import of the very same file, other than `job_id`."""
     if digest is None:
         return None
-    runs = session.scalars(
+    return session.scalar(
         select(JobRun)
         .where(
             JobRun.declaration == declaration.name,
             JobRun.file_digest == digest,
             JobRun.state == JobState.DONE.value,
+            JobRun.parameters["apply"].as_boolean(),
             JobRun.id != (job_id or 0),
         )
         .order_by(JobRun.id.desc())
-        .limit(10)
+        .limit(1)
     )
-    return next((run for run in runs if run.parameters.get("apply")), None)
 
 
 def same_file_note(before: JobRun | None) -> str | None:
