@@ -138,6 +138,11 @@ class Resource(Declaration):
     former: Callable[[Any, Any], Mapping[str, Any]] | None = None
     #: rows of the actor's province are read by those below it as well
     from_above: bool = False
+    #: rows belong to provinces, none to organisations below them
+    of_provinces: bool = False
+    #: (row, actor) -> may he change this row, where he reads rows that others keep? A rule of
+    #: `crud.before` refuses; the page offers no button that it would refuse
+    keeps: Callable[[Any, Actor], bool] | None = None
     legal_verbs: Verbs = MANAGE
 
 

@@ -37,6 +37,8 @@ class DefaultSettings(
         menu=Place(Area.SETUP, 8),
         verbs={Level.CENTER: MANAGE, Level.PROVINCE: MANAGE},
         single=frozenset({Level.PROVINCE}),
+        of_provinces=True,
+        keeps=lambda row, actor: row.organisation_id == actor.organisation_id,
         computed=(
             Computed(
                 "organisation_name",

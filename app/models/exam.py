@@ -175,6 +175,8 @@ class ExamDay(Base, ExamScoped, PublicInExam, Versioned):
             Level.SITE: LOOK,
         },
         row_filter=_days_seen,
+        of_provinces=True,
+        keeps=lambda row, actor: row.province_id == actor.province_id,
         order=(("day", "asc"),),
         computed=(Computed("scope", N_("适用范围"), lambda row: row.scope, loads=("province",)),),
         help=N_("中心设置的日期适用于未另行设置的省；省设置后以省的日期为准。"),

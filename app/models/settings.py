@@ -148,6 +148,7 @@ class SiteSettings(Base, SiteScoped, PublicInExam, GeneralSettings, Stamped, Ver
         computed=(SITE_COLUMN,),
         columns=("site_name", *GENERAL, "suspension_reason"),
         shown=(*GENERAL, "suspension_reason"),
+        searches=("open",),
         help=N_("不建议在报名时间内更改考点报名综合设置。"),
     )
 
@@ -239,6 +240,7 @@ class ProvinceSubject(Base, OrganisationPath, PublicInExam, Stamped, Versioned):
             Level.SITE: LOOK,
         },
         from_above=True,
+        of_provinces=True,
         organisation_column=True,
         order=(("subject_code", "asc"),),
         help=N_("考点只能在省开考科目及其考试日期范围内选择开考科目。"),

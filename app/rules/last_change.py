@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.database.policy import actor_of
 from app.metadata import registry
 from app.metadata.actor import Actor
-from app.metadata.declarations import Resource
+from app.metadata.declarations import Declaration, Resource
 from app.metadata.errors import BRACKETED, N_, Message
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level
@@ -46,10 +47,23 @@ def last_change_at(session: Session, resource: Resource, site_id: int) -> LastCh
     return _newest(session, resource, AuditEntry.site_id == site_id)
 
 
+def last_change_of(session: Session, declaration: Declaration, row_id: int) -> LastChange | None:
+    """The same for a row that a page other than a list's has written; None also for those who do
+    not read the log of its organisation (R8.3)."""
+    objects = {model.__name__ for model in declaration.writes}
+    return _found(session, {declaration.name}, objects, AuditEntry.object_id == row_id)
+
+
 def _newest(session: Session, resource: Resource, condition: Any) -> LastChange | None:
-    actor = actor_of(session)
     names = {resource.name} | {item.name for item in registry.operations_of(resource)}
     objects = {model.__name__ for model in (resource.model, *resource.writes)}
+    return _found(session, names, objects, condition)
+
+
+def _found(
+    session: Session, names: Set[str], objects: Set[str], condition: Any
+) -> LastChange | None:
+    actor = actor_of(session)
     statement = (
         select(AuditEntry)
         .where(
@@ -90,4 +104,4 @@ def sentence(change: LastChange) -> str:
     return Message(template, who=change.who, moment=moment)
 
 
-__all__ = ["LastChange", "last_change", "last_change_at", "named", "sentence"]
+__all__ = ["LastChange", "last_change", "last_change_at", "last_change_of", "named", "sentence"]

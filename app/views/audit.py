@@ -9,7 +9,7 @@ from flask_babel import gettext
 from app.models.audit import AuditEntry
 from app.rules import audit_log, listing
 from app.rules.audit_log import AUDIT_LOG
-from app.views.engine import answers, lists
+from app.views.engine import answers, lists, searching
 from app.views.engine.resource import ResourceView, pages_of
 from app.views.texts import text
 
@@ -43,7 +43,7 @@ class AuditView(ResourceView):
 
 def _search(page: lists.ListPage) -> Context | None:
     """The search card; actions and objects are chosen by their names in the reader's language."""
-    search = lists.search(page)
+    search = searching.search(page)
     if search is None:
         return None
     choices = {

@@ -20,6 +20,7 @@ from app.rules.checklist import declaration as checklist
 from app.rules.checklist.declaration import CHECKLIST
 from app.rules.checklist.findings import Finding, Item, Weight, count, is_closed
 from app.rules.grids import EVERY_SITE, Choice
+from app.rules.notices import PROVINCE_NOTICE
 from app.rules.policy import granted
 from app.views import chrome
 from app.views import request as context
@@ -249,7 +250,17 @@ def _address(name: str, acting: Actor, site: Organisation | None) -> str | None:
     address = chrome.address_of(declaration)
     if site is None or acting.level is Level.SITE:
         return address
+    if name == PROVINCE_NOTICE.name:
+        return address + _province_of(acting, site)
     return f"{address}?{urlencode({'_org': site.code})}"
+
+
+def _province_of(acting: Actor, site: Organisation) -> str:
+    """The choice of the site's province for who reads several."""
+    if acting.province_id is not None or site.province_id is None:
+        return ""
+    province = context.read_session().get(Organisation, site.province_id)
+    return f"?{urlencode({'province': province.code})}" if province is not None else ""
 
 
 def _table(rows: Sequence[tuple[Organisation, list[Item]]], before: int) -> dict[str, Any]:

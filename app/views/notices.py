@@ -17,6 +17,7 @@ from app.metadata.vocabulary import Level, Verb
 from app.models.organisation import Organisation
 from app.models.settings import Notice, SiteSettings
 from app.rules import crud, effects, listing, notices, policy
+from app.rules.last_change import last_change_of, sentence
 from app.rules.notices import NEW, NEW_NOTICE, PROVINCE_NOTICE, SITE_NOTICE
 from app.views import request as context
 from app.views.engine import answers, forms, lists, single
@@ -243,11 +244,13 @@ class ProvinceNotice(BaseView):
             tab_title=gettext(self.declaration.label),
         )
 
-    @staticmethod
-    def _saved_by(current: Notice | None) -> str | None:
-        """When; who of the province did it is the province's own business (R8.3)."""
+    def _saved_by(self, current: Notice | None) -> str | None:
+        """Who and when; to those below the province when alone (R8.3)."""
         if current is None:
             return None
+        change = last_change_of(context.read_session(), self.declaration, current.id)
+        if change is not None:
+            return text(sentence(change))
         moment = current.updated_at.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M")
         told: str = gettext("上次保存：%(moment)s", moment=moment)
         return told

@@ -54,6 +54,13 @@ def test_the_centre_asks_before_it_reads_the_whole_country(office: World) -> Non
     assert "9907" in browser.get(f"{PATH}organisations?q=99").get_data(as_text=True)
 
 
+def test_r16_1_an_item_leads_the_centre_to_the_notice_of_the_sites_province(office: World) -> None:
+    centre = office.browser(Level.CENTER).get(f"{PATH}site/990702").get_data(as_text=True)
+    assert "/province-notice/?province=99" in centre
+    province = office.browser(Level.PROVINCE).get(f"{PATH}site/990702").get_data(as_text=True)
+    assert '/province-notice/"' in province
+
+
 def test_p2_a_foreign_site_is_not_found(office: World) -> None:
     assert office.browser().get(f"{PATH}site/990702").status_code == 404
 

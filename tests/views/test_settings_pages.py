@@ -14,13 +14,16 @@ from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
 from app.metadata.vocabulary import ADMINISTRATORS, Level, Window
 from app.models.default_settings import DefaultSettings
+from app.models.exam import ExamDay
 from app.models.organisation import Organisation
+from app.models.roster import RosterPolicy
 from app.models.settings import Notice, SiteSettings
 from app.portal import create_portal_app
 from app.rules.notices import NEW
 from app.rules.site import load_site, notices_of
 from tests import factories
 from tests.contract.world import World, text_of
+from tests.factories import seeding
 from tests.views.conftest import log_of
 
 SENTENCES = (
@@ -273,6 +276,11 @@ def test_r16_1_the_province_sets_its_notice_and_others_read_it(office: World) ->
     center = office.browser(Level.CENTER)
     assert "(99)测试省" in text_of(center.get("/province-notice/"))
     assert "全省通告" in text_of(center.get("/province-notice/?province=99"))
+    # who set it: for the province itself and the centre, not for those below (R8.3)
+    for reader in (province, center):
+        page = text_of(reader.get("/province-notice/?province=99"))
+        assert re.search(r"上次保存：\S+（99） \d{4}-", page)
+    assert re.search(r"上次保存：\d{4}-", text_of(office.browser().get("/province-notice/")))
     assert center.get("/province-notice/?province=32").status_code == 404
     with office.looking() as session:
         kept = session.scalars(select(Notice).where(Notice.site_id.is_(None))).one()
@@ -349,3 +357,70 @@ def test_section_5_a_first_row_begins_with_the_trust_in_force(office: World) -> 
     form = browser.get("/default-settings/add").get_data(as_text=True)
     (box,) = re.findall(r'<input[^>]*name="cities_entrusted"[^>]*>', form)
     assert " checked" in box
+
+
+# ---------------------------------------------------------------- rows that others keep
+
+
+def test_r0_6_nobody_gets_buttons_for_rows_that_another_level_keeps(office: World) -> None:
+    centre, province = office.browser(Level.CENTER), office.browser(Level.PROVINCE)
+    with unit_of_work(office.runtime.factory, system("seed")) as session, seeding(session):
+        day = dt.date(2030, 3, 30)
+        national = ExamDay(exam_id=office.tree.exam.id, day=day)
+        session.add(national)
+        session.flush()
+        row_id = national.id
+    edit, delete = f"/exam-day/edit/{row_id}", f"/exam-day/delete/{row_id}"
+    for path in ("/exam-day/", f"/exam-day/show/{row_id}"):
+        kept = centre.get(path).get_data(as_text=True)
+        assert edit in kept
+        assert delete in kept
+        read = province.get(path).get_data(as_text=True)
+        assert "2030-03-30" in read
+        assert edit not in read
+        assert delete not in read
+
+
+def test_section_5_the_centre_reads_defaults_of_provinces_without_buttons(office: World) -> None:
+    province = office.tree.province
+    with unit_of_work(office.runtime.factory, system("seed")) as session, seeding(session):
+        made = DefaultSettings(
+            exam_id=office.tree.exam.id, province_id=province.id, organisation_id=province.id
+        )
+        session.add(made)
+        session.flush()
+        row_id = made.id
+    page = office.browser(Level.CENTER).get("/default-settings/").get_data(as_text=True)
+    assert f"/default-settings/show/{row_id}" in page
+    assert f"/default-settings/edit/{row_id}" not in page
+    assert f"/default-settings/delete/{row_id}" not in page
+    with unit_of_work(office.runtime.factory, system("seed")) as session, seeding(session):
+        session.delete(session.get_one(DefaultSettings, row_id))
+
+
+def test_r0_6a_rows_of_provinces_are_narrowed_to_provinces_alone(office: World) -> None:
+    for path in ("/exam-day/", "/province-subject/"):
+        # the filter would find nothing: all rows are of the reader's own province
+        for level in (Level.PROVINCE, Level.CITY):
+            assert 'name="_org"' not in office.browser(level).get(path).get_data(as_text=True)
+        page = office.browser(Level.CENTER).get(path).get_data(as_text=True)
+        assert 'name="_org"' in page
+        assert '<option value="99"' in page
+        assert f'<option value="{office.tree.sites[0].code}"' not in page
+        found = office.browser(Level.CENTER).get(f"{path}organisations?q=99").get_json()
+        assert [item["id"] for item in found] == ["99"]
+
+
+def test_r10_4_the_general_settings_are_searched_by_what_their_page_shows(office: World) -> None:
+    page = office.browser(Level.CENTER).get("/site-settings/").get_data(as_text=True)
+    assert 'name="open"' in page
+    assert 'name="online_enabled"' not in page  # of chapter 15, which has a page of its own
+
+
+def test_r19_1_the_heading_of_a_policy_names_its_site_once(office: World) -> None:
+    site = office.tree.sites[0]
+    with office.looking() as session:
+        policy = session.scalars(select(RosterPolicy).where(RosterPolicy.site_id == site.id)).one()
+    page = text_of(office.browser(Level.PROVINCE).get(f"/roster-policy/show/{policy.id}"))
+    assert page.count(f"学籍报考设置 · {site.display}") >= 1
+    assert f"{site.display} {site.display}" not in page

@@ -1,4 +1,5 @@
-"""The context of a list page: search, toolbar, table, pages (kw/pages/list.html)."""
+"""The context of a list page: toolbar, table, pages (kw/pages/list.html); its search card is in
+`searching`."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from app.database.base import SiteScoped
 from app.metadata.actor import Actor
 from app.metadata.declarations import On, Operation, Resource
 from app.metadata.errors import N_
-from app.metadata.fields import Computed, Field, Kind, Search, fields_of
+from app.metadata.fields import Computed, Field, Kind, fields_of
 from app.metadata.presenting import columns_of, living_of, title_of
 from app.metadata.query import COUNT_BOUND
 from app.metadata.text import normalise
@@ -24,7 +25,7 @@ from app.models.organisation import Organisation, below
 from app.rules import listing
 from app.rules.last_change import last_change_at, sentence
 from app.views import cells, texts
-from app.views.engine.asked import UNTIL, Asked, range_of
+from app.views.engine.asked import Asked
 from app.views.engine.forms import SELECT_UP_TO
 from app.views.engine.rights import Rights
 from app.views.engine.tokens import seal
@@ -49,13 +50,27 @@ class ListPage:
         """Superiors see rows of several organisations: they get a filter and a column."""
         return self.actor.level is not Level.SITE and listing.is_placed(self.resource)
 
+    @property
+    def narrowed(self) -> bool:
+        """Is there a filter by organisation? Not where all rows are of the reader's province."""
+        of_one = self.resource.of_provinces and self.actor.province_id is not None
+        return self.superior and not of_one
+
 
 def organisations(
-    session: Session, actor: Actor, text: str, limit: int, *, first: str = ""
+    session: Session,
+    actor: Actor,
+    text: str,
+    limit: int,
+    *,
+    first: str = "",
+    provinces: bool = False,
 ) -> list[tuple[str, str]]:
     """(code, "(code)name") of the organisations below the actor that `text` is a part of, by
-    code; the one of the code `first` before all others."""
+    code, the one of the code `first` before all others; `provinces` alone where asked for."""
     statement = select(Organisation.code, Organisation.name).where(below(actor))
+    if provinces:
+        statement = statement.where(Organisation.level == Level.PROVINCE.value)
     if text := normalise(text):
         statement = statement.where(
             Organisation.code.startswith(text, autoescape=True)
@@ -68,86 +83,23 @@ def organisations(
 
 
 def organisation_field(
-    session: Session, actor: Actor, name: str, chosen: str, search_url: str
+    session: Session,
+    actor: Actor,
+    name: str,
+    chosen: str,
+    search_url: str,
+    *,
+    provinces: bool = False,
 ) -> Context:
     """The field that narrows a page to an organisation: all of them to choose from, or, where
     they are too many, the chosen one and an address to look others up."""
-    found = organisations(session, actor, "", SELECT_UP_TO + 1, first=chosen)
+    found = organisations(session, actor, "", SELECT_UP_TO + 1, first=chosen, provinces=provinces)
     field: Context = {"name": name, "label": gettext("机构"), "kind": "select", "value": chosen}
     if len(found) <= SELECT_UP_TO:
         return field | {"choices": sorted(found)}
     return field | {
         "choices": [pair for pair in found[:1] if pair[0] == chosen],
         "search_url": search_url,
-    }
-
-
-# ---------------------------------------------------------------- search
-
-
-def search(page: ListPage) -> Context | None:
-    """The search card; None where the list offers nothing."""
-    fields = [_search_field(page, field) for field in listing.searches_of(page.resource)]
-    basic = min(page.resource.basic_search, len(fields))
-    if page.superior:
-        code = page.asked.query.organisation
-        address = url_for(f"{page.resource.name}.organisations")
-        field = organisation_field(page.session, page.actor, "_org", code, address)
-        fields.insert(basic, field)
-        basic += basic < page.resource.basic_search
-    if not fields:
-        return None
-    further = {name for field in fields[basic:] for name in (field["name"], field.get("name_to"))}
-    used = set(page.asked.texts) | ({"_org"} if page.asked.query.organisation else set())
-    return {
-        "fields": fields,
-        "basic": basic,
-        "open": bool(further & used),
-        "action": url_for(f"{page.resource.name}.index"),
-        "reset_url": url_for(f"{page.resource.name}.index"),
-        "hidden": [("_size", page.asked.size)] if page.asked.size != 20 else [],
-    }
-
-
-def _search_field(page: ListPage, field: Field) -> Context:
-    texts = page.asked.texts
-    found: Context = {
-        "name": field.name,
-        "label": gettext(field.label),
-        "kind": "text",
-        "value": texts.get(field.name, ""),
-    }
-    if field.search is Search.RANGE:
-        low, high = range_of(field, texts)
-        return found | {
-            "kind": "range",
-            "value": low,
-            "name_to": field.name + UNTIL,
-            "value_to": high,
-        }
-    if field.kind is Kind.BOOLEAN:
-        words = field.choices or {"1": "是", "0": "否"}
-        return found | {"kind": "select", "choices": [(k, gettext(v)) for k, v in words.items()]}
-    if field.options is not None:
-        return found | _living(page, field)
-    if field.choices:
-        choices = [(key, gettext(label)) for key, label in field.choices.items()]
-        return found | {"kind": "select", "choices": choices}
-    if field.kind is Kind.DATE:
-        return found | {"kind": "date"}
-    return found | {"kind": "number" if field.kind is Kind.INTEGER else "text"}
-
-
-def _living(page: ListPage, field: Field) -> Context:
-    assert field.options is not None  # noqa: S101 - asked by the caller
-    options = field.options(page.session, page.actor)
-    if len(options) <= SELECT_UP_TO:
-        return {"kind": "select", "choices": list(options.items())}
-    chosen = page.asked.texts.get(field.name, "")
-    return {
-        "kind": "select",
-        "choices": [(chosen, options[chosen])] if chosen in options else [],
-        "search_url": url_for(f"{page.resource.name}.options", field=field.name),
     }
 
 
@@ -262,16 +214,17 @@ def _row(
 def row_actions(page: ListPage, row: Any, *, on_detail: bool = False) -> list[Context]:
     """查看, 修改, 删除 and the operations on this row that the actor may use now."""
     name, kind = page.resource.name, "dialog" if page.resource.dialog else "link"
+    kept = page.resource.keeps is None or page.resource.keeps(row, page.actor)
     found: list[Context] = []
     if page.rights.may(Verb.SHOW) and not on_detail:
         whole = {"kind": "link"} if page.resource.single else {}
         address = url_for(f"{name}.show", row_id=row.id)
         found.append({"label": gettext("查看"), "url": address} | whole)
-    if page.rights.may(Verb.EDIT):
+    if kept and page.rights.may(Verb.EDIT):
         label = gettext(page.resource.edit_label or N_("修改"))
         found.append({"label": label, "url": url_for(f"{name}.edit", row_id=row.id)})
     found += _row_operations(page, row, on_detail=on_detail)
-    if page.rights.may(Verb.DELETE):
+    if kept and page.rights.may(Verb.DELETE):
         address = url_for(f"{name}.delete", row_id=row.id)
         found.append({"label": gettext("删除"), "url": address, "danger": True})
     return [{"kind": kind} | action for action in found]
@@ -371,7 +324,6 @@ __all__ = [
     "organisations",
     "paging",
     "row_actions",
-    "search",
     "table",
     "toolbar",
 ]

@@ -19,7 +19,7 @@ from app.metadata.presenting import title_of
 from app.metadata.vocabulary import Verb
 from app.rules import availability, crud, listing, reveal
 from app.views import request as context
-from app.views.engine import answers, exporting, lists, show, single
+from app.views.engine import answers, exporting, lists, searching, show, single
 from app.views.engine.answers import verb
 from app.views.engine.asked import asked
 from app.views.engine.editing import ROW, RowForms
@@ -93,7 +93,7 @@ class ResourceView(RowForms, BaseView):
             governed=governing(page.session, self.declaration, page.actor) if used else None,
             help=gettext(self.declaration.help) if self.declaration.help else None,
             saved_by=lists.saved_by(page) if used else None,
-            search=lists.search(page) if used else None,
+            search=searching.search(page) if used else None,
             **shown,
             **more,
             **self._tab(),
@@ -133,8 +133,9 @@ class ResourceView(RowForms, BaseView):
     @verb(Verb.LIST)
     def organisations(self) -> Response:
         """Organisations below the actor whose code or name fits `q`."""
+        page, words = self._page({}), request.args.get("q", "")[:60]
         found = lists.organisations(
-            context.read_session(), context.actor(), request.args.get("q", "")[:60], LOOK_UP
+            page.session, page.actor, words, LOOK_UP, provinces=page.resource.of_provinces
         )
         return jsonify([{"id": code, "text": text} for code, text in found])
 

@@ -62,5 +62,6 @@ def whose(row: Any, superior: bool) -> list[str]:
     """Whose row is edited, for the heading: the form of a setting names neither site nor row."""
     site = getattr(row, "site", None) if superior else None
     names = [site.display if site is not None else "", getattr(row, "display", "")]
-    told = " ".join(text(name) for name in names if name)
+    # a setting is called after its site: that is said once
+    told = " ".join(dict.fromkeys(text(name) for name in names if name))
     return [told] if told else []

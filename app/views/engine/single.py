@@ -143,8 +143,9 @@ def _hint(level: Level, window: str) -> Message:
 def actions(page: lists.ListPage, row: Any) -> list[Context]:
     """The form, the last session's values, operations on this row, the log."""
     name = page.resource.name
+    kept = page.resource.keeps is None or page.resource.keeps(row, page.actor)
     found: list[Context] = []
-    if page.rights.may(Verb.EDIT):
+    if kept and page.rights.may(Verb.EDIT):
         address = url_for(f"{name}.edit", row_id=row.id)
         label = gettext(page.resource.edit_label) if page.resource.edit_label else gettext("修改")
         found.append({"label": label, "url": address, "kind": _kind(page), "icon": "fa-pen"})
@@ -171,7 +172,7 @@ def actions(page: lists.ListPage, row: Any) -> list[Context]:
                     "danger": operation.danger,
                 }
             )
-    if page.rights.may(Verb.DELETE):
+    if kept and page.rights.may(Verb.DELETE):
         address = url_for(f"{name}.delete", row_id=row.id)
         found.append({"label": gettext("删除"), "url": address, "kind": "dialog", "danger": True})
     return found
