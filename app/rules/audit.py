@@ -175,14 +175,16 @@ def behalf_of(
     session: Session, permit: Permit | None, model: Any, where: Mapping[str, Any], changes: Changes
 ) -> str | None:
     """Code of the site for which a superior does what the site itself could do (P3, P4): the
-    declaration grants the site the verb. What only superiors may set is their own business.
+    declaration grants the site the verb, or entrusts cities with it, which it does with what is the
+    sites' own alone. What only superiors may set is their own business.
     `where` names the site of the row (`site_id` or `site_code`)."""
     actor = actor_of(session)
     if permit is None or actor.is_system or not _is_of_sites(model, permit.declaration):
         return None
     if actor.site_id is not None or actor.level is Level.CANDIDATE:
         return None
-    if permit.verb not in permit.declaration.default_verbs(Level.SITE.value):
+    declaration = permit.declaration
+    if permit.verb not in declaration.default_verbs(Level.SITE.value) | declaration.entrusted:
         return None
     changed = [column.field for column in logged_columns(model) if column.name in changes]
     fields = [field for field in changed if field]

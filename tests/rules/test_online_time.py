@@ -6,12 +6,14 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.metadata.errors import InvalidInput
 from app.metadata.text import LOCAL_ZONE
 from app.metadata.vocabulary import Level, Window
+from app.models.audit import AuditEntry
 from app.models.registration import EntryState
 from app.rules import crud, effects, operations
 from app.rules.online_time import ONLINE_TIME, SET_TIMES, check_times, effective_time
@@ -102,6 +104,20 @@ def told_of_many(session: KaowuSession, tree: Tree, **values: str) -> list[str]:
         operations.run(session, SET_TIMES, chosen, values, confirmed="")
     session.expire_all()
     return [str(sentence) for sentence in refused.value.effects]
+
+
+def test_p4_setting_many_sites_at_once_is_done_on_behalf_of_each(
+    session: KaowuSession, tree: Tree
+) -> None:
+    become(session, tree.actor(Level.PROVINCE))
+    chosen = Chosen(ids=tuple(settings_row(session, tree, number).id for number in (0, 1)))
+    operations.run(session, SET_TIMES, chosen, {"online_enabled": "0"})
+    rows = session.scalars(
+        select(AuditEntry.on_behalf_of).where(
+            AuditEntry.object_type == "SiteSettings", AuditEntry.on_behalf_of.is_not(None)
+        )
+    ).all()
+    assert set(rows) == {site.code for site in tree.sites[:2]}
 
 
 def test_r15_4_many_sites_at_once_tell_the_same(session: KaowuSession, tree: Tree) -> None:

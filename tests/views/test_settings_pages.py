@@ -424,3 +424,20 @@ def test_r19_1_the_heading_of_a_policy_names_its_site_once(office: World) -> Non
     page = text_of(office.browser(Level.PROVINCE).get(f"/roster-policy/show/{policy.id}"))
     assert page.count(f"学籍报考设置 · {site.display}") >= 1
     assert f"{site.display} {site.display}" not in page
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("online-time-set/?ids={row}", True),
+        ("site-subject-add/", True),
+        ("site-suspend/?ids={row}", False),  # the province's own business (R10.4a)
+    ],
+)
+def test_p4_an_operation_says_beforehand_that_it_is_done_on_behalf(
+    office: World, operation: str, told: bool
+) -> None:
+    address = operation.format(row=row_of(office).id)
+    page = text_of(office.browser(Level.PROVINCE).get(f"/{address}"))
+    assert "没有找到" not in page
+    assert ("您将代考点办理" in page) is told

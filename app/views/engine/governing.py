@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from app.database.base import SiteCodeScoped, SiteScoped
 from app.metadata import registry
 from app.metadata.actor import Actor
-from app.metadata.declarations import Declaration, Resource
+from app.metadata.declarations import Declaration, Operation, Resource
 from app.metadata.vocabulary import WRITING, Level, Verb, Window
 from app.rules import windows
 from app.rules.living_matrix import holders
+from app.rules.operations import resource_of
 from app.rules.policy import granted
 from app.rules.window_setting import WINDOWS
 from app.rules.windows import WindowState
@@ -59,9 +60,11 @@ def governing(session: Session, declaration: Declaration, actor: Actor) -> Conte
 def behalf_note(declaration: Declaration, verb: Verb, actor: Actor) -> str | None:
     """What a superior reads before he does what the site could do itself (P3, P4); None where it
     is his own business. The log decides by itself (`audit.behalf_of`)."""
-    if actor.level is Level.SITE or verb not in declaration.default_verbs(Level.SITE.value):
+    own = declaration.default_verbs(Level.SITE.value) | declaration.entrusted
+    if actor.level is Level.SITE or verb not in own:
         return None
-    if isinstance(declaration, Resource) and not issubclass(declaration.model, _OF_SITES):
+    page = resource_of(declaration) if isinstance(declaration, Operation) else declaration
+    if isinstance(page, Resource) and not issubclass(page.model, _OF_SITES):
         return None
     sentence: str = gettext("您将代考点办理，操作记录中注明“上级代改”。")
     return sentence

@@ -21,6 +21,7 @@ from app.views import request as context
 from app.views.engine import answers, forms, jobs, reauthentication
 from app.views.engine.answers import verb
 from app.views.engine.editing import CONFIRM, confirmed_here, effect_notice
+from app.views.engine.governing import behalf_note
 from app.views.engine.tokens import seal, unseal
 from app.views.texts import text
 
@@ -125,7 +126,10 @@ class OperationView(BaseView):
             hidden = [("query", seal(chosen.query, actor))]
         else:
             hidden = [("ids", str(key)) for key in chosen.ids]
-        told = [effect_notice([text(item) for item in unconfirmed.effects])] if unconfirmed else []
+        behalf = behalf_note(self.declaration, Verb.RUN, actor)
+        told = [{"text": behalf}] if behalf else []
+        if unconfirmed is not None:
+            told.append(effect_notice([text(item) for item in unconfirmed.effects]))
         if unconfirmed is not None:
             hidden.append((CONFIRM, unconfirmed.token))
         form = {
