@@ -36,6 +36,8 @@ _LARGEST, _LARGEST_KEY = 2**31 - 1, 2**63 - 1
 _TOO_LONG = ("text.too_long", N_("最多 {length} 个字"))
 #: of a value that is no free text, and of what may fall away from one that is
 _SPARE = 10_000
+#: a message names so many choices
+_NAMED = 20
 
 
 def _whole(value: Any, largest: int) -> int:
@@ -107,7 +109,9 @@ def _words(choices: Mapping[str, str]) -> Mapping[str, str]:
 def _choice(value: Any, choices: Mapping[str, str], words: Mapping[str, str]) -> str:
     text = _text(value)
     if text not in words:
-        shown = list(choices.values())[:20]
+        shown = list(choices.values())
+        if len(shown) > _NAMED:
+            shown = [*shown[:_NAMED], "…"]
         raise Bad("choice.unknown", N_("应为以下之一：{choices}"), choices=shown)
     return words[text]
 

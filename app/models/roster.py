@@ -97,7 +97,7 @@ class RosterPolicy(Base, SiteScoped, PublicInExam, Stamped, Versioned):
         virtual=(ALLOWED_SITES,),
         single=frozenset({Level.SITE}),
         basic_search=4,
-        help=N_("由省设置。设置不正确时，请向省申请修改；不启用学籍库的考点保持默认。"),
+        help=N_("由省设置；考点发现不正确时，请向省申请修改。不启用学籍库的考点保持默认。"),
         remarks=(
             N_("不启用学籍库：本考点学籍考生等同于不在学籍库，可以自由报名；其他各项不起作用。"),
             N_("启用学籍库：学籍考生报名时可以载入学籍信息，载入后可以修改。"),

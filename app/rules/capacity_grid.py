@@ -207,7 +207,11 @@ def notices(
         if not is_open:
             found.append(N_("考点未开考，本页设置暂不生效。请先在《考点报名综合设置》中开考。"))
     unset = sum(row[TOTAL].value is None for row in rows if TOTAL in row)
-    if unset:
+    if actor.level is Level.SITE and all(set(row) <= {TOTAL} for row in rows):
+        found.append(N_("本考点还没有开考科目，请先在《考点开考科目设置》中添加，再设置科目人数。"))
+    if unset and actor.level is Level.SITE:
+        found.append(N_("总科次数未设置，设置之前考生不能报名。"))
+    elif unset:
         text = N_("本页有 {count} 个考点未设置总科次数，设置之前考生不能报名。")
         found.append(Message(text, count=unset))
     closed = sum(not cell.value for row in rows for name, cell in row.items() if name != TOTAL)

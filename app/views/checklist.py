@@ -32,7 +32,7 @@ from app.views.texts import text
 
 _SIZES = (50, 100, 200)
 #: the row of a superior's table names so many findings
-_NAMED = 3
+_MARKS = "①②③"
 _TONES = {Weight.MUST: "bad", Weight.SHOULD: "warn"}
 
 
@@ -284,7 +284,7 @@ def _row(site: Organisation, items: Sequence[Item]) -> dict[str, Any]:
         for item in items
         for finding in item.findings
         if finding.weight is Weight.MUST
-    ][:_NAMED]
+    ]
     return {
         "id": site.id,
         "cells": {
@@ -294,9 +294,17 @@ def _row(site: Organisation, items: Sequence[Item]) -> dict[str, Any]:
             },
             "must": {"text": str(must), "tone": "bad"} if must else 0,
             "should": {"text": str(should), "tone": "warn"} if should else 0,
-            "findings": named,
+            "findings": numbered(named),
         },
     }
+
+
+def numbered(sentences: Sequence[str]) -> str:
+    """The first of these, numbered: they have commas and semicolons of their own."""
+    if len(sentences) < 2:
+        return "".join(sentences)
+    shown = " ".join(f"{mark}{told}" for mark, told in zip(_MARKS, sentences, strict=False))
+    return shown + (" …" if len(sentences) > len(_MARKS) else "")
 
 
 def register(builder: Any) -> None:

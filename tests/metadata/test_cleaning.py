@@ -110,3 +110,13 @@ def test_what_is_far_too_long_is_refused_unread(
 
 def test_blanks_that_fall_away_are_no_length() -> None:
     assert clean(field(Kind.TEXT, max_length=2), "\u200b" * 5_000 + "甲 乙"[::2]) == "甲乙"
+
+
+def test_r20_4_a_wrong_choice_names_some_of_many_and_says_that_there_are_more() -> None:
+    many = {str(number): f"第{number}" for number in range(30)}
+    with pytest.raises(Bad) as refused:
+        clean(field(Kind.CHOICE, choices=many), "x")
+    assert str(refused.value.as_message()).endswith("第19、…")
+    with pytest.raises(Bad) as refused:
+        clean(field(Kind.CHOICE, choices={"1": "甲", "2": "乙"}), "x")
+    assert str(refused.value.as_message()).endswith("甲、乙")

@@ -7,9 +7,11 @@ from sqlalchemy import select
 
 from app.database.policy import actor_of
 from app.database.session import KaowuSession
+from app.metadata.declarations import GridCell
 from app.metadata.vocabulary import Level, Window
 from app.models.capacity import CapacityPool
 from app.rules import capacity_grid, grids
+from app.rules.capacity import TOTAL
 from app.rules.capacity_grid import CAPACITY
 from app.rules.grid_history import last_set
 from app.rules.offer import offer_of
@@ -103,6 +105,19 @@ def test_r13_3a_a_new_subject_has_no_capacity(session: KaowuSession, tree: Tree)
     told = capacity_grid.notices(session, tree.actor(), [cells])
     assert "1 个科目容量为 0 或未设置" in "\n".join(map(str, told))
     assert save(session, CAPACITY, tree, {0: {"S:42": "30"}}) == 1
+
+
+def test_r13_1_a_site_without_subjects_is_led_to_them_first(
+    session: KaowuSession, tree: Tree
+) -> None:
+    total = GridCell(value=None)
+    told = capacity_grid.notices(session, tree.actor(), [{TOTAL: total}])
+    assert "请先在《考点开考科目设置》中添加" in str(told[0])
+    assert told[1] == "总科次数未设置，设置之前考生不能报名。"
+    above = capacity_grid.notices(session, tree.actor(Level.PROVINCE), [{TOTAL: total}])
+    assert [str(sentence) for sentence in above] == [
+        "本页有 1 个考点未设置总科次数，设置之前考生不能报名。"
+    ]
 
 
 def test_r13_2_without_being_open_it_does_not_count(session: KaowuSession, tree: Tree) -> None:

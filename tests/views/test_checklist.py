@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.metadata.vocabulary import ADMINISTRATORS, Level
+from app.views.checklist import numbered
 from tests.contract.world import World, text_of
 from tests.views.conftest import look, walk_phone
 
@@ -59,6 +60,13 @@ def test_r16_1_an_item_leads_the_centre_to_the_notice_of_the_sites_province(offi
     assert "/province-notice/?province=99" in centre
     province = office.browser(Level.PROVINCE).get(f"{PATH}site/990702").get_data(as_text=True)
     assert '/province-notice/"' in province
+
+
+def test_findings_are_told_apart_in_a_row() -> None:
+    assert numbered([]) == ""
+    assert numbered(["一，二；三"]) == "一，二；三"
+    assert numbered(["一，二；三", "四"]) == "①一，二；三 ②四"
+    assert numbered(list("一二三四")) == "①一 ②二 ③三 …"
 
 
 def test_p2_a_foreign_site_is_not_found(office: World) -> None:
