@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.axe import violations
 from tests.portal.passport_world import Portal, open_portal
 from tests.rules.account_world import OTHER_PASSWORD, PASSWORD
 from tests.serving import serve
 
-AXE = Path(__file__).parents[1] / "theme" / "vendor" / "axe.min.js"
 PAGES = (
     "/",
     "/passport/login",
@@ -47,12 +47,7 @@ def portal(databases: object, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 def complaints(page: Page) -> list[str]:
     """What axe finds wrong (WCAG 2.1 AA), and whether the page is wider than the window."""
-    found: list[str] = page.evaluate(
-        AXE.read_text("utf-8")
-        + """
-        ;axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(result =>
-          result.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ')))"""
-    )
+    found = violations(page)
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append("the page is wider than the window")
     return found

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.axe import violations
 from tests.browser import picture
 from tests.theme import sample
 from tests.theme.conftest import OUTPUT
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 Open = Callable[..., Page]
 
@@ -47,16 +44,6 @@ def show(browser: Browser, address: str) -> Iterator[Open]:
     assert errors == []
 
 
-def _violations(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
-    return [
-        f"{item['id']}: {node['html'][:160]}"
-        for item in found["violations"]
-        for node in item["nodes"]
-    ]
-
-
 @pytest.fixture(scope="module")
 def windows(browser: Browser, address: str) -> Iterator[dict[str, BrowserContext]]:
     """A window of each size that has loaded styles and scripts once."""
@@ -85,7 +72,7 @@ def test_page_has_no_violation_and_fits_the_width(
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     page.goto(f"/{name}")
     picture(page, OUTPUT / f"{name}-{size}.png")
-    assert _violations(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.close()
     assert errors == []
@@ -101,7 +88,7 @@ def test_dialog_opens_shows_errors_asks_before_closing_and_gives_the_focus_back(
     expect(dialog).to_be_visible()
     expect(page.locator("#kw-dialog-title")).to_have_text("修改报名信息")
     picture(page, OUTPUT / f"dialog-{size}.png")
-    assert _violations(page) == []
+    assert violations(page) == []
     dialog.get_by_label("姓名").fill("王测试")
     dialog.get_by_role("button", name="保存").click()
     expect(dialog.get_by_role("alert").first).to_contain_text("有 1 处需要修改")
@@ -147,7 +134,7 @@ def test_batch_buttons_wait_for_a_ticked_row_and_take_the_whole_query(show: Open
     assert "query=signed-query" in request.value.url
     assert "ids=" not in request.value.url
     expect(page.locator("#kw-dialog")).to_be_visible()
-    assert _violations(page) == []
+    assert violations(page) == []
 
 
 def test_ticked_rows_go_into_the_operation_and_shift_ticks_a_range(show: Open) -> None:
@@ -173,7 +160,7 @@ def test_a_post_asks_first_with_the_focus_on_cancel(show: Open) -> None:
     confirm = page.locator("#kw-confirm")
     expect(confirm).to_contain_text("确定通过李测试的报名信息审核？")
     expect(confirm.get_by_role("button", name="取消")).to_be_focused()
-    assert _violations(page) == []
+    assert violations(page) == []
     picture(page, OUTPUT / "confirm-dialog-desktop.png")
     confirm.get_by_role("button", name="取消").click()
     assert page.url.endswith("/show")
@@ -222,7 +209,7 @@ def test_r6_3_the_menu_folds_on_a_desk_and_slides_in_on_a_phone(show: Open) -> N
     phone.get_by_role("button", name="收放导航菜单").click()
     expect(phone.get_by_role("link", name="考生管理").first).to_be_visible()
     picture(phone, OUTPUT / "menu-phone.png")
-    assert _violations(phone) == []
+    assert violations(phone) == []
 
 
 def test_the_search_card_unfolds(show: Open) -> None:
@@ -239,7 +226,7 @@ def test_the_session_menu_closes_with_escape(show: Open) -> None:
     page.locator(".kw-session summary").click()
     expect(page.get_by_role("link", name="2026年3月")).to_be_visible()
     picture(page, OUTPUT / "session-desktop.png")
-    assert _violations(page) == []
+    assert violations(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="2026年3月")).to_be_hidden()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from app.metadata.vocabulary import Level
 from app.models.account import AdminBinding, Passport
 from app.models.audit import AuditEntry
 from app.rules import permissions
+from tests.axe import violations
 from tests.conftest import create_schema
 from tests.contract.world import World, make_world
 from tests.databases import Databases
@@ -25,8 +25,6 @@ from tests.factories import bind_administrator, seeding
 from tests.serving import serve
 
 _numbers = itertools.count()
-AXE = Path(__file__).parents[1] / "theme" / "vendor" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 #: `World.people` knows the superuser by this key: the second person of the centre
 SUPER = (Level.CENTER, 1)
 
@@ -60,9 +58,7 @@ def look(page: Page, world: World, address: str, person: tuple[Level, int], path
     cookie: Any = {"name": "kaowu_admin", "value": value, "domain": "127.0.0.1", "path": "/admin"}
     page.context.add_cookies([cookie])
     page.goto(f"{address}/admin/58{path}")
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    assert [item["id"] for item in found["violations"]] == []
+    assert violations(page) == []
     return page
 
 

@@ -10,8 +10,9 @@ from app.metadata.vocabulary import Level
 from app.models.capacity import CapacityPool
 from app.models.settings import Fee, SiteSettings
 from tests import factories
+from tests.axe import violations
 from tests.contract.world import World
-from tests.views.conftest import AXE, RULES, look, walk_phone
+from tests.views.conftest import look, walk_phone
 
 pytestmark = pytest.mark.allow_console_errors("422", "409")
 PROVINCE, SITE = (Level.PROVINCE, 0), (Level.SITE, 0)
@@ -25,13 +26,6 @@ _PASTE = """([text, id]) => {
 
 def cell(page: Page, code: str, column: str) -> Locator:
     return page.locator(f"#c-{code}-{column}")
-
-
-def is_accessible(page: Page) -> bool:
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    assert [item["id"] for item in found["violations"]] == []
-    return True
 
 
 def preview(page: Page) -> None:
@@ -50,7 +44,7 @@ def test_fees_are_pasted_filled_down_corrected_and_saved(
     preview(page)
     link = page.locator("[data-kw-problem]")
     expect(link).to_have_count(1)
-    assert is_accessible(page)
+    assert violations(page) == []
     link.click()
     wrong = cell(page, "990701", "24")
     expect(wrong).to_be_focused()
@@ -60,7 +54,7 @@ def test_fees_are_pasted_filled_down_corrected_and_saved(
     page.keyboard.press("Control+d")
     expect(cell(page, "990702", "24")).to_have_value("82.5")
     preview(page)
-    assert is_accessible(page)
+    assert violations(page) == []
     expect(page.locator("main")).to_contain_text("将修改 2 个考点的 5 处")
     with page.expect_navigation():
         page.locator("button", has_text="确认保存 5 处改动").click()
@@ -174,7 +168,7 @@ def test_on_a_phone_the_button_of_a_row_and_who_set_a_cell_are_in_sight(
     told = page.locator("[data-kw-told]")
     expect(told).to_contain_text("总科次数")
     expect(told).to_contain_text("最近设置：")
-    assert is_accessible(page)
+    assert violations(page) == []
     button.click()
     dialog = page.locator("#kw-dialog")
     expect(dialog.locator("[name='v:990701:TOTAL']")).to_be_visible()

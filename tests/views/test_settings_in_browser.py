@@ -13,8 +13,9 @@ from app.metadata.actor import system
 from app.metadata.vocabulary import Level
 from app.models.settings import ClassOption, Notice
 from tests import factories
+from tests.axe import violations
 from tests.contract.world import World
-from tests.views.conftest import RULES, look, walk_phone
+from tests.views.conftest import look, walk_phone
 from tests.views.test_settings_pages import PAGES, row_of
 
 
@@ -48,8 +49,7 @@ def test_r10_2_the_dialog_shows_the_effects_and_satisfies_axe(
     dialog.get_by_role("button", name="保存").click()
     expect(dialog.locator(".kw-note.warn")).to_contain_text("不建议在报名期间修改")
     expect(dialog.get_by_label("报名信息需要审核")).to_be_checked()
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    assert [item["id"] for item in found["violations"]] == []
+    assert violations(page) == []
     dialog.get_by_role("button", name="确认并保存").click()
     expect(page.locator(".kw-toast")).to_contain_text("保存成功")
     assert row_of(office).review_required
