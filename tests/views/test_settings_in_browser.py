@@ -46,6 +46,8 @@ def test_r10_2_the_dialog_shows_the_effects_and_satisfies_axe(
     page.locator("main").get_by_role("link", name="修改").click()
     dialog = page.locator("#kw-dialog")
     dialog.get_by_label("报名信息需要审核").check()
+    assert "wide" in (dialog.get_attribute("class") or "")
+    assert dialog.evaluate("dialog => dialog.offsetWidth") == 390  # a phone has no wide and narrow
     dialog.get_by_role("button", name="保存").click()
     expect(dialog.locator(".kw-note.warn")).to_contain_text("不建议在报名期间修改")
     expect(dialog.get_by_label("报名信息需要审核")).to_be_checked()
