@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,7 +30,7 @@ from app.rules.identity import tells_birth_and_sex
 from app.rules.registration import eligibility, person
 from app.rules.registration.eligibility import NoticesChanged
 from app.rules.roster import attempts, autoload
-from app.rules.roster.attempts import Counted
+from app.rules.roster.attempts import Asking, Counted
 
 FIELDS = person.PERSON_FIELDS
 #: What most candidates would choose themselves.
@@ -133,7 +133,7 @@ def register() -> ResponseReturnValue:
 # ---------------------------------------------------------------- 学籍信息 (R19.3a)
 
 
-def _typed(form: Form, row: Registration | None = None) -> autoload.Typed:
+def _typed(form: Form, row: Registration | None = None) -> attempts.Typed:
     """Who is meant, as the rules will read it: the type by code or name, what is missing from the
     row."""
     given = {
@@ -142,39 +142,50 @@ def _typed(form: Form, row: Registration | None = None) -> autoload.Typed:
     }
     with suppress(Bad):
         given["id_type"] = clean(FIELDS["id_type"], given["id_type"]) or ""
-    return autoload.Typed(**given)
+    return attempts.Typed(**given)
+
+
+#: they tell who is admitted, or whose number is registered already
+REFUSED = (eligibility.NotAdmitted, person.PersonTaken)
 
 
 def _attempt(
-    exam_id: int, typed: autoload.Typed, work: Callable[[KaowuSession, Counted], object]
+    exam_id: int, typed: attempts.Typed, work: Callable[[KaowuSession, Counted], object]
 ) -> None:
     """Run a write whose answer tells whether a site admits the person: counted before, logged
     where it is refused, and given back where nobody was looked for. Raises TooMany and as `work`.
     """
+    with _counted(typed, Asking.ADMISSION) as counted:
+        try:
+            context.run(lambda write: work(write, counted))
+        except REFUSED:
+            context.note(lambda write: attempts.log_refused(write, typed, exam_id))
+            attempts.refuse_above(counted)
+            raise
 
-    def admitting(write: KaowuSession) -> None:
-        work(write, counted)
-        attempts.admitted(write, counted)
 
+@contextmanager
+def _counted(typed: attempts.Typed, asking: Asking) -> Iterator[Counted]:
+    """An attempt that stays counted where somebody was looked for, whatever is answered."""
     clock = context.portal().clock
-    counted = context.note(lambda write: attempts.count(write, typed, clock=clock))
+    counted = context.note(lambda write: attempts.count(write, typed, asking, clock=clock))
     try:
-        context.run(admitting)
-    except eligibility.NotAdmitted:
-        context.note(lambda write: attempts.log_refused(write, typed, exam_id))
-        attempts.refuse_above(counted)
-        raise
-    except Exception:
+        yield counted
+    finally:
         if not counted.looked:
             context.note(lambda write: attempts.give_back(write, counted))
-        raise
 
 
 def _load(site: sites.Site, form: Form) -> ResponseReturnValue:
     """Fill in what the school knows; the candidate may change it, or not use it."""
-    typed, clock = _typed(form), context.portal().clock
+    typed = _typed(form)
     try:
-        found = context.run(lambda write: autoload.autoload(write, site, typed, clock=clock))
+        with _counted(typed, Asking.AUTOLOAD) as counted:
+            found = context.run(
+                lambda write: autoload.autoload(write, site, typed, counted=counted)
+            )
+            if found is None:
+                attempts.refuse_above(counted)
     except KaowuError as error:
         form.take(error)
         return _page(site, form), error.status
@@ -223,7 +234,8 @@ def person_page() -> ResponseReturnValue:
 
 def _update(form: Form, row: Registration, exam_id: int) -> None:
     """Save what was typed; an attempt to become somebody else is counted."""
-    values = _values(form)
+    # what is not sent is as it was read here: whoever is counted is who is looked for
+    values = {name: getattr(row, name) for name in person.IDENTIFYING} | _values(form)
     version = int(form["version"]) if form["version"].isdigit() else -1
 
     def work(write: KaowuSession, counted: Counted | None = None) -> None:
@@ -231,7 +243,7 @@ def _update(form: Form, row: Registration, exam_id: int) -> None:
             write, row.id, values, version=version, counted=counted, clock=context.portal().clock
         )
 
-    if any(name in values and values[name] != getattr(row, name) for name in person.IDENTIFYING):
+    if any(values[name] != getattr(row, name) for name in person.IDENTIFYING):
         _attempt(exam_id, _typed(form, row), work)
     else:
         context.run(work)

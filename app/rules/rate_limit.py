@@ -90,15 +90,17 @@ def require_left(session: Session, bucket: str, rate: Rate, now: dt.datetime) ->
     refuse_above((made or 0) + 1, rate, now)
 
 
-def give_back(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:
-    """Undo one attempt that was counted at `now` and was none after all."""
+def give_back(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> int:
+    """Undo one attempt that was counted at `now` and was none after all; how many are left."""
     key = key_of(bucket, rate[1], now)
-    session.execute(
+    left = session.scalar(
         update(RateLimit)
         .where(*(getattr(RateLimit, name) == value for name, value in key.items()))
         .values(count=RateLimit.count - 1)
+        .returning(RateLimit.count)
         .execution_options(synchronize_session=False)
     )
+    return left or 0
 
 
 def minutes_left(now: dt.datetime, seconds: int) -> int:

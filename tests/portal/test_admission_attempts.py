@@ -14,15 +14,16 @@ from sqlalchemy import func, select
 
 from app.models.account import RateLimit
 from app.models.audit import AuditEntry
+from app.models.organisation import Organisation
 from app.rules.registration import eligibility
-from app.rules.roster import attempts, autoload
+from app.rules.roster import attempts
 from app.rules.roster.attempts import Counted
 from tests.factories import id_number, person, set_settings
 from tests.portal.passport_world import ADDRESS, Portal, open_portal
 from tests.portal.registration_world import Candidate
 from tests.rules.roster.roster_world import add_record, set_policy
 
-PATH = "/registration/register"
+PATH, PERSON = "/registration/register", "/registration/person"
 CLIENTS = 16
 
 
@@ -84,16 +85,16 @@ def test_r19_3a_requests_at_once_ask_for_no_more_people_than_one_after_another(
 ) -> None:
     people = looked_up(monkeypatch)
     answers = at_once(portal, candidate)
-    assert sorted(answers) == [422] * autoload.RATE[0] + [429] * (CLIENTS - autoload.RATE[0])
-    assert len(people) == autoload.RATE[0]
-    assert log_entries(portal) == autoload.RATE[0]
+    assert sorted(answers) == [422] * attempts.RATE[0] + [429] * (CLIENTS - attempts.RATE[0])
+    assert len(people) == attempts.RATE[0]
+    assert log_entries(portal) == attempts.RATE[0]
 
 
 @pytest.mark.postgres
 def test_without_the_count_beforehand_all_are_looked_up(
     portal: Portal, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def uncounted(_session: Any, _typed: Any, *, clock: Any) -> Counted:
+    def uncounted(_session: Any, _typed: Any, _asking: Any, *, clock: Any) -> Counted:
         return Counted(at=clock())
 
     monkeypatch.setattr(attempts, "count", uncounted)
@@ -105,8 +106,25 @@ def test_without_the_count_beforehand_all_are_looked_up(
 def counts(portal: Portal) -> list[int]:
     """What is counted of attempts, of candidates and of people."""
     with portal.looking() as session:
-        rows = session.scalars(select(RateLimit).where(RateLimit.bucket.startswith("not-admitted")))
+        rows = session.scalars(select(RateLimit).where(RateLimit.bucket.startswith("admission")))
         return sorted(row.count for row in rows)
+
+
+def stranger(portal: Portal, site: Organisation | None = None) -> Candidate:
+    """Somebody with a passport who has read the notices of the site."""
+    made = Candidate(portal)
+    made.accept(site or portal.tree.site)
+    return made
+
+
+def drain(portal: Portal, owner: dict[str, Any], **form: str) -> list[int]:
+    """The answers to strangers who try one wrong name until nobody may ask for the owner."""
+    answers = []
+    for _ in range(3):
+        asking = stranger(portal)
+        for _ in range(attempts.RATE[0] - 1):
+            answers.append(asking.fill_in(**(owner | {"name": "某某"} | form)).status_code)
+    return answers
 
 
 def test_r19_3a_strangers_do_not_keep_the_owner_of_a_number_out(portal: Portal) -> None:
@@ -114,18 +132,78 @@ def test_r19_3a_strangers_do_not_keep_the_owner_of_a_number_out(portal: Portal) 
     owner = person(650)
     with portal.writing() as session:
         add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
-    answers = []
-    for _ in range(3):
-        stranger = Candidate(portal)
-        stranger.accept(portal.tree.site)
-        for _ in range(autoload.RATE[0] - 1):
-            answer = stranger.fill_in(**(owner | {"name": "某某"}))
-            answers.append(answer.status_code)
-    most = autoload.RATE_PERSON[0]
+    answers, most = drain(portal, owner), attempts.RATE_PERSON[0]
     assert answers == [422] * most + [429] * (len(answers) - most)
-    himself = Candidate(portal)
-    himself.accept(portal.tree.site)
-    assert himself.fill_in(**owner).status_code == 302
+    assert stranger(portal).fill_in(**owner).status_code == 302
+
+
+def test_r19_3a_strangers_do_not_keep_the_owner_from_his_record(portal: Portal) -> None:
+    """What is loaded is limited as admission is: he gets it, they are told nothing any more."""
+    owner = person(651)
+    with portal.writing() as session:
+        add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
+    answers, most = drain(portal, owner, do="load"), attempts.RATE_PERSON[0]
+    assert answers == [200] * most + [429] * (len(answers) - most)
+    answer = stranger(portal).fill_in(**owner, do="load")
+    assert (answer.status_code, "信息学院" in answer.text) == (200, True)
+
+
+def test_r19_3a_above_the_limit_nobody_learns_the_name_of_who_is_registered(
+    portal: Portal,
+) -> None:
+    """The right one is refused because he is registered, a wrong one because of the record."""
+    owner = person(652)
+    with portal.writing() as session:
+        add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
+    assert stranger(portal).fill_in(**owner).status_code == 302
+    assert stranger(portal).fill_in(**owner).status_code == 409
+    drain(portal, owner)
+    last = stranger(portal)
+    pages = [last.fill_in(**(owner | {"name": name})) for name in ("某某", owner["name"])]
+    assert [page.status_code for page in pages] == [429, 429]
+    assert pages[0].text.count("过于频繁") == pages[1].text.count("过于频繁") == 1
+
+
+def test_r19_3a_an_admission_is_no_way_to_try_names(portal: Portal) -> None:
+    """Where a wrong name is admitted and the right one is refused, each admission answers."""
+    owner, (home, elsewhere) = person(653), portal.tree.sites[:2]
+    with portal.writing() as session:
+        set_policy(session, portal.tree, home, allowed=[home])
+        add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
+    guessing = stranger(portal, elsewhere)
+    assert guessing.fill_in(**(owner | {"name": "王一"})).status_code == 302
+    row = guessing.row()
+
+    def become(name: str) -> int:
+        values = owner | {"name": name, "version": str(guessing.row().version)}
+        return guessing.post(PERSON, form=PERSON, **values).status_code
+
+    assert [become("王二"), become("王三"), become("王二")] == [302, 302, 302]
+    assert counts(portal) == [4, 4], "who was admitted has asked as well"
+    assert [become("王四"), become(owner["name"])] == [429, 429]
+    assert guessing.row().name == "王二"
+    assert guessing.row().id == row.id
+
+
+def test_n12_r19_3a_whose_number_is_registered_is_not_asked_for_again_and_again(
+    portal: Portal,
+) -> None:
+    """By a registration or by a change of one: the answer tells it, so it is not given back."""
+    elsewhere = portal.tree.sites[1]
+    taken = person(654)
+    assert stranger(portal, elsewhere).fill_in(**taken).status_code == 302
+    asking, changing = stranger(portal, elsewhere), stranger(portal, elsewhere)
+    assert changing.fill_in(**person(655)).status_code == 302
+    values = taken | {"version": str(changing.row().version)}
+    answers = [asking.fill_in(**taken).status_code for _ in range(attempts.RATE[0])]
+    answers += [
+        changing.post(PERSON, form=PERSON, **values).status_code
+        for _ in range(attempts.RATE[0] - 1)
+    ]
+    most = attempts.RATE_PERSON[0] - 1
+    assert answers == [409] * most
+    assert asking.fill_in(**taken).status_code == 429
+    assert changing.post(PERSON, form=PERSON, **values).status_code == 429
 
 
 @pytest.mark.parametrize(
@@ -144,13 +222,13 @@ def test_r19_3a_who_waits_for_a_site_to_open_has_tried_nobody(
     early.accept(site)
     with portal.writing() as session:
         set_settings(session, site, **before)
-    for _ in range(autoload.RATE[0] + 1):
+    for _ in range(attempts.RATE[0] + 1):
         assert early.fill_in().status_code not in (302, 429)
     assert set(counts(portal)) == {0}
     with portal.writing() as session:
         set_settings(session, site, **after)
     assert early.fill_in().status_code == 302
-    assert sum(counts(portal)) == 1
+    assert counts(portal)[-2:] == [1, 1]
 
 
 def test_r19_3a_a_number_counts_alike_however_its_type_is_written(portal: Portal) -> None:
@@ -186,7 +264,7 @@ def test_n7_a_type_that_is_corrected_makes_the_number_whole(portal: Portal) -> N
 
 def test_r19_3a_what_is_only_mistyped_is_given_back(portal: Portal, candidate: Candidate) -> None:
     """Nobody was looked for, so nothing was told; a form takes some people many tries."""
-    for _ in range(autoload.RATE[0] + 1):
+    for _ in range(attempts.RATE[0] + 1):
         assert candidate.fill_in(mobile="12").status_code == 422
     assert log_entries(portal) == 0
     assert "只接受符合其学籍报考设置的考生" in candidate.fill_in().text
@@ -202,8 +280,8 @@ def test_r19_3a_becoming_somebody_else_is_an_attempt_as_well(
     row = other.row()
     with portal.writing() as session:
         set_policy(session, portal.tree, site, own_site_only=True)
-    for number in range(autoload.RATE[0]):
+    for number in range(attempts.RATE[0]):
         values = person(number + 800) | {"version": str(row.version)}
         answer = other.post("/registration/person", form="/registration/person", **values)
-        assert answer.status_code == (422 if number < autoload.RATE[0] - 1 else 429)
-    assert log_entries(portal) == autoload.RATE[0] - 1
+        assert answer.status_code == (422 if number < attempts.RATE[0] - 1 else 429)
+    assert log_entries(portal) == attempts.RATE[0] - 1

@@ -16,7 +16,7 @@ from app.models.organisation import Organisation
 from app.models.registration import Life
 from app.models.roster import StudentRecord
 from app.models.settings import ClassOption
-from app.rules.roster import autoload
+from app.rules.roster import attempts
 from tests.browser import picture
 from tests.databases import Databases
 from tests.factories import id_number, make_registration, plant, seeding
@@ -119,7 +119,7 @@ def test_r19_3a_each_attempt_is_logged_where_the_record_is(
 
 def test_r19_3a_attempts_are_rate_limited(portal: Portal, candidate: Candidate) -> None:
     row = record(portal, name="陈丽")
-    for _ in range(autoload.RATE[0]):
+    for _ in range(attempts.RATE[0]):
         assert NOTHING in ask(candidate, "陈丽", id_number())
     page = ask(candidate, "陈丽", row.id_number)
     assert "过于频繁" in page
@@ -236,7 +236,7 @@ def test_r19_3a_refused_registrations_are_rate_limited(
     row = record(portal, site=closed, name="陈丽")
     candidate = Candidate(portal)
     candidate.accept(closed)
-    for _ in range(autoload.RATE[0]):
+    for _ in range(attempts.RATE[0]):
         assert candidate.fill_in(name="王五", id_number=row.id_number).status_code == 422
     for name in ("王五", "陈丽"):
         answer = candidate.fill_in(name=name, id_number=row.id_number)
