@@ -16,7 +16,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.database import policy
-from app.database.cursor import LazyCursor
+from app.database.cursor import PARAMSTYLE, LazyCursor
 
 #: Execution option of a transaction that writes; without it a transaction is read-only.
 WRITES = "kaowu_writes"
@@ -86,7 +86,9 @@ def make_engine(url: str, **options: Any) -> Engine:
             "options": "-c plan_cache_mode=force_custom_plan -c timezone=UTC",
             "cursor_factory": LazyCursor,
         }
-        engine = create_engine(url, pool_size=20, max_overflow=20, connect_args=connect, **options)
+        options |= {"connect_args": connect, "paramstyle": PARAMSTYLE}
+        engine = create_engine(url, pool_size=20, max_overflow=20, **options)
+        event.listen(engine, "connect", _stream_as_plain)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "rollback", _end_reading)
         _ping_rested(engine)
@@ -112,6 +114,11 @@ def _ping_rested(engine: Engine) -> None:
             engine.dialect.do_ping(connection)
         except psycopg.Error as error:
             raise DisconnectionError() from error  # the pool makes another one
+
+
+def _stream_as_plain(connection: Any, _record: Any) -> None:
+    """Cursors that stay on the server read statements as the others do (`LazyCursor`)."""
+    connection.server_cursor_factory = psycopg.RawServerCursor
 
 
 _MODE = {False: b"BEGIN READ ONLY", True: b"BEGIN READ WRITE"}

@@ -58,6 +58,18 @@ def test_reading_does_not_make_the_driver_forget(factory: sessionmaker[KaowuSess
         assert told(session, prepared) == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"yield_per": 1}])
+def test_placeholders_signs_of_percent_and_dollar_go_as_they_are(
+    factory: sessionmaker[KaowuSession], options: dict[str, int]
+) -> None:
+    """Statements go to the server unread, those with a cursor that stays there as well."""
+    given = text("SELECT '100% $1 %s', :given || :given, CAST(:given AS text) LIKE '$%'")
+    for _ in range(OFTEN):
+        with reading(factory, TASK) as session:
+            rows = session.execute(given, {"given": "$2%"}, execution_options=options).all()
+        assert rows == [("100% $1 %s", "$2%$2%", True)]
+
+
 def test_what_was_written_is_undone(factory: sessionmaker[KaowuSession]) -> None:
     with pytest.raises(ZeroDivisionError), unit_of_work(factory, TASK) as session:  # noqa: PT012
         session.add(Setting(name="x", value=1))
