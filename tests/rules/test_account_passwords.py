@@ -61,6 +61,18 @@ def test_change_needs_the_old_password_and_ends_other_sessions(world: World) -> 
     assert authenticate(world.access(), owner.email or "", OTHER_PASSWORD)
 
 
+def test_8_3_a_locked_account_proves_no_password(world: World) -> None:
+    """Not the right one either; when the lock is over it is proved, and failures begin anew."""
+    owner = world.passport(failures=5, locked_until=world.clock.now + login.LOCK)
+    assert not login.verify_own_password(world.access(), owner.id, PASSWORD)
+    with pytest.raises(FieldErrors) as refusal:
+        change_password(world.access(), owner.id, PASSWORD, OTHER_PASSWORD)
+    assert codes_of(refusal.value) == {"old_password": ["account.wrong_password"]}
+    world.clock.now += login.LOCK
+    assert login.verify_own_password(world.access(), owner.id, PASSWORD)
+    assert world.reload(owner.id).failures == 0
+
+
 def test_8_3_the_last_five_passwords_are_barred(world: World) -> None:
     owner = world.passport()
     current = PASSWORD

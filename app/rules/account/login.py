@@ -73,7 +73,6 @@ class Facts:
     changed_at: dt.datetime | None
     must_change: bool
     active: bool
-    locked_until: dt.datetime | None
     session_version: int
     totp_confirmed: bool
     administrator: bool
@@ -86,10 +85,6 @@ class Facts:
         unset = self.must_change and not self.password_hash.startswith("scrypt:")
         return unset and (self.administrator or self.enrolled)
 
-    def locked(self, now: dt.datetime) -> bool:
-        """Five failures in a row close the account for fifteen minutes."""
-        return self.locked_until is not None and self.locked_until > now
-
 
 def facts_of(session: Session, condition: Any) -> Facts | None:
     """The account that meets a condition on Passport; the session is a system actor's."""
@@ -100,7 +95,7 @@ def facts_of(session: Session, condition: Any) -> Facts | None:
         .where(Registration.life.in_(LIVE))
         .where(Registration.exam_id == Exam.id, Exam.state == ExamState.CURRENT.value)
     )
-    row = session.execute(
+    row: Any = session.execute(  # typed as a row of any length
         select(
             Passport.id,
             Passport.number,
@@ -108,7 +103,6 @@ def facts_of(session: Session, condition: Any) -> Facts | None:
             Passport.password_changed_at,
             Passport.must_change,
             Passport.active,
-            Passport.locked_until,
             Passport.session_version,
             Passport.totp_confirmed,
             bound,
@@ -219,8 +213,17 @@ def count_failure(session: Session, facts: Facts, now: dt.datetime) -> None:
 def _succeed(
     session: Session, access: Access, facts: Facts, fresh_hash: str | None
 ) -> Identity | None:
-    """Reset the counter, unless the account was locked or changed while the hash was made."""
-    now = access.clock()
+    if not _settle_success(session, facts, access.clock(), fresh_hash):
+        return None
+    log_entry(session, facts, "done")
+    return identity_of(access, facts)
+
+
+def _settle_success(
+    session: Session, facts: Facts, now: dt.datetime, fresh_hash: str | None = None
+) -> bool:
+    """Reset the counter; not where the account was locked or changed while the hash was made. So
+    of many guesses at once only the first five count, the right one too."""
     values: dict[str, Any] = {"failures": 0, "locked_until": None}
     if fresh_hash is not None:
         values["password_hash"] = fresh_hash
@@ -237,9 +240,7 @@ def _succeed(
     )
     if result.rowcount != 1:
         log_entry(session, facts, "locked")
-        return None
-    log_entry(session, facts, "done")
-    return identity_of(access, facts)
+    return result.rowcount == 1
 
 
 def log_entry(session: Session, facts: Facts, outcome: str, action: str = "log_in") -> None:
@@ -364,19 +365,21 @@ def proved_hash(access: Access, passport_id: int, password: str) -> str | None:
     """The stored hash that the password was proved against, or None where it is wrong.
 
     Who replaces the password hands it on, so that of two who proved the same old one only one
-    succeeds. Failures count and lock as at the log-in. One hash.
+    succeeds. Successes and failures are settled as at the log-in. One hash.
     """
     facts = access.read(lambda session: facts_of(session, Passport.id == passport_id))
     good = _verify_set(facts, password)
-    if facts is not None and not good:
-        access.write(
-            "verify password",
-            lambda session: count_failure(session, facts, access.clock()),
-            passport_id=passport_id,
-        )
-    if facts is None or not good or facts.locked(access.clock()):
+    if facts is None:
         return None
-    return facts.password_hash
+
+    def settle(session: KaowuSession) -> bool:
+        now = access.clock()
+        if not good:
+            count_failure(session, facts, now)
+        return good and _settle_success(session, facts, now)
+
+    proved = access.write("verify password", settle, passport_id=passport_id)
+    return facts.password_hash if proved else None
 
 
 def _verify_set(facts: Facts | None, password: str) -> bool:
