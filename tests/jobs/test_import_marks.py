@@ -3,14 +3,22 @@ would else be read as empty cells, and with 覆盖 overwrite what is stored. No 
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.jobs.imports.container import UploadRefused
+from app.jobs.imports.marks import BadCell, Flaw, Marks
+from app.jobs.imports.sheet_scan import SheetScan
 from tests.jobs.conftest import Ground
 from tests.jobs.import_tools import messages, submit
+from tests.jobs.legacy_workbook import Page, legacy_workbook
 from tests.jobs.support import HEADINGS, workbook
+from tests.jobs.test_hostile_files import repacked
 from tests.jobs.test_import_cells import changed, found, made, parse
 
 #: 类型 of the first row, which may be empty
@@ -26,6 +34,8 @@ PLACED = {
     "tab": b'<c\tr="D2"',
     "spaces": b'<c  s = "0"  r = "D2"',
     "apostrophes": b"<c r='D2'",
+    "small letters": b'<c r="d2"',
+    "a name in another attribute": b"""<c a=' r="A1" ' r="D2\"""",
 }
 #: and as nobody could place it
 UNPLACED = {
@@ -61,6 +71,103 @@ def test_s4_a_cell_without_a_value_is_found_however_it_is_written(flaw: str, wri
 def test_s4_a_cell_that_cannot_be_placed_is_no_empty_cell(flaw: str, written: str) -> None:
     with pytest.raises(UploadRefused, match="不能确定在哪个单元格"):
         parse(changed(sheet_with(flaw), PLAIN, UNPLACED[written]))
+
+
+@pytest.mark.parametrize("end", [b"</sheetData >", b"</sheetData\n>", b"</sheetData\t>"])
+def test_s4_the_last_cell_is_found_however_the_cells_end(end: bytes) -> None:
+    ((row, column, value, _text),) = found(
+        parse(changed(sheet_with("error"), b"</sheetData>", end))
+    )
+    assert (row, column, value) == (2, "类型", "#N/A")
+
+
+def prefixed(part: bytes, prefix: bytes) -> bytes:
+    """The same xml, every tag of which has that prefix."""
+    part = re.sub(rb"<(/?)(?=[A-Za-z])", rb"<\1%s:" % prefix, part)
+    return part.replace(b' xmlns="', b' xmlns:%s="' % prefix, 1)
+
+
+@pytest.mark.parametrize("prefix", [b"x", b"x-y", b"x.y", "数".encode()])
+def test_s4_a_cell_without_a_value_is_found_under_every_prefix(prefix: bytes) -> None:
+    content = repacked(
+        lambda name, part: prefixed(part, prefix) if "worksheets/" in name else part,
+        sheet_with("error"),
+    )
+    ((row, column, value, _text),) = found(parse(content))
+    assert (row, column, value) == (2, "类型", "#N/A")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"<sheetData>", b'<sheetData a="%s">' % (b"y" * 2100), "不能确定在哪个单元格"),
+        (b"<sheetData>", b'<sheetData a="/>">', "损坏"),
+        (b'<row r="1"', b'<row a="</sheetData>" r="1"', "损坏"),
+        (b"</row></sheetData>", b'</row><f t="e"/></sheetData>', "不能确定在哪个单元格"),
+    ],
+)
+def test_s4_cells_whose_begin_or_end_is_unusual_are_no_empty_cells(
+    old: bytes, new: bytes, reason: str
+) -> None:
+    with pytest.raises(UploadRefused, match=reason):
+        parse(changed(sheet_with("error"), old, new))
+
+
+@pytest.mark.parametrize("prefix", [b"", b"x-y:"])
+def test_s4_a_cell_is_found_wherever_the_sheet_is_cut_into_pieces(prefix: bytes) -> None:
+    xml = (
+        b'<x><sheetData><row r="1"><c r="A1"><f>":c "</f><v>1</v></c><c r="B1" t="e">'
+        b'<v>#N/A</v></c></row></sheetData><ext><f t="e"/></ext></x>'
+    )
+    xml = prefixed(xml, prefix[:-1]) if prefix else xml
+    for at in range(len(xml)):
+        marks = Marks()
+        scan = SheetScan(marks, 100)
+        for piece in (xml[:at], xml[at:]):
+            scan.feed(piece)
+        scan.close()
+        assert marks.bad == {0: {1: BadCell(Flaw.ERROR, "#N/A")}}, at
+
+
+def test_s4_the_part_of_the_sheet_is_looked_through_whatever_its_name_is() -> None:
+    def renamed(change: Callable[[bytes], bytes]) -> bytes:
+        old, new = b"worksheets/sheet1.xml", b"worksheets/sheet1.dat"
+        content = repacked(
+            lambda name, part: change(part) if "worksheets/" in name else part.replace(old, new),
+            sheet_with("error"),
+        )
+        return content.replace(old, new)
+
+    ((_row, column, value, _text),) = found(parse(renamed(lambda part: part)))
+    assert (column, value) == ("类型", "#N/A")
+    with pytest.raises(UploadRefused, match="DOCTYPE"):
+        parse(renamed(lambda part: part.replace(b"?>", b"?><!DOCTYPE x>", 1)))
+    with pytest.raises(UploadRefused, match="范围过大"):
+        parse(renamed(lambda part: part.replace(PLAIN, b'<c r="XFD2"')))
+
+
+def test_s4_two_sheets_of_one_name_are_refused() -> None:
+    """One would be looked through and the other read."""
+
+    def write(book: Any, page: Any) -> None:
+        page.write_row(1, 0, [1, "01", "甲楼"])
+        book.add_worksheet("考场 ")
+
+    with pytest.raises(UploadRefused, match="有几个名为“考场”的工作表"):
+        parse(made(write))
+    old = legacy_workbook([Page("考场", [HEADINGS]), Page(" 考场", [HEADINGS])])
+    with pytest.raises(UploadRefused, match="有几个名为“考场”的工作表"):
+        parse(old, ".xls")
+
+
+def test_s4_a_list_of_sheets_that_is_read_in_two_ways_is_refused() -> None:
+    """The parser takes the name of a part by its letters."""
+    other = "xl__worksheets__sheet&#49;.xml"
+    with zipfile.ZipFile(io.BytesIO(sheet_with("error"))) as book:
+        extra = {other: book.read("xl/worksheets/sheet1.xml")}
+    content = repacked(lambda _name, part: part.replace(b"sheet1.xml", b"sheet&#49;.xml"), **extra)
+    with pytest.raises(UploadRefused, match="损坏"):
+        parse(content)
 
 
 def test_s4_a_computed_formula_needs_no_place() -> None:

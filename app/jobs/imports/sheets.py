@@ -1,7 +1,7 @@
 """From an upload to rows of cells: one sheet of a workbook, or a csv file.
 
 Sheets are read by calamine, which gives the last computed value of formula cells. Everything that
-could make it use memory without bound is refused before (`container`, `marks`, `legacy`).
+could make it use memory without bound is refused before (`container`, `package`, `legacy`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from app.jobs.imports.container import (
     workbook_in_zip,
 )
 from app.jobs.imports.legacy import look_through_legacy
-from app.jobs.imports.marks import BadCell, Flaw, Marks, look_through
+from app.jobs.imports.marks import TWINS, BadCell, Flaw, Marks
+from app.jobs.imports.package import look_through
 from app.metadata.errors import N_
 
 #: rows among which the row of headings is looked for (hints may stand above it)
@@ -152,12 +153,14 @@ def _guarded() -> Iterator[None]:
 
 
 def _parse(book: CalamineWorkbook, sheet: str, max_rows: int) -> CalamineSheet:
-    by_name = {name.strip(): name for name in book.sheet_names}
-    if sheet not in by_name:
+    names = [name for name in book.sheet_names if name.strip() == sheet]
+    if len(names) > 1:
+        raise refuse(TWINS, sheet=sheet)
+    if not names:
         found = [name[:31] for name in book.sheet_names[:10]]
         text = N_("没有找到名为“{sheet}”的工作表（文件中有：{found}）。请使用下载的模板填写。")
         raise refuse(text, sheet=sheet, found=found)
-    data = book.get_sheet_by_name(by_name[sheet])
+    data = book.get_sheet_by_name(names[0])
     last_row, last_column = data.end or (0, 0)
     if last_column >= MAXIMUM_COLUMNS:
         raise refuse(_TOO_WIDE)
