@@ -147,9 +147,11 @@ def test_a_token_serves_its_owner_and_its_session_alone(world: World) -> None:
     row = world.hall("令主", 1)
     query = ListQuery("test_hall", {"name": "令主"}, high_water=row.id, expected=1)
     theirs = _sealed(world, query)
+    # not its end: the last character of base64 may differ and mean the same
+    forged = theirs[:20] + ("A" if theirs[20] != "A" else "B") + theirs[21:]
     for browser, token in (
         (world.browser(Level.CITY), theirs),
-        (world.browser(), theirs[:-2] + "xx"),
+        (world.browser(), forged),
         (world.browser(), "x"),
     ):
         answer = browser.get(f"/test-hall-close/?query={token}")
