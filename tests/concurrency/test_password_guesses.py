@@ -11,11 +11,15 @@ import pytest
 from app.metadata.errors import KaowuError
 from app.models.account import Passport
 from app.rules.account import login
-from app.rules.account.errors import FieldErrors
+from app.rules.account.activation import set_password_by_link, token_of
+from app.rules.account.errors import FieldErrors, PasswordChanged
 from app.rules.account.login import FAILURES, authenticate, verify_own_password
-from app.rules.account.passwords import change_password
-from app.rules.password import verify_password
-from tests.rules.account_world import OTHER_PASSWORD, PASSWORD, World, open_world
+from app.rules.account.passports import NO_PASSWORD
+from app.rules.account.passwords import change_password, issue_activation_code, replace_password
+from app.rules.password import hash_password, verify_password
+from tests.concurrency.clients import wait_for_waiter
+from tests.factories import bind_administrator, seeding
+from tests.rules.account_world import HASH, OTHER_PASSWORD, PASSWORD, World, open_world
 
 Guess = Callable[[World, Passport, str], bool]
 
@@ -79,3 +83,47 @@ def test_without_settling_the_last_of_many_guesses_gets_past_the_lock(
 ) -> None:
     monkeypatch.setattr(login, "_settle_success", lambda *_: True)
     assert right_one_last(world, monkeypatch, confirm)
+
+
+# ---------------------------------------------------------------- two who replace one password
+
+
+def change_proved(world: World, owner: Passport) -> str:
+    """By who has proved the password that was stored before."""
+    with pytest.raises(PasswordChanged) as refusal:
+        replace_password(world.access(), owner.id, OTHER_PASSWORD, None, owner.password_hash)
+    return refusal.value.code
+
+
+def open_by_link(world: World, owner: Passport) -> str:
+    with world.writing() as session:
+        code = issue_activation_code(session, owner.id, world.clock.now)
+    with pytest.raises(FieldErrors) as refusal:
+        set_password_by_link(world.access(), token_of(owner.number, code), OTHER_PASSWORD)
+    (problem,) = refusal.value.problems["link"]
+    return problem.code
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("replace", "stored", "told"),
+    [
+        (change_proved, HASH, "account.password_changed"),
+        (open_by_link, NO_PASSWORD, "account.link_refused"),
+    ],
+)
+def test_8_3_who_comes_second_is_told_that_the_password_was_changed(
+    world: World, replace: Callable[[World, Passport], str], stored: str, told: str
+) -> None:
+    """Not that some record was changed by others: he waits for the first, and then looks."""
+    with world.writing() as session:
+        owner, _ = bind_administrator(
+            session, world.tree, password_hash=stored, must_change=stored != HASH, origin="import"
+        )
+    with ThreadPoolExecutor(1) as pool:
+        with world.writing() as first, seeding(first):
+            first.get_one(Passport, owner.id).password_hash = hash_password("Maple;Harbour8Q")
+            first.flush()
+            second = pool.submit(replace, world, owner)
+            wait_for_waiter(first)
+        assert second.result(60) == told

@@ -149,7 +149,8 @@ def _owner(session: Session, passport_id: int) -> _Owner:
 
 
 def _set(session: Session, owner: _Owner, new_hash: str, now: dt.datetime) -> None:
-    passport = session.get(Passport, owner.passport_id)
+    # locked, or two who have loaded it would meet at the flush only, as an old form does
+    passport = session.get(Passport, owner.passport_id, with_for_update=True)
     if passport is None or passport.password_hash != owner.old_hash:
         raise PasswordChanged()  # changed elsewhere while this one was hashed
     with policy.permit(session, PASSPORT, Verb.EDIT):
