@@ -193,6 +193,33 @@ def test_s4_formulas_of_rules_behind_the_cells_are_none_of_the_last_cell() -> No
     assert found(parse(changed(made(write), b"</sheetData>", rule))) == []
 
 
+# ---------------------------------------------------------------- what is gone through cell by cell
+
+
+def spread(behind: bytes) -> bytes:
+    """Rows to CX1900, and something behind them."""
+    far = b'<row r="1900"><c r="CX1900"><v>1</v></c></row></sheetData>' + behind
+    return changed(workbook([[1, "01", "甲楼"]]), b"</sheetData>", far)
+
+
+def test_s4_merged_ranges_upon_each_other_are_refused() -> None:
+    """Three thousand of them in 16 KB took a hundred seconds; one is within reason."""
+    merged = b'<mergeCell ref="A2:CX%d"/>'
+    one = b"<mergeCells>" + merged % 1900 + b"</mergeCells>"
+    assert len(parse(spread(one), max_rows=2_000).problems) > 100
+    several = b"<mergeCells>" + b"".join(merged % (1900 - n) for n in range(3)) + b"</mergeCells>"
+    with pytest.raises(UploadRefused, match="超过 200000 处"):
+        parse(spread(several), max_rows=2_000)
+
+
+def test_s4_columns_that_are_hidden_again_and_again_are_refused() -> None:
+    columns = b'<col min="1" max="16384" hidden="1"/>'
+    content = workbook([[1, "01", "甲楼"]])
+    assert parse(changed(content, b"<sheetData>", columns + b"<sheetData>")).notes
+    with pytest.raises(UploadRefused, match="损坏"):
+        parse(changed(content, b"<sheetData>", columns * 2 + b"<sheetData>"))
+
+
 # ---------------------------------------------------------------- the sign that no text may have
 
 NUL = "_x0000_"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from app.jobs.imports.container import (
     DAMAGES,
@@ -152,14 +153,16 @@ def _look(stream: bytes, sheets: Sequence[str], max_rows: int) -> list[Marks]:
             begin, _visible, type_ = struct.unpack_from("<IBB", stream, at)
             if type_ in _MACRO_SHEETS:
                 raise refuse_macros()
+            if begin in begins:
+                raise Unsafe
             begins[begin] = _sheet_name(stream[at + 6 : at + length])
         if kind == _RECALC_ID and length >= 8:
             computed = any(stream[at + 4 : at + 8])
         if kind == _EOF:
             break
     marks = {
-        name.strip(): _look_at_sheet(stream, begin, max_rows, computed)
-        for begin, name in begins.items()
+        begins[begin].strip(): _look_at_sheet(stream, (begin, end), max_rows, computed)
+        for begin, end in pairwise([*sorted(begins), len(stream)])
     }
     return [marks.get(sheet, Marks()) for sheet in sheets]
 
@@ -170,9 +173,13 @@ def _sheet_name(data: bytes) -> str:
     return data[2 : 2 + count * (2 if wide else 1)].decode(encoding, "replace")
 
 
-def _look_at_sheet(stream: bytes, begin: int, max_rows: int, computed: bool) -> Marks:
+def _look_at_sheet(stream: bytes, place: tuple[int, int], max_rows: int, computed: bool) -> Marks:
+    """The marks of the sheet that begins there. The next one begins where `place` ends: if this
+    one went on there, the parser would go through the same records for each of them."""
     marks, depth = Marks(), 0
-    for kind, at, length in _records(stream, begin):
+    for kind, at, length in _records(stream, place[0]):
+        if at > place[1]:
+            raise Unsafe
         if kind == _BOF:
             depth += 1
         elif kind == _EOF:
@@ -186,7 +193,7 @@ def _look_at_sheet(stream: bytes, begin: int, max_rows: int, computed: bool) -> 
         elif kind == _COLINFO:
             first, last, _width, _style, options = struct.unpack_from("<5H", stream, at)
             if options & 1:
-                marks.hidden_columns.update(range(first, min(last, 511) + 1))
+                marks.hide(first, last)
         elif kind in _CELLS or kind in _MANY_CELLS:
             row, columns, bad = _cell(stream, kind, at, length, computed)
             if columns > _COLUMNS or row > max(max_rows * 4, 10_000):

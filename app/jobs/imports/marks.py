@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.jobs.imports.container import refuse
+from app.jobs.imports.container import broken_workbook, refuse
 from app.metadata.errors import N_
 
 FAR = N_("工作表范围过大，请删除数据以外的空行和空列（整行、整列删除）后重新上传。")
 TWINS = N_("工作簿中有几个名为“{sheet}”的工作表，请只保留一个后重新上传。")
+#: columns of any sheet of the old format twice over, which no template comes near
+_COLUMNS = 512
 #: so many cells without a value are told one by one; a sheet with more is none that was filled in
 MOST_BAD = 200_000
 _MANY_BAD = N_(
@@ -59,6 +61,9 @@ class Marks:
     hidden_columns: set[int] = field(default_factory=set)
     #: how many cells are in `bad`; equal ones are held once
     _count: int = 0
+    #: cells of merged ranges and hidden columns that were gone through; no two of them overlap
+    _merged: int = 0
+    _hidden: int = 0
     _errors: dict[BadCell, BadCell] = field(default_factory=dict)
 
     def note(self, row: int, column: int, cell: BadCell) -> None:
@@ -73,6 +78,28 @@ class Marks:
         if cell.flaw is not Flaw.UNCOMPUTED:  # formulas are all different
             cell = self._errors.setdefault(cell, cell)
         cells[column] = cell
+
+    def merge(self, rows: range, columns: range) -> None:
+        """Take note of a merged range: only its first cell has a value, people see it in all.
+        Raises UploadRefused for too many cells, also where ranges lie upon each other: thousands
+        of these fit in a small file, and each would be gone through."""
+        self._merged += max(len(rows) * len(columns) - 1, 0)
+        if self._merged > MOST_BAD:
+            raise refuse(_MANY_BAD, limit=MOST_BAD)
+        cell = BadCell(Flaw.MERGED, "")
+        for row in rows:
+            for column in columns:
+                if (row, column) != (rows.start, columns.start):
+                    self.note(row, column, cell)
+
+    def hide(self, first: int, last: int) -> None:
+        """Take note of hidden columns. Raises UploadRefused for ranges upon each other, as of
+        merged ones."""
+        span = range(first, min(last + 1, _COLUMNS))
+        self._hidden += len(span)
+        if self._hidden > _COLUMNS:
+            raise broken_workbook()
+        self.hidden_columns.update(span)
 
 
 def column_index(letters: str) -> int:

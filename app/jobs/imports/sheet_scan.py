@@ -190,8 +190,7 @@ class SheetScan(FarScan):
                 continue
             first, last = _MINIMUM.search(column[1]), _MAXIMUM.search(column[1])
             if first and last:
-                span = range(int(first[1]) - 1, min(int(last[1]), 512))
-                self._marks.hidden_columns.update(span)
+                self._marks.hide(int(first[1]) - 1, int(last[1]) - 1)
 
 
 def _last_begin(text: bytes) -> int:

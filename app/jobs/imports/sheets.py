@@ -170,14 +170,11 @@ def _parse(book: CalamineWorkbook, sheet: str, max_rows: int) -> CalamineSheet:
 
 
 def _mark_merged(data: CalamineSheet, marks: Marks) -> None:
-    """Only the first cell of a merged range has a value; people see it in all of them."""
+    """Merged ranges, as far as there are rows and columns."""
     last_row, last_column = data.end or (0, 0)
-    merged = BadCell(Flaw.MERGED, "")
     for (top, left), (bottom, right) in data.merged_cell_ranges or ():
-        for row in range(top, min(bottom, last_row) + 1):
-            for column in range(left, min(right, last_column) + 1):
-                if (row, column) != (top, left):
-                    marks.note(row, column, merged)
+        rows = range(top, min(bottom, last_row) + 1)
+        marks.merge(rows, range(left, min(right, last_column) + 1))
 
 
 def _rows(data: CalamineSheet, marks: Marks, *, escapes: bool) -> Iterator[list[Any]]:
