@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import resource
+import struct
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from app.rules.fee_grid import FEES
 from app.rules.preference import PREFERENCE
 from tests import factories
 from tests.factories import Tree
+from tests.jobs.legacy_workbook import Page, legacy_workbook, record
 
 NAME = "费用.xlsx"
 
@@ -233,6 +235,32 @@ def test_n16_a_workbook_is_parsed_by_one_process_of_its_own(
     monkeypatch.setattr(grids_of_jobs, "BOUNDS", replace(grids_of_jobs.BOUNDS, output=100))
     with pytest.raises(UploadRefused, match="读出的数据超过上限"):
         read(session, content)
+
+
+def test_n16_an_old_workbook_of_long_cells_has_the_bound_of_memory(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """350 KB with 24,000 cells of one text: its reader took half of a gigabyte."""
+    text = "长" * 4_000
+    texts = record(0x00FC, struct.pack("<IIHB", 24_000, 1, 4_000, 1) + text.encode("utf-16-le"))
+    cells = [(0x00FD, struct.pack("<HHHI", n // 60, n % 60, 0, 0)) for n in range(60, 24_060)]
+    content = legacy_workbook([Page("考点费用设置", [["考点代码"]], extra=cells)], texts)
+    assert len(content) < 400_000
+    with pytest.raises(UploadRefused, match="内存超过上限 128 MB"):
+        read(session, content, "费用.xls")
+
+
+def test_n16_workbooks_are_read_one_after_the_other(
+    session: KaowuSession, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has the memory of a reader, and any number may come at the same time."""
+    content = written(session, FEES)
+    monkeypatch.setattr(grids_of_jobs, "TURN", 0.0)
+    with grids_of_jobs._turn(), pytest.raises(UploadRefused, match="稍后再试"):
+        read(session, content)
+    with pytest.raises(UploadRefused, match="不认识的列"):
+        read(session, changed(content, put(C1="报名费")))
+    assert examined(session, FEES, content).is_good
 
 
 def test_wrong_values_stay_as_they_were_typed(session: KaowuSession, tree: Tree) -> None:
