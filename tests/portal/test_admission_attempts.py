@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from sqlalchemy import func, select
 from app.models.account import RateLimit
 from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
+from app.portal import context
 from app.rules.registration import eligibility
 from app.rules.roster import attempts
 from app.rules.roster.attempts import Counted
 from tests.factories import id_number, person, set_settings
 from tests.portal.passport_world import ADDRESS, Portal, open_portal
-from tests.portal.registration_world import Candidate
+from tests.portal.registration_world import Candidate, change_row
 from tests.rules.roster.roster_world import add_record, set_policy
 
 PATH, PERSON = "/registration/register", "/registration/person"
@@ -183,6 +184,26 @@ def test_r19_3a_an_admission_is_no_way_to_try_names(portal: Portal) -> None:
     assert [become("王四"), become(owner["name"])] == [429, 429]
     assert guessing.row().name == "王二"
     assert guessing.row().id == row.id
+
+
+def test_r19_3a_who_was_counted_is_who_is_looked_for(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though another request changes the name meanwhile, and this one sends none."""
+    changing = stranger(portal, portal.tree.sites[1])
+    assert changing.fill_in(name="王一").status_code == 302
+    row, note = changing.row(), context.note
+
+    def overtaken(work: Callable[[Any], Any]) -> Any:
+        found = note(work)
+        monkeypatch.setattr(context, "note", note)
+        change_row(portal, row, name="王二")
+        return found
+
+    values = {"id_number": person()["id_number"], "version": str(row.version + 1)}
+    monkeypatch.setattr(context, "note", overtaken)
+    answer = changing.post(PERSON, form=PERSON, **values)
+    assert (answer.status_code, changing.row().name) == (302, "王一")
 
 
 def test_n12_r19_3a_whose_number_is_registered_is_not_asked_for_again_and_again(

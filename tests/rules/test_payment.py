@@ -43,6 +43,7 @@ from app.rules.registration.states import (
 from app.rules.site import SiteClosed
 from tests import factories
 from tests.factories import Tree, choose, enter
+from tests.rules.waiting import held_up
 
 HOUR = dt.timedelta(hours=1)
 DAY = 24 * HOUR
@@ -201,6 +202,15 @@ def test_r15_6_individuals_pay_in_the_online_time(session: KaowuSession, tree: T
     with pytest.raises(OutsidePaymentTime):
         order_for(session, tree, row, fixed(tree.now + 21 * DAY))
     assert order_for(session, tree, row, fixed(tree.now + 19 * DAY)).amount
+
+
+def test_r15_6_an_order_that_waited_until_the_online_time_was_over_comes_too_late(
+    session: KaowuSession, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = factories.make_registration(session, tree)
+    clock = held_up(monkeypatch, "app.rules.orders", tree.now, 21 * DAY)
+    with pytest.raises(OutsidePaymentTime):
+        order_for(session, tree, row, clock)
 
 
 def test_r15_6_a_late_approval_leaves_time_to_pay(session: KaowuSession, tree: Tree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import os
 
@@ -32,6 +33,7 @@ from app.rules.registration.subjects import withdraw_registration
 from app.rules.site import OutsideOnlineTime
 from tests import factories
 from tests.factories import Tree, enter, jpeg
+from tests.rules.waiting import held_up
 
 
 @pytest.fixture
@@ -232,6 +234,16 @@ def test_r15_not_outside_the_online_time(
     become(session, tree.owner_of(row))
     with pytest.raises(OutsideOnlineTime):
         upload_photo(session, row.id, jpeg(), store)
+
+
+def test_r15_a_photo_that_waited_until_the_online_time_was_over_comes_too_late(
+    session: KaowuSession, tree: Tree, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = enter(session, tree)
+    become(session, tree.owner_of(row))
+    clock = held_up(monkeypatch, "app.rules.photo", tree.now, dt.timedelta(days=21))
+    with pytest.raises(OutsideOnlineTime):
+        upload_photo(session, row.id, jpeg(), store, clock=clock)
 
 
 def test_r25_28_a_new_photo_after_approval_must_be_reviewed(

@@ -258,6 +258,18 @@ def test_n3_a_save_on_an_old_form_is_refused_with_the_difference(
     assert refused.value.parameters["difference"] == {"联系地址": ("新路2号", "新路1号")}
 
 
+def test_r19_3a_who_becomes_somebody_else_must_have_been_counted(
+    session: KaowuSession, tree: Tree
+) -> None:
+    """He was not where the form named him as he then was; it is as old as if others had saved."""
+    row = enter(session, tree)
+    for changed in ({"name": "王五"}, {"id_number": factories.id_number()}):
+        with pytest.raises(StaleRow):
+            update_person(session, row.id, changed, version=row.version, clock=fixed(tree.now))
+    update_person(session, row.id, {"address": "路3号"}, version=row.version, clock=fixed(tree.now))
+    assert (row.name, row.address) == ("测试考生", "路3号")
+
+
 def test_r25_25_locked_data_are_not_changed(session: KaowuSession, tree: Tree) -> None:
     row = factories.make_registration(session, tree, locked=True)
     become(session, tree.owner_of(row))
