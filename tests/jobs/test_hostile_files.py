@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from app.jobs.imports import reader
+from app.jobs.imports import container, reader
 from app.jobs.imports.container import OLE, UploadRefused, check_upload
 from app.jobs.imports.marks import BadCell, Flaw
 from app.jobs.imports.package import look_through
@@ -119,6 +119,14 @@ def test_macros_are_refused_whatever_the_name_says() -> None:
 def test_entities_are_refused() -> None:
     entity = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]>'
     content = in_sheet(lambda part: entity + part.split(b"?>", 1)[1])
+    assert "DOCTYPE" in reason(content)
+
+
+@pytest.mark.parametrize("before", [1, 8])
+def test_entities_are_refused_where_they_are_cut_by_a_piece(before: int) -> None:
+    """A part is looked at in pieces; so much of “<!DOCTYPE” stands at the end of the first."""
+    blanks = b" " * (container._CHUNK - before)
+    content = in_sheet(lambda part: blanks + b"<!DOCTYPE x>" + part)
     assert "DOCTYPE" in reason(content)
 
 

@@ -87,14 +87,20 @@ def prefixed(part: bytes, prefix: bytes) -> bytes:
     return part.replace(b' xmlns="', b' xmlns:%s="' % prefix, 1)
 
 
-@pytest.mark.parametrize("prefix", [b"x", b"x-y", b"x.y", "数".encode()])
-def test_s4_a_cell_without_a_value_is_found_under_every_prefix(prefix: bytes) -> None:
-    content = repacked(
+def under(prefix: bytes) -> bytes:
+    """A workbook with an error, whose sheet is written so."""
+    return repacked(
         lambda name, part: prefixed(part, prefix) if "worksheets/" in name else part,
         sheet_with("error"),
     )
-    ((row, column, value, _text),) = found(parse(content))
+
+
+@pytest.mark.parametrize("prefix", [b"x", b"x-y", b"x.y", "数".encode()])
+def test_s4_a_cell_without_a_value_is_found_under_every_prefix(prefix: bytes) -> None:
+    ((row, column, value, _text),) = found(parse(under(prefix)))
     assert (row, column, value) == (2, "类型", "#N/A")
+    with pytest.raises(UploadRefused, match="不能确定在哪个单元格"):
+        parse(under(prefix * 101))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,7 @@ def test_s4_a_cell_without_a_value_is_found_under_every_prefix(prefix: bytes) ->
         (b"<sheetData>", b'<sheetData a="/>">', "损坏"),
         (b'<row r="1"', b'<row a="</sheetData>" r="1"', "损坏"),
         (b"</row></sheetData>", b'</row><f t="e"/></sheetData>', "不能确定在哪个单元格"),
+        (PLAIN, b'<f/><c r="D2"', "不能确定在哪个单元格"),
     ],
 )
 def test_s4_cells_whose_begin_or_end_is_unusual_are_no_empty_cells(
@@ -120,13 +127,18 @@ def test_s4_a_cell_is_found_wherever_the_sheet_is_cut_into_pieces(prefix: bytes)
         b'<v>#N/A</v></c></row></sheetData><ext><f t="e"/></ext></x>'
     )
     xml = prefixed(xml, prefix[:-1]) if prefix else xml
-    for at in range(len(xml)):
+    for at in range(len(xml) + 1):
         marks = Marks()
         scan = SheetScan(marks, 100)
         for piece in (xml[:at], xml[at:]):
             scan.feed(piece)
         scan.close()
         assert marks.bad == {0: {1: BadCell(Flaw.ERROR, "#N/A")}}, at
+    unended, marks = xml[: xml.index(b"</%ssheetData" % prefix)], Marks()
+    scan = SheetScan(marks, 100)
+    scan.feed(unended)
+    scan.close()
+    assert marks.bad == {0: {1: BadCell(Flaw.ERROR, "#N/A")}}
 
 
 def test_s4_the_part_of_the_sheet_is_looked_through_whatever_its_name_is() -> None:

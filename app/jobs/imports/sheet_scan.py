@@ -137,8 +137,7 @@ class SheetScan(FarScan):
             return text if self._inside else b""
         begin, end = 0 if self._inside else len(text), len(text)
         for found in _SHEET_DATA.finditer(text):
-            again = self._ended if found[1] else self._begun
-            if again or not _is_whole(found[0]):
+            if self._ended if found[1] else self._begun:
                 raise broken_workbook()
             if found[1]:
                 end = found.start()
