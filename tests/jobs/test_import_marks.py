@@ -107,6 +107,7 @@ def test_s4_a_cell_without_a_value_is_found_under_every_prefix(prefix: bytes) ->
     ("old", "new", "reason"),
     [
         (b"<sheetData>", b'<sheetData a="%s">' % (b"y" * 2100), "不能确定在哪个单元格"),
+        (b"sheetData", b"%s:sheetData" % (b"x" * 101), "不能确定在哪个单元格"),
         (b"<sheetData>", b'<sheetData a="/>">', "损坏"),
         (b'<row r="1"', b'<row a="</sheetData>" r="1"', "损坏"),
         (b"</row></sheetData>", b'</row><f t="e"/></sheetData>', "不能确定在哪个单元格"),
