@@ -32,13 +32,15 @@ from app.rules.policy import permit
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a `@before` rule is told. `values` are the cleaned new values of the form."""
+    """What a `@before` rule is told. `values` are the cleaned new values of the form; `altered`
+    the names of those that differ from what an edited row had, also once they are flushed."""
 
     session: Session
     actor: Actor
     clock: Clock
     verb: Verb
     values: Mapping[str, Any]
+    altered: frozenset[str] = frozenset()
 
 
 BeforeRule = Callable[[Any, Context], None]
@@ -258,14 +260,27 @@ def update(
     virtual = _virtual(resource)
     with _to_edit(session, resource, clock, reason, under):
         with session.no_autoflush:
+            altered = _altered(row, cleaned)
             for name, value in cleaned.items():
-                if name not in virtual and getattr(row, name) != value:
+                if name in altered and name not in virtual:
                     setattr(row, name, value)
-            context = Context(session, actor, clock, Verb.EDIT, cleaned)
+            context = Context(session, actor, clock, Verb.EDIT, cleaned, altered)
             _run_rules(resource, row, context)
             _ask(resource, row, context, confirmed)
         session.flush()
     return row
+
+
+def _altered(row: Any, values: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the values that the row does not have yet. A virtual field that it cannot show
+    counts as one; nothing chosen is cleaned to None, and shown as an empty list."""
+    unknown = object()
+    held = {name: getattr(row, name, unknown) for name in values}
+    return frozenset(
+        name
+        for name, value in values.items()
+        if (None if held[name] == [] else held[name]) != value
+    )
 
 
 def _to_edit(

@@ -185,8 +185,9 @@ def _edit(row: RosterPolicy, context: Context) -> None:
 
 @effects("roster_policy", Verb.EDIT)
 def _effects(row: RosterPolicy, context: Context) -> list[str]:
-    """How many records and registrations the site has that the change is about."""
-    return touched(context.session, [row])
+    """How many records and registrations the site has that the change is about; none where the
+    form comes back as it was."""
+    return touched(context.session, [row]) if context.altered else []
 
 
 # ---------------------------------------------------------------- many sites at once

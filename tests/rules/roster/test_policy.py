@@ -288,6 +288,26 @@ def test_r19_effects_are_told_before_they_are_saved(session: KaowuSession, tree:
     assert row_of(session, tree.site).own_site_only
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_r19_saving_without_a_change_asks_nothing(
+    session: KaowuSession, tree: Tree, is_listed: bool
+) -> None:
+    set_policy(session, tree, tree.site, allowed=tree.sites[:2] if is_listed else ())
+    make_registration(session, tree, id_number=add_record(session, tree).id_number)
+    become(session, tree.actor(Level.PROVINCE))
+    row = row_of(session, tree.site)
+    form = {
+        "roster_enabled": "1",
+        "own_province_only": "0",
+        "own_site_only": "0",
+        "allowed_sites": row.allowed_sites,
+    }
+    before = row.version
+    assert crud.update(session, RESOURCE, row.id, form, confirmed="").version == before
+    with pytest.raises(Unconfirmed):
+        crud.update(session, RESOURCE, row.id, form | {"allowed_sites": ["990703"]}, confirmed="")
+
+
 @pytest.mark.parametrize(
     ("values", "refused"),
     [
