@@ -122,7 +122,7 @@ class SheetScan(FarScan):
         if telling and not self._begun and _TELLING.search(text):
             raise refuse(_UNUSUAL)  # where cells begin was not seen
         self._told = self._told or bool(telling and cells)
-        self._remarked = self._remarked or b"<!" in cells or b"<?" in cells
+        self._remarked = self._remarked or _has_remark(cells)
         if self._told and self._remarked:
             raise refuse(_UNUSUAL)  # a comment may look like a cell
         if telling and cells:
@@ -202,6 +202,12 @@ def _last_begin(text: bytes) -> int:
         if start >= 0 and _BEGIN.match(text, start):
             return start
     return max(0, text.rfind(b"<"))
+
+
+def _has_remark(cells: bytes) -> bool:
+    """Is there a comment, or something else that is no element? Single signs are found many times
+    as fast as what begins with “<”."""
+    return any(sign in cells and b"<" + sign in cells for sign in (b"!", b"?"))
 
 
 def _is_whole(tag: bytes) -> bool:
