@@ -324,6 +324,19 @@ def test_r0_6b_defaults_are_shown_before_they_are_set(office: World) -> None:
     assert office.browser().get("/default-settings/").status_code == 403
 
 
+def test_r0_6b_the_centre_reads_what_serves_before_it_sets_defaults(office: World) -> None:
+    browser = office.browser(Level.CENTER)
+    page = text_of(browser.get("/default-settings/"))
+    assert "考试中心尚未设置默认值" in page
+    assert "报考最大科次数量：3 允许考生个人打印准考证：是" in page
+    values = {"max_subjects": "2"}
+    assert browser.post("/default-settings/add", values).status_code == 302
+    page = browser.get("/default-settings/").get_data(as_text=True)
+    assert "考试中心尚未设置默认值" not in page
+    (key,) = re.findall(r"/default-settings/delete/(\d+)", page)
+    assert browser.post(f"/default-settings/delete/{key}", {}).status_code == 302
+
+
 def test_p4_a_city_gets_its_buttons_from_the_province(office: World) -> None:
     """§5 “V/E cfg”, after the defaults of the province were set above."""
     city, edit = office.browser(Level.CITY), f"/site-settings/edit/{row_of(office).id}"
@@ -441,13 +454,3 @@ def test_p4_an_operation_says_beforehand_that_it_is_done_on_behalf(
     page = text_of(office.browser(Level.PROVINCE).get(f"/{address}"))
     assert "没有找到" not in page
     assert ("您将代考点办理" in page) is told
-
-
-def test_r0_6b_the_centre_reads_what_serves_before_it_sets_defaults(office: World) -> None:
-    browser = office.browser(Level.CENTER)
-    page = text_of(browser.get("/default-settings/"))
-    assert "考试中心尚未设置默认值" in page
-    assert "报考最大科次数量：3 允许考生个人打印准考证：是" in page
-    values = {"max_subjects": "2"}
-    assert browser.post("/default-settings/add", values).status_code == 302
-    assert "考试中心尚未设置默认值" not in text_of(browser.get("/default-settings/"))
