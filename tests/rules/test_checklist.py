@@ -90,9 +90,16 @@ def test_r31_3_an_empty_address_is_told_early(session: KaowuSession, tree: Tree)
 
 def test_r10_4_closed_or_without_a_way_to_register(session: KaowuSession, tree: Tree) -> None:
     set_settings(session, tree.site, online_enabled=False)
-    assert found(session, tree)["site_settings"] == [
-        ("个人网报和集体报名都未开启，没有人能报名", "must")
-    ]
+    lines = found(session, tree)
+    assert [weight for _, weight in lines["site_settings"]] == ["must"]
+    assert "没有人能报名，请至少开启一项" in lines["site_settings"][0][0]
+    # the other way to register is not called ready meanwhile
+    assert lines["online_time"][0] == (
+        "个人网报未开启；如由考生自己报名，请开启并设置报名时间",
+        "should",
+    )
+    set_settings(session, tree.site, collective_registration=True)
+    assert not {"site_settings", "online_time"} & found(session, tree).keys()
 
 
 def test_r10_4_r13_2_of_a_site_that_does_not_open_nothing_else_is_asked(
@@ -279,6 +286,8 @@ def test_r16_r17_notices_may_be_empty_and_are_asked_about(
     _, items = checklist.of_site(session, tree.site.code)
     weights = {item.page: item.weight for item in items if item.page.endswith("_notice")}
     assert weights == {"province_notice": None, "site_notice": Weight.SHOULD}
+    (own,) = (item for item in items if item.page == "site_notice")
+    assert "如有事项要告知本考点考生，请填写" in str(own.findings[0].text)
 
 
 def test_the_provinces_own_list(session: KaowuSession, tree: Tree) -> None:

@@ -93,7 +93,7 @@ def of_province(session: Session, sites: Iterable[list[Item]]) -> list[Item]:
     ]
 
 
-_NOTICE = Finding(N_("未设置（可以不设置）"), Weight.SHOULD)
+_NOTICE = Finding(findings.PROVINCE_NOTICE_EMPTY, Weight.SHOULD)
 
 
 def _has(items: Iterable[Item], page: str, weight: Weight) -> bool:

@@ -49,6 +49,9 @@ class Item:
         return next((weight for weight in Weight if weight in weights), None)
 
 
+#: said to the province itself and to its sites
+PROVINCE_NOTICE_EMPTY = N_("省通告为空；如有事项要告知全省考生，由省填写，没有可以不填")
+
 Check = Callable[[Facts], Iterable[Finding]]
 
 
@@ -87,7 +90,8 @@ def general(facts: Facts) -> Iterator[Finding]:
     elif not settings.open:
         yield Finding(N_("考点不开考；如需开考，请打开“考点开考”后再核对其他设置"), Weight.SHOULD)
     elif not settings.online_enabled and not settings.collective_registration:
-        yield Finding(N_("个人网报和集体报名都未开启，没有人能报名"))
+        text = N_("集体报名未开启，考生报名时间中的个人网报也未开启，没有人能报名，请至少开启一项")
+        yield Finding(text)
 
 
 def subjects(facts: Facts) -> Iterator[Finding]:
@@ -173,7 +177,13 @@ def preference(facts: Facts) -> Iterator[Finding]:
 def online(facts: Facts) -> Iterator[Finding]:
     """R15: inside W4, or it is cut short."""
     settings = facts.settings
-    if settings is None or not settings.online_enabled:
+    if settings is None:
+        return
+    if not settings.online_enabled:
+        # beside 综合设置, which says that nobody can register: not to be read as “all is well”
+        if not settings.collective_registration:
+            text = N_("个人网报未开启；如由考生自己报名，请开启并设置报名时间")
+            yield Finding(text, Weight.SHOULD)
         return
     own = Interval(settings.online_start, settings.online_end)
     bounds = facts.windows[Window.ONLINE]
@@ -193,13 +203,14 @@ def online(facts: Facts) -> Iterator[Finding]:
 def province_notice(facts: Facts) -> Iterator[Finding]:
     """May be empty (R16.1)."""
     if not facts.province_has_notice:
-        yield _province(N_("未设置（可以不设置）"), Weight.SHOULD)
+        yield _province(PROVINCE_NOTICE_EMPTY, Weight.SHOULD)
 
 
 def site_notice(facts: Facts) -> Iterator[Finding]:
     """May be empty (R17.2)."""
     if not facts.has_notice:
-        yield Finding(N_("未设置（可以不设置）"), Weight.SHOULD)
+        text = N_("考点通告为空；如有事项要告知本考点考生，请填写，没有可以不填")
+        yield Finding(text, Weight.SHOULD)
 
 
 def roster(facts: Facts) -> Iterator[Finding]:
