@@ -125,6 +125,12 @@ def test_batch_buttons_wait_for_a_ticked_row_and_take_the_whole_query(show: Open
     page.get_by_label("选择第 2 行").check()
     expect(lock).to_be_enabled()
     expect(page.locator(".kw-selected")).to_contain_text("已选 1 项")
+    # in English the words agree with the number
+    page.evaluate("kw.texts.selected = '{n} [n: item|items] selected'")
+    page.get_by_label("选择第 3 行").check()
+    expect(page.locator(".kw-selected")).to_contain_text("2 items selected")
+    page.get_by_label("选择第 3 行").uncheck()
+    expect(page.locator(".kw-selected")).to_contain_text("1 item selected")
     page.get_by_label("全选本页").check()
     page.get_by_role("button", name="选择全部 328 条查询结果").click()
     expect(page.locator("[data-kw-select-all]")).to_contain_text("已选择全部 328 条查询结果")

@@ -28,7 +28,7 @@
     }
     if (note) {
       note.hidden = !ticked.length;
-      one('b', note).textContent = whole ? total : ticked.length;
+      one('span', note).textContent = fill(texts.selected, { n: whole ? total : ticked.length });
     }
     if (!strip) return;
     strip.hidden = !(head && head.checked);

@@ -2,6 +2,10 @@
 // countdown of an order. Everything is checked again by the server, and works without this.
 // No import: a module's address must carry its digest, or it is loaded twice.
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+// “{count} [count: subject|subjects]”: the words agree with the number, as in app/metadata/agreement.py
+const fill = (text, values) => text
+  .replace(/\[(\w+): ([^|\]]*)\|([^|\]]*)\]/g, (whole, name, single, others) => (values[name] === 1 ? single : others))
+  .replace(/\{(\w+)\}/g, (whole, name) => values[name]);
 
 const WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 
@@ -49,7 +53,7 @@ function watchIdNumber(form) {
     if (!tells || !input.value) return;
     const found = checkIdNumber(input.value);
     if (!found.complete) {
-      messageOf(input).textContent = form.dataset.count.replace('{count}', found.digits.length);
+      messageOf(input).textContent = fill(form.dataset.count, { count: found.digits.length });
       return;
     }
     input.value = found.digits;
@@ -97,7 +101,7 @@ for (const box of all('[data-read-first]')) {
   const show = () => {
     const seconds = Math.ceil((until - Date.now()) / 1000);
     box.disabled = seconds > 0;
-    left.textContent = seconds > 0 ? left.dataset.text.replace('{seconds}', seconds) : '';
+    left.textContent = seconds > 0 ? fill(left.dataset.text, { seconds }) : '';
     if (seconds <= 0) clearInterval(timer);
   };
   const timer = setInterval(show, 250);
@@ -114,7 +118,8 @@ function watchSubjects(form) {
     const chosen = boxes.filter((box) => box.checked);
     const fresh = chosen.filter((box) => !('paid' in box.dataset));
     const fees = fresh.reduce((sum, box) => sum + Number(box.dataset.fee), 0);
-    document.querySelector('[data-count]').textContent = chosen.length;
+    const told = document.querySelector('[data-count]');
+    told.textContent = fill(told.dataset.count, { count: chosen.length });
     document.querySelector('[data-sum]').textContent = (
       (fees + (fresh.length ? Number(personFee) : 0)) / 100).toFixed(2);
     for (const box of boxes) {
@@ -132,7 +137,7 @@ function watchSubjects(form) {
     const meter = subject.querySelector('progress');
     const scarce = left * 10 <= meter.max;
     const gone = left <= 0 && !('held' in box.dataset);
-    tag.textContent = left > 0 ? rest.replace('{left}', left) : full;
+    tag.textContent = left > 0 ? fill(rest, { left }) : full;
     tag.className = `tag ${gone ? '' : scarce ? 'warn' : 'ok'}`;
     meter.value = meter.max - left;
     subject.classList.toggle('low', scarce);
@@ -145,7 +150,7 @@ function watchSubjects(form) {
     for (const [code, left] of Object.entries(seats.subjects)) showSeats(code, left);
     for (const [day, left] of Object.entries(seats.days)) {
       for (const small of all(`[data-day-left="${day}"]`, form)) {
-        small.textContent = left > 0 ? rest.replace('{left}', left) : full;
+        small.textContent = left > 0 ? fill(rest, { left }) : full;
         const radio = small.closest('.chip').querySelector('input');
         radio.disabled = left <= 0 && !radio.checked;
         small.closest('.chip').classList.toggle('full', radio.disabled);
