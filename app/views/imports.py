@@ -79,8 +79,8 @@ class ImportPage(BaseView):
             return self._page({FILE.name: [text(error)]}, 422)
         except InvalidInput as error:
             return self._page({name: list(found) for name, found in error.errors.items()}, 422)
-        address = url_for(f"{declaration.name}.index", run=run.id)
-        return answers.saved(gettext("文件已上传，正在处理"), address)
+        # its panel says what becomes of it; a message would stay when the verdict has come
+        return redirect(url_for(f"{declaration.name}.index", run=run.id))
 
     @expose("/<int:run_id>/submit", methods=["POST"])
     @verb(Verb.RUN)
@@ -90,8 +90,7 @@ class ImportPage(BaseView):
         started = context.run(
             lambda session: imports.submit_checked(session, made, declaration, run_id).id
         )
-        address = url_for(f"{declaration.name}.index", run=started)
-        return answers.saved(gettext("已提交，正在导入"), address)
+        return redirect(url_for(f"{declaration.name}.index", run=started))
 
     @expose("/template")
     @verb(Verb.VIEW)
