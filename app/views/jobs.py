@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request, url_for
+from flask import redirect, request, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 
@@ -80,6 +80,8 @@ def run_context(run: JobRun) -> dict[str, Any]:
 
 def _title(run: JobRun) -> str | None:
     if run.state in _ACTIVE:
+        if run.cancel_requested:
+            return str(gettext("正在取消…"))
         stage = (run.result or {}).get("stage")
         return f"{gettext(stage)}…" if stage and run.state == JobState.RUNNING.value else None
     return str(gettext("导入结果") if run.kind == "import" else gettext("处理结果"))
@@ -152,6 +154,8 @@ def actions_of(run: JobRun) -> list[dict[str, Any]]:
     if not engine.may_handle(context.actor(), run):
         return []
     if run.state in _ACTIVE:
+        if run.cancel_requested:
+            return []
         return [
             {
                 "label": gettext("取消任务"),
@@ -240,7 +244,8 @@ class JobsPage(BaseView):
         """Stop it."""
         made = machine()
         context.run(lambda session: engine.cancel(session, made, row_id))
-        return answers.saved(gettext("已请求取消任务"), url_for(f"{JOBS.name}.show", row_id=row_id))
+        # its panel says what becomes of it; a message would stay when the job has ended
+        return redirect(url_for(f"{JOBS.name}.show", row_id=row_id))
 
     @expose("/<int:row_id>/retry", methods=["POST"])
     @verb(Verb.VIEW)
@@ -248,7 +253,7 @@ class JobsPage(BaseView):
         """Queue it again."""
         made = machine()
         context.run(lambda session: engine.retry(session, made, row_id))
-        return answers.saved(gettext("任务已重新排队"), url_for(f"{JOBS.name}.show", row_id=row_id))
+        return redirect(url_for(f"{JOBS.name}.show", row_id=row_id))
 
     @expose("/<int:row_id>/file")
     @verb(Verb.VIEW)

@@ -235,6 +235,25 @@ def test_r20_6_a_province_chooses_the_site(office: World) -> None:
     assert entry.on_behalf_of == "990702"
 
 
+def test_r20_6_a_cancelled_import_tells_its_state_alone(office: World) -> None:
+    """No message of the click stays above the panel, and nothing is to be cancelled twice."""
+    browser = office.browser()
+    file = {"_file": (io.BytesIO(book([line(name="周取消")])), "b.xlsx"), "site": "990701"}
+    browser.post("/student-record-import/", file, content_type="multipart/form-data")
+    with unit_of_work(office.runtime.factory, system("test")) as session:
+        run = session.scalars(select(JobRun).order_by(JobRun.id.desc()).limit(1)).one()
+        run.cancel_requested = True
+    page = text_of(browser.get(f"/jobs/{run.id}/"))
+    assert "正在取消…" in page
+    assert "取消任务" not in page
+    with unit_of_work(office.runtime.factory, system("test")) as session:
+        session.get_one(JobRun, run.id).cancel_requested = False
+    assert browser.post(f"/jobs/{run.id}/cancel", {}).status_code == 302
+    page = text_of(browser.get(f"/jobs/{run.id}/"))
+    assert "已取消，未导入任何数据" in page
+    assert "已请求" not in page
+
+
 # ---------------------------------------------------------------- 学籍库信息管理
 
 
