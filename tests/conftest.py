@@ -168,6 +168,7 @@ def _compiled_statements() -> Iterator[None]:
         if name not in shared:
             with suppress(sa.exc.DBAPIError), made.connect():  # the dialect asks for the version
                 shared[name] = (made.dialect, sa.util.LRUCache(2000))
+            made.dispose()  # a connection made before `make_engine` listens is not set up
         if name in shared:
             made.dialect, compiled = shared[name]
             made.update_execution_options(compiled_cache=compiled)
