@@ -10,12 +10,14 @@ from sqlalchemy import select
 from app.database.unit_of_work import unit_of_work
 from app.metadata.actor import system
 from app.metadata.vocabulary import Level
-from app.models.account import RoleGrant
+from app.models.account import Passport, RoleGrant
 from app.models.exam import Exam
 from app.portal import create_portal_app
 from app.rules import permissions
+from app.rules.account import login
 from tests.contract.world import AGENT, PASSWORD, World, text_of
 from tests.factories import permitted
+from tests.views.conftest import make_super
 from tests.views.test_entry_and_shell import Visitor
 
 
@@ -70,6 +72,20 @@ def test_r0_4_operations_stand_in_rows_of_the_right_state_only(office: World) ->
     for name in ("exam-close", "exam-provinces", "exam-make-current"):
         assert f"/{name}/?ids={known[57]}" not in page
     assert f"/exam-make-current/?ids={known[58]}" not in page
+
+
+def test_8_2_the_password_asked_for_again_locks_as_at_the_log_in(office: World) -> None:
+    office.people[Level.CENTER, 2] = owner = make_super(office, "再次验证")
+    browser, row = office.browser(Level.CENTER, 2), ids(office)[58]
+    for given in ["wrong"] * login.FAILURES + [PASSWORD]:
+        values = {"ids": row, "_reason": "测试", "_password": given}
+        refused = browser.post("/exam-close/", values, htmx=True)
+        assert refused.status_code == 422
+        assert "登录密码不正确" in text_of(refused)
+    with office.looking() as session:
+        found = session.get(Passport, owner.id)
+        assert found is not None
+        assert found.locked_until is not None
 
 
 def test_r0_6_after_closing_the_centre_still_gets_in(office: World) -> None:

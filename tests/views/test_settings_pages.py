@@ -411,19 +411,6 @@ def test_section_5_the_centre_reads_defaults_of_provinces_without_buttons(office
         session.delete(session.get_one(DefaultSettings, row_id))
 
 
-def test_r0_6a_rows_of_provinces_are_narrowed_to_provinces_alone(office: World) -> None:
-    for path in ("/exam-day/", "/province-subject/"):
-        # the filter would find nothing: all rows are of the reader's own province
-        for level in (Level.PROVINCE, Level.CITY):
-            assert 'name="_org"' not in office.browser(level).get(path).get_data(as_text=True)
-        page = office.browser(Level.CENTER).get(path).get_data(as_text=True)
-        assert 'name="_org"' in page
-        assert '<option value="99"' in page
-        assert f'<option value="{office.tree.sites[0].code}"' not in page
-        found = office.browser(Level.CENTER).get(f"{path}organisations?q=99").get_json()
-        assert [item["id"] for item in found] == ["99"]
-
-
 def test_r10_4_the_general_settings_are_searched_by_what_their_page_shows(office: World) -> None:
     page = office.browser(Level.CENTER).get("/site-settings/").get_data(as_text=True)
     assert 'name="open"' in page

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.database.policy import elevated
-from app.metadata.errors import N_, InvalidInput, KaowuError
+from app.metadata.errors import N_, InvalidInput
 from app.metadata.fields import Field, Kind
 from app.metadata.vocabulary import Personal
-from app.models.account import Passport
-from app.rules import password, rate_limit
+from app.rules import rate_limit
+from app.rules.account import login
+from app.rules.account.errors import PasswordRefused
+from app.views import account_access
 from app.views import request as context
 
 NAME = "_password"
@@ -25,26 +26,18 @@ FIELD = Field(
 RATE: rate_limit.Rate = (10, 15 * 60)
 
 
-class WrongPassword(KaowuError):
-    """The password is not his."""
-
-    code = "account.wrong_password"
-    template = N_("密码不正确。")
-
-
 def require(given: Any) -> None:
     """Compare with the password of the person who asks.
 
-    Raises InvalidInput at the field; TooMany after ten attempts within 15 minutes. They are
-    counted in a transaction of their own, and none is held while the hash is computed.
+    Raises InvalidInput at the field; TooMany after ten attempts within 15 minutes. Failures count
+    and lock as at the log-in. No transaction is held while the hash is computed.
     """
     acting = context.actor()
-    session = context.read_session()
-    with elevated(session, "re-authentication", Passport):
-        passport = session.get(Passport, acting.passport_id)
-    stored = passport.password_hash if passport is not None else None
-    context.close_read_session()
     bucket, now = f"reauthenticate:{acting.passport_id}", context.clock()()
+    context.close_read_session()
     context.run(lambda unit: rate_limit.require(unit, bucket, RATE, now))
-    if not password.verify_password(stored, str(given or "")):
-        raise InvalidInput({NAME: [WrongPassword().as_message()]})
+    passport_id = acting.passport_id
+    if passport_id is None or not login.verify_own_password(
+        account_access.access(), passport_id, str(given or "")
+    ):
+        raise InvalidInput({NAME: [PasswordRefused().as_message()]})
