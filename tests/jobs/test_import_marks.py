@@ -13,6 +13,7 @@ import pytest
 
 from app.jobs.imports.container import UploadRefused
 from app.jobs.imports.marks import BadCell, Flaw, Marks
+from app.jobs.imports.package import look_through
 from app.jobs.imports.sheet_scan import SheetScan
 from tests.jobs.conftest import Ground
 from tests.jobs.import_tools import messages, submit
@@ -157,6 +158,19 @@ def test_s4_the_part_of_the_sheet_is_looked_through_whatever_its_name_is() -> No
         parse(renamed(lambda part: part.replace(b"?>", b"?><!DOCTYPE x>", 1)))
     with pytest.raises(UploadRefused, match="范围过大"):
         parse(renamed(lambda part: part.replace(PLAIN, b'<c r="XFD2"')))
+
+
+def test_s4_two_wanted_sheets_in_one_part_are_refused() -> None:
+    """The part would be looked through for one of them, and be read for both."""
+    content = workbook([[1, "01", "甲楼"]], others={"导出时的值": [["号"]]})
+    one, other = (b"worksheets/sheet%d.xml" % number for number in (1, 2))
+    both = repacked(
+        lambda name, part: part.replace(other, one) if name.endswith(".rels") else part, content
+    )
+    assert len(look_through(content, ["考场", "导出时的值"], 1000)) == 2
+    with pytest.raises(UploadRefused, match="损坏"):
+        look_through(both, ["考场", "导出时的值"], 1000)
+    assert len(look_through(both, ["考场"], 1000)) == 1
 
 
 def test_s4_two_sheets_of_one_name_are_refused() -> None:
