@@ -76,11 +76,11 @@ def require_along(session: Session, bucket: str, rate: Rate, now: dt.datetime) -
     direct.count_along(session, direct.Count(RateLimit, key, told))
 
 
-def refuse_above(made: int, rate: Rate, now: dt.datetime) -> None:
-    """Raise TooMany where more attempts were made than `rate` allows."""
+def refuse_above(made: int, rate: Rate, now: dt.datetime, refusal: type[TooMany] = TooMany) -> None:
+    """Raise TooMany, or one that tells more, where more attempts were made than `rate` allows."""
     attempts, seconds = rate
     if made > attempts:
-        raise TooMany(minutes=minutes_left(now, seconds))
+        raise refusal(minutes=minutes_left(now, seconds))
 
 
 def require_left(session: Session, bucket: str, rate: Rate, now: dt.datetime) -> None:

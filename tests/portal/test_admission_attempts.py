@@ -149,6 +149,31 @@ def test_r19_3a_strangers_do_not_keep_the_owner_from_his_record(portal: Portal) 
     assert (answer.status_code, "信息学院" in answer.text) == (200, True)
 
 
+def test_r19_3a_what_nobody_can_be_called_keeps_no_owner_out(portal: Portal) -> None:
+    """The button that loads sends whatever is in the form: no such name is looked for, or one of
+    the few that he may try."""
+    owner, himself = person(656), stranger(portal)
+    with portal.writing() as session:
+        add_record(session, portal.tree, name=owner["name"], id_number=owner["id_number"])
+    wrong = [owner | {"name": name} for name in ("", "王1", "王?", "王2")]
+    answers = [himself.fill_in(**values, do="load") for values in wrong]
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("没有可以载入的学籍信息" in answer.text for answer in answers)
+    assert [himself.fill_in(**values).status_code for values in wrong] == [422] * len(wrong)
+    assert "信息学院" in himself.fill_in(**owner, do="load").text
+    assert himself.fill_in(**owner).status_code == 302
+
+
+def test_r19_3a_who_has_tried_too_many_names_reads_why_and_what_to_do(portal: Portal) -> None:
+    owner, guessing = person(657), stranger(portal)
+    for name in ("王一", "王二", "王三"):
+        guessing.fill_in(**(owner | {"name": name}), do="load")
+    for form in ({}, {"do": "load"}):
+        answer = guessing.fill_in(**owner, **form)
+        assert answer.status_code == 429
+        assert "尝试过的姓名过多。请核对姓名，或联系考点" in answer.text
+
+
 def test_r19_3a_above_the_limit_nobody_learns_the_name_of_who_is_registered(
     portal: Portal,
 ) -> None:

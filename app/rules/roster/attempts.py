@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from app.database.keys import digest
 from app.database.policy import actor_of, elevated
+from app.metadata.errors import N_
 from app.metadata.fields import fields_of
 from app.metadata.text import Bad, normalise_name
 from app.models.organisation import Organisation
@@ -38,6 +39,15 @@ RATE_PERSON: rate_limit.Rate = (20, 24 * 60 * 60)
 #: names that one passport may try for one person: two that are mistyped, and the right one
 RATE_NAMES: rate_limit.Rate = (3, 24 * 60 * 60)
 _ID_NUMBER = fields_of(StudentRecord)["id_number"]
+
+
+class TooManyNames(rate_limit.TooMany):
+    """One passport has tried too many names for one person."""
+
+    code = "roster.too_many_names"
+    template = N_(
+        "为该证件号码尝试过的姓名过多。请核对姓名，或联系考点；如需更换姓名，请在{minutes}分钟后重试。"
+    )
 
 
 class Asking(StrEnum):
@@ -62,12 +72,12 @@ class Typed:
         except (IdentityError, Bad):
             return None
 
-    def name_as_stored(self) -> str:
-        """The name as it is stored; as it was typed where it is none."""
+    def name_as_stored(self) -> str | None:
+        """The name as it is stored; None where it is none."""
         try:
             return normalise_name(self.name)
         except Bad:
-            return self.name
+            return None
 
 
 @dataclass(slots=True)
@@ -93,18 +103,21 @@ def count(
     clock: Clock = system_clock,
 ) -> Counted:
     """Count an attempt to look for this person; the caller commits it before the attempt is made.
-    Raises TooMany where the candidate has tried too often, or too many names for one person."""
+    Without a name or a number that somebody can have, it counts for the candidate alone.
+    Raises TooMany where he has tried too often, TooManyNames where too many names for one person.
+    """
     passport_id = actor_of(session).passport_id
     counted = Counted(clock(), f"{asking}:{passport_id}")
     rate_limit.require(session, counted.own, RATE, counted.at)
-    number = typed.number()
-    if number is not None:
+    name, number = typed.name_as_stored(), typed.number()
+    if name is not None and number is not None:
         person = _short(number)
-        counted.name = f"name:{passport_id}:{_short(f'{number} {typed.name_as_stored()}')}"
+        counted.name = f"name:{passport_id}:{_short(f'{number} {name}')}"
         counted.names = f"names:{passport_id}:{person}"
         counted.person = f"{asking}-person:{person}"
         if rate_limit.hit(session, counted.name, RATE_NAMES[1], counted.at) == 1:
-            rate_limit.require(session, counted.names, RATE_NAMES, counted.at)
+            tried = rate_limit.hit(session, counted.names, RATE_NAMES[1], counted.at)
+            rate_limit.refuse_above(tried, RATE_NAMES, counted.at, TooManyNames)
         counted.for_person = rate_limit.hit(session, counted.person, RATE_PERSON[1], counted.at)
     return counted
 
@@ -181,6 +194,7 @@ __all__ = [
     "RATE_PERSON",
     "Asking",
     "Counted",
+    "TooManyNames",
     "Typed",
     "count",
     "give_back",

@@ -37,13 +37,15 @@ def autoload(
     (`attempts.refuse_above`): here it would take back what the log tells.
 
     Needs a writing session, for the log tells of each attempt, and an attempt that was `counted`
-    before. Raises CandidatesOnly.
+    before. Where nobody can be called so, nobody is looked for. Raises CandidatesOnly.
     """
     require_candidate(session)
+    name, number = typed.name_as_stored(), typed.number()
+    if name is None:
+        return None
     counted.looked = True
-    number = typed.number()
     row = record_of(session, site.exam_id, digest(number) or "") if number is not None else None
-    matches = row is not None and row.name == typed.name_as_stored()
+    matches = row is not None and row.name == name
     log_attempt(session, row, number or typed.id_number, Asking.AUTOLOAD, found=matches)
     session.flush()
     return _values(session, site, row) if row is not None and matches else None

@@ -7,9 +7,8 @@ import pytest
 from app.database.policy import become
 from app.database.session import KaowuSession
 from app.models.settings import ClassOption
-from app.rules.rate_limit import TooMany
 from app.rules.roster import attempts
-from app.rules.roster.attempts import Asking, Typed
+from app.rules.roster.attempts import Asking, TooManyNames, Typed
 from app.rules.roster.autoload import autoload
 from app.rules.site import load_site
 from tests import factories
@@ -52,7 +51,7 @@ def test_r19_3a_a_passport_tries_few_names_for_a_person(session: KaowuSession) -
     attempts.give_back(session, again)
     for name in ("陈莉", " 陈 莉 ", "陈丽", "陈黎", "陈丽"):
         ask(name, asking=Asking.AUTOLOAD)
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManyNames):
         ask("陈立")
     ask("陈莉")
     ask("陈立", other)
@@ -69,5 +68,5 @@ def test_r19_3a_a_name_that_was_looked_for_stays_counted(session: KaowuSession) 
         mistyped = attempts.count(session, Typed(name, "1", number))
         attempts.count(session, Typed(name, "1", number)).looked = True
         attempts.give_back(session, mistyped)
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManyNames):
         attempts.count(session, Typed("陈丽", "1", number))
