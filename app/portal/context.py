@@ -328,10 +328,19 @@ def run(work: Callable[[KaowuSession], T], *, acting: Actor | None = None) -> T:
     except NotAdmitted:
         raise
     except Exception:
-        bucket = _bucket((actor() if looks else who).passport_id)
-        made = _unit(who, lambda database: rate_limit.hit(database, bucket, rate[1], now))
-        rate_limit.refuse_above(made, rate, now)
+        _count_refused(who, (actor() if looks else who).passport_id)
         raise
+
+
+def count_refused() -> None:
+    """Count a write that was refused before it came to `run`. Raises `rate_limit.TooMany`."""
+    _count_refused(actor(), actor().passport_id)
+
+
+def _count_refused(who: Actor, passport_id: int | None) -> None:
+    bucket, rate, now = _bucket(passport_id), portal().settings.rate_write, portal().clock()
+    made = _unit(who, lambda database: rate_limit.hit(database, bucket, rate[1], now))
+    rate_limit.refuse_above(made, rate, now)
 
 
 def note(work: Callable[[KaowuSession], T]) -> T:

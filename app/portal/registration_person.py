@@ -27,6 +27,7 @@ from app.portal.registration import NOTICE_KEY, blueprint, my_standing
 from app.rules import site as sites
 from app.rules.actors import current_exam
 from app.rules.identity import tells_birth_and_sex
+from app.rules.rate_limit import TooMany
 from app.rules.registration import eligibility, person
 from app.rules.registration.eligibility import NoticesChanged
 from app.rules.roster import attempts, autoload
@@ -166,9 +167,14 @@ def _attempt(
 
 @contextmanager
 def _counted(typed: attempts.Typed, asking: Asking) -> Iterator[Counted]:
-    """An attempt that stays counted where somebody was looked for, whatever is answered."""
+    """An attempt that stays counted where somebody was looked for, whatever is answered; what is
+    refused before is counted among the candidate's writes as others are."""
     clock = context.portal().clock
-    counted = context.note(lambda write: attempts.count(write, typed, asking, clock=clock))
+    try:
+        counted = context.note(lambda write: attempts.count(write, typed, asking, clock=clock))
+    except TooMany:
+        context.count_refused()
+        raise
     try:
         yield counted
     finally:

@@ -174,6 +174,16 @@ def test_r19_3a_who_has_tried_too_many_names_reads_why_and_what_to_do(portal: Po
         assert "尝试过的姓名过多。请核对姓名，或联系考点" in answer.text
 
 
+def test_r19_3a_an_attempt_that_is_refused_counts_among_the_writes(portal: Portal) -> None:
+    """It is refused before the write, and opens a transaction all the same."""
+    asking = stranger(portal)
+    answers = [asking.fill_in(do="load").status_code for _ in range(attempts.RATE[0] + 3)]
+    assert answers == [200] * attempts.RATE[0] + [429] * 3
+    with portal.looking() as session:
+        writes = RateLimit.bucket == f"write:{asking.passport.id}"
+        assert session.scalar(select(func.sum(RateLimit.count)).where(writes)) == len(answers)
+
+
 def test_r19_3a_above_the_limit_nobody_learns_the_name_of_who_is_registered(
     portal: Portal,
 ) -> None:
