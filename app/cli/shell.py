@@ -122,8 +122,8 @@ def acting_options(command: F) -> F:
 
     gather.__doc__ = command.__doc__
     gather.__name__ = command.__name__
-    # click keeps the options of a function on it, which no type tells
-    gather.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    known = getattr(command, "__click_params__", [])
+    gather.__click_params__ = known  # type: ignore[attr-defined] # where click keeps options
     for option in (
         click.option("--as", "acting_for", metavar="E-MAIL", help=_("操作人的邮箱")),
         click.option("--site", metavar="CODE", help=_("机构代码；上级代办时必填")),

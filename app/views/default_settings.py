@@ -12,7 +12,7 @@ from app.metadata.fields import fields_of
 from app.metadata.vocabulary import Level
 from app.models.default_settings import DefaultSettings
 from app.models.settings import GENERAL
-from app.rules import crud, listing
+from app.rules import crud
 from app.rules.default_settings import defaults_for, own_row
 from app.rules.entrusting import are_cities_entrusted
 from app.views import cells
@@ -51,18 +51,10 @@ class DefaultSettingsView(ResourceView):
         values["notices"] = [{"text": told}, *values["notices"]]
         return answers.page("settings", **values, **self._tab())
 
-    def _list(
-        self,
-        page: lists.ListPage,
-        notices: list[Any],
-        found: listing.Page | None,
-        status: int = 200,
-    ) -> Any:
+    def _told(self, page: lists.ListPage) -> list[Any]:
         # the centre's list of all provinces has no place of its own for what it has not set
-        is_centre = page.actor.level is Level.CENTER and found is not None
-        if is_centre and own_row(page.session, page.actor) is None:
-            notices = [self._served(), *notices]
-        return super()._list(page, notices, found, status)
+        is_unset = own_row(page.session, page.actor) is None
+        return [self._served()] if page.actor.level is Level.CENTER and is_unset else []
 
     def _served(self) -> dict[str, Any]:
         fields, served = fields_of(DefaultSettings), self._first_values()

@@ -89,7 +89,7 @@ class ResourceView(RowForms, BaseView):
             self.list_template,
             status,
             title=gettext(self.declaration.label),
-            notices=notices,
+            notices=[*(self._told(page) if found is not None else []), *notices],
             governed=governing(page.session, self.declaration, page.actor) if used else None,
             help=gettext(self.declaration.help) if self.declaration.help else None,
             saved_by=lists.saved_by(page) if used else None,
@@ -102,6 +102,10 @@ class ResourceView(RowForms, BaseView):
     def _above(self, _page: lists.ListPage) -> dict[str, Any]:
         """What a special list shows besides, for its template."""
         return {}
+
+    def _told(self, _page: lists.ListPage) -> list[Any]:
+        """What a special list tells before its other notices."""
+        return []
 
     def _index_url(self) -> str:
         """Where its forms lead back to."""

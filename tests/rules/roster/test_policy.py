@@ -17,10 +17,10 @@ from app.models.audit import AuditEntry
 from app.models.organisation import Organisation
 from app.models.registration import EntryState
 from app.models.roster import RosterAllowedSite, RosterPolicy
-from app.rules import availability, crud, exam_copying, listing, operations, organisation  # noqa: F401
+from app.rules import crud, exam_copying, listing, operations, organisation  # noqa: F401
 from app.rules.effects import Unconfirmed
 from app.rules.operations import Chosen
-from app.rules.policy import HistoricExam, NoVerb, OnlyInCurrentExam, permit
+from app.rules.policy import HistoricExam, NoVerb, permit
 from app.rules.roster import policy, policy_effects
 from app.rules.roster.policy import SET_POLICIES
 from tests import factories
@@ -172,6 +172,12 @@ def test_r19_4c_a_new_site_begins_with_the_defaults(session: KaowuSession, tree:
     row = row_of(session, site)
     assert (row.roster_enabled, row.own_province_only, row.own_site_only) == (False,) * 3
     assert allowed(session, site) == ["990709"]
+
+
+def test_r19_4c_the_own_site_is_stored_as_a_row(session: KaowuSession, tree: Tree) -> None:
+    rows = policy.default_policy(tree.path(tree.site))
+    assert [type(row) for row in rows] == [RosterPolicy, RosterAllowedSite]
+    assert rows[1].allowed_site_id == tree.site.id  # type: ignore[union-attr]
 
 
 def test_r0_6b_a_new_session_takes_policies_and_lists_over(
@@ -375,42 +381,3 @@ def test_r19_a_site_without_records_and_candidates_asks_nothing(
     row = row_of(session, tree.site)
     crud.update(session, RESOURCE, row.id, {"roster_enabled": True}, confirmed="")
     assert row_of(session, tree.site).roster_enabled
-
-
-# ---------------------------------------------------------------- pages that are not used
-
-
-@pytest.mark.parametrize("name", ["student_record", "student_record_import"])
-def test_r0_5b_chapters_20_and_21_are_not_used_without_the_roster(
-    session: KaowuSession, tree: Tree, name: str
-) -> None:
-    import app.jobs.imports.student  # noqa: F401 - declares the import
-
-    actor = tree.actor()
-    become(session, actor)
-    assert "未启用学籍库" in (availability.reason_for(session, name, actor) or "")
-    set_policy(session, tree, tree.site)
-    session.info.pop("kaowu_roster_enabled")
-    assert availability.reason_for(session, name, actor) is None
-    province = tree.actor(Level.PROVINCE)
-    become(session, province)
-    assert availability.reason_for(session, name, province) is None
-
-
-def test_r0_4_r0_5b_records_are_imported_in_the_current_session_only(
-    session: KaowuSession,
-) -> None:
-    """Said on the page, before a file is uploaded."""
-    import app.jobs.imports.student  # noqa: F401 - declares the import
-
-    coming = factories.make_tree(session, number=59, state="preparing")
-    actor = coming.actor(Level.PROVINCE)
-    become(session, actor)
-    reason = availability.reason_for(session, "student_record_import", actor)
-    assert reason == OnlyInCurrentExam.template
-
-
-def test_r19_4c_the_own_site_is_stored_as_a_row(session: KaowuSession, tree: Tree) -> None:
-    rows = policy.default_policy(tree.path(tree.site))
-    assert [type(row) for row in rows] == [RosterPolicy, RosterAllowedSite]
-    assert rows[1].allowed_site_id == tree.site.id  # type: ignore[union-attr]
